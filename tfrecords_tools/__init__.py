@@ -1,0 +1,1 @@
+"""Genome and tracks to TFRecords to tf.data. Knows nothing of models."""

@@ -1,0 +1,201 @@
+"""Files that are whole or absent, the identity of inputs, and each run's run.json."""
+
+import contextlib
+import hashlib
+import json
+import os
+import platform
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+
+from tfrecords_tools.errors import InputFileError, UnfinishedError
+
+WHOLE_HASH_LIMIT = 1 << 30
+END_BYTES = 16 << 20
+_VERSIONED = ("tfepi", "tensorflow", "keras", "numpy", "pysam", "pyBigWig", "h5py", "pandas")
+
+
+@contextlib.contextmanager
+def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
+    """Yield a path beside `path` that is renamed to it if the block succeeds, removed if not.
+
+    The name starts with a dot and ends in `.part` plus the final suffix, so that writers
+    which look at the suffix (h5py, pysam, Keras) work, and leftovers of a kill are known.
+    """
+    path = Path(path)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part{path.suffix}")
+    try:
+        yield part
+        if part.is_file():
+            with open(part, "rb+") as handle:
+                os.fsync(handle.fileno())
+        os.replace(part, path)
+    except BaseException:
+        if part.is_dir():
+            shutil.rmtree(part, ignore_errors=True)
+        else:
+            part.unlink(missing_ok=True)
+        raise
+
+
+def remove_parts(folder: str | os.PathLike) -> None:
+    """Remove what killed writers left in `folder` (names made by `atomic_path`)."""
+    for part in Path(folder).glob(".*.part*"):
+        shutil.rmtree(part) if part.is_dir() else part.unlink(missing_ok=True)
+
+
+def write_text(path: str | os.PathLike, text: str) -> None:
+    """Write a text file atomically."""
+    with atomic_path(path) as part:
+        part.write_text(text)
+
+
+def write_json(path: str | os.PathLike, value: object) -> None:
+    """Write JSON atomically, indented by two, keys in the order given, NaN refused."""
+    write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+
+
+def read_json(path: str | os.PathLike) -> dict:
+    """Read a JSON object.
+
+    Raises:
+        InputFileError: the file is missing, not JSON (with line and column), or no object.
+    """
+    existing(path)
+    try:
+        value = json.loads(Path(path).read_text())
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise InputFileError(f"{path} is not valid JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise InputFileError(f"{path} holds a JSON {type(value).__name__}; want an object")
+    return value
+
+
+def existing(path: str | os.PathLike, what: str = "file") -> Path:
+    """Return `path` as a Path after checking that it is a readable file.
+
+    Raises:
+        InputFileError: missing, a folder, or not readable.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InputFileError(f"{what} {path} does not exist: check the path")
+    if path.is_dir():
+        raise InputFileError(f"{what} {path} is a folder: name a file")
+    if not os.access(path, os.R_OK):
+        raise InputFileError(f"{what} {path} is not readable: check its permissions")
+    return path
+
+
+def inside(folder: str | os.PathLike, name: str) -> Path:
+    """Return folder/name after checking that the result stays inside the folder.
+
+    Raises:
+        InputFileError: the name leads outside (absolute, `..`, a link).
+    """
+    root = Path(folder).resolve()
+    path = (root / name).resolve()
+    if path == root or root not in path.parents:
+        raise InputFileError(f"name {name!r} leads outside {folder}: refuse to follow it")
+    return path
+
+
+def sha256(path: str | os.PathLike) -> str:
+    """Return the SHA-256 of a file's bytes, hexadecimal."""
+    with open(path, "rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def identity(path: str | os.PathLike) -> dict:
+    """Return what identifies an input file: SHA-256 below 1 GiB, else size, time and ends.
+
+    Returns:
+        `{"path", "size", "sha256"}` or `{"path", "size", "mtime_ns", "sha256_ends"}`, where
+        the latter hashes the first and the last 16 MiB.
+    """
+    path = existing(path)
+    stat = path.stat()
+    entry = {"path": str(path), "size": stat.st_size}
+    if stat.st_size < WHOLE_HASH_LIMIT:
+        return entry | {"sha256": sha256(path)}
+    digest = hashlib.sha256()
+    with open(path, "rb") as handle:
+        digest.update(handle.read(END_BYTES))
+        handle.seek(-END_BYTES, os.SEEK_END)
+        digest.update(handle.read(END_BYTES))
+    return entry | {"mtime_ns": stat.st_mtime_ns, "sha256_ends": digest.hexdigest()}
+
+
+def same_identity(old: dict, new: dict) -> bool:
+    """Tell whether two `identity` entries are of the same content, wherever it lies."""
+    return {k: v for k, v in old.items() if k != "path"} == {
+        k: v for k, v in new.items() if k != "path"
+    }
+
+
+def claim_folder(path: str | os.PathLike, resume: bool, overwrite: bool) -> Path:
+    """Make an output folder, or refuse one that has results.
+
+    A folder with any file other than hidden leftovers counts as having results.
+
+    Raises:
+        UnfinishedError: it has results and neither resume nor overwrite was asked for.
+    """
+    path = Path(path)
+    if path.exists() and not path.is_dir():
+        raise UnfinishedError(f"output {path} is a file: name a folder")
+    if path.is_dir() and any(not p.name.startswith(".") for p in path.iterdir()):
+        if overwrite:
+            shutil.rmtree(path)
+        elif not resume:
+            raise UnfinishedError(
+                f"output folder {path} has results: use --resume to go on, --overwrite to redo"
+            )
+    path.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the installed packages that shape results."""
+    found = {"python": platform.python_version()}
+    for name in _VERSIONED:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return found
+
+
+@contextlib.contextmanager
+def run_record(folder: str | os.PathLike, inputs: dict[str, str], **facts) -> Iterator[dict]:
+    """Write folder/run.json when the block ends: command, versions, inputs, duration, outcome.
+
+    Args:
+        folder: the run folder.
+        inputs: label → path of every input file; each is identified by `identity`.
+        facts: anything else worth keeping (seed, device, options); JSON values.
+
+    Yields:
+        The dictionary, to which the block may add facts.
+    """
+    started = time.time()
+    record = {
+        "format": "tfepi-run",
+        "format_version": 1,
+        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+        "versions": versions(),
+        "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
+        "inputs": {label: identity(path) for label, path in inputs.items()},
+        **facts,
+    }
+    outcome = "failed"
+    try:
+        yield record
+        outcome = "finished"
+    finally:
+        record["outcome"] = outcome
+        record["duration_s"] = round(time.time() - started, 3)
+        with contextlib.suppress(OSError):
+            write_json(Path(folder) / "run.json", record)

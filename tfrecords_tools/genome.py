@@ -1,0 +1,216 @@
+"""DNA: FASTA files, base indices, one-hot codes, reverse complements.
+
+Base indices are A 0, C 1, G 2, T 3 and 4 for anything else (N, IUPAC letters, padding),
+whatever the case. One-hot codes have four channels; index 4 is all zeros.
+"""
+
+import gzip
+import os
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pysam
+
+from tfrecords_tools.errors import InputFileError
+from tfrecords_tools.files import existing
+
+UNKNOWN = 4
+_TO_INDEX = np.full(256, UNKNOWN, np.uint8)
+for _index, _base in enumerate("ACGT"):
+    _TO_INDEX[ord(_base)] = _TO_INDEX[ord(_base.lower())] = _index
+_TO_BASE = np.frombuffer(b"ACGTN", np.uint8)
+_COMPLEMENT = np.array([3, 2, 1, 0, 4], np.uint8)
+_BGZF_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
+_ONE_HOT = np.eye(5, 4, dtype=np.float32)
+
+
+def encode(sequence: bytes | str) -> np.ndarray:
+    """Return the base indices of a sequence: uint8 [length]."""
+    data = sequence.encode("ascii", "replace") if isinstance(sequence, str) else sequence
+    return _TO_INDEX[np.frombuffer(data, np.uint8)]
+
+
+def decode(indices: np.ndarray) -> str:
+    """Return the letters of base indices [length]; 4 becomes N."""
+    return _TO_BASE[indices].tobytes().decode()
+
+
+def one_hot(indices: np.ndarray) -> np.ndarray:
+    """Return float32 [..., length, 4] of base indices [..., length]; N is all zeros."""
+    return _ONE_HOT[indices]
+
+
+def reverse_complement(indices: np.ndarray) -> np.ndarray:
+    """Return the base indices of the other strand, last axis reversed; N stays N."""
+    return _COMPLEMENT[indices[..., ::-1]]
+
+
+class Genome:
+    """Random access to a FASTA file, plain or bgzip-compressed, as base indices.
+
+    Args:
+        path: the FASTA. Its .fai (and .gzi) is used if it is there and not older; else an
+            index is made beside the file, or in a temporary folder where that is read-only.
+
+    Attributes:
+        chroms: chromosome name → length in bp, in the order of the file.
+
+    Raises:
+        InputFileError: missing, empty, not FASTA, gzip- instead of bgzip-compressed,
+            truncated against its index, duplicate names.
+    """
+
+    def __init__(self, path: str | Path):
+        self.path = existing(path, "FASTA file")
+        with open(self.path, "rb") as handle:
+            start = handle.read(18)
+        self._gzip = start[:2] == b"\x1f\x8b"
+        if self._gzip and start[12:14] != b"BC":
+            raise InputFileError(
+                f"{path} is gzip-compressed: recompress it with bgzip, or unpack it"
+            )
+        if not self._gzip and start[:1] != b">":
+            raise InputFileError(
+                f"{path} is no FASTA file: it starts with {start[:10]!r}, want '>'"
+            )
+        self._scratch = None
+        fai, gzi = self._indexed()
+        try:
+            with _quiet_htslib():
+                self._file = pysam.FastaFile(
+                    str(self.path), filepath_index=fai, filepath_index_compressed=gzi
+                )
+        except (OSError, ValueError) as error:
+            raise InputFileError(f"cannot open FASTA {path}: {error}") from None
+        names = self._file.references
+        if not names:
+            raise InputFileError(f"{path} holds no sequence")
+        self.chroms: dict[str, int] = dict(zip(names, self._file.lengths, strict=True))
+
+    def _indexed(self) -> tuple[str, str | None]:
+        fai, gzi = f"{self.path}.fai", f"{self.path}.gzi"
+        if not Path(fai).exists() or (self._gzip and not Path(gzi).exists()):
+            if not os.access(self.path.parent, os.W_OK):
+                self._scratch = tempfile.TemporaryDirectory(prefix="tfepi-fai-")
+                fai = os.path.join(self._scratch.name, "index.fai")
+                gzi = os.path.join(self._scratch.name, "index.gzi")
+            self._index(fai, ["--gzi-idx", gzi] if self._gzip else [])
+        if not self._matches(fai):
+            raise InputFileError(
+                f"{self.path} does not have the size its index {fai} says: the FASTA is truncated "
+                "or the index is another file's; fetch the FASTA again or remove the index"
+            )
+        return fai, gzi if self._gzip else None
+
+    def _index(self, fai: str, extra: list[str]) -> None:
+        """Write the .fai; htslib drops repeated names with a warning only, here it is an error."""
+        try:
+            with _quiet_htslib():
+                pysam.faidx("--fai-idx", fai, *extra, str(self.path))
+        except pysam.SamtoolsError:
+            raise InputFileError(
+                f"cannot index FASTA {self.path}: its lines are of unequal length or the file is "
+                "truncated; fetch it again"
+            ) from None
+        headers, last = 0, b"\n"
+        with (gzip.open if self._gzip else open)(self.path, "rb") as handle:
+            while chunk := handle.read(1 << 24):
+                headers += (last + chunk).count(b"\n>")
+                last = chunk[-1:]
+        indexed = len(Path(fai).read_text().splitlines())
+        if headers != indexed:
+            Path(fai).unlink()
+            raise InputFileError(
+                f"{self.path} has {headers} sequences but only {indexed} different names: "
+                "rename the duplicates"
+            )
+
+    def _matches(self, fai: str) -> bool:
+        """Tell whether the file's size agrees with its index (a bgzip: whether it has its end)."""
+        size = os.path.getsize(self.path)
+        if self._gzip:
+            with open(self.path, "rb") as handle:
+                handle.seek(max(0, size - len(_BGZF_END)))
+                return handle.read() == _BGZF_END
+        end = 0
+        with open(fai) as handle:
+            for line in handle:
+                try:
+                    length, offset, bases, width = map(int, line.split("\t")[1:5])
+                except ValueError:
+                    return False
+                if length:
+                    end = max(
+                        end, offset + (length - 1) // bases * width + (length - 1) % bases + 1
+                    )
+        return end <= size <= end + 64  # a few empty lines may follow
+
+    def length(self, chrom: str) -> int:
+        """Return a chromosome's length in bp.
+
+        Raises:
+            InputFileError: the FASTA has no such chromosome.
+        """
+        if chrom not in self.chroms:
+            raise InputFileError(missing_chrom(chrom, self.chroms, f"FASTA {self.path}"))
+        return self.chroms[chrom]
+
+    def indices(self, chrom: str, start: int, end: int) -> np.ndarray:
+        """Return base indices of [start, end), 0-based; 4 beyond the chromosome's ends.
+
+        Returns:
+            uint8 [end - start].
+
+        Raises:
+            InputFileError: unknown chromosome, or the file ends before its index says.
+        """
+        length = self.length(chrom)
+        out = np.full(end - start, UNKNOWN, np.uint8)
+        low, high = max(start, 0), min(end, length)
+        if low < high:
+            try:
+                text = self._file.fetch(chrom, low, high)
+            except (OSError, ValueError) as error:
+                raise InputFileError(
+                    f"cannot read {chrom}:{low}-{high} of FASTA {self.path}: {error}"
+                ) from None
+            if len(text) != high - low:
+                raise InputFileError(
+                    f"FASTA {self.path} gave {len(text)} of {high - low} bp at {chrom}:{low}: "
+                    "the file is truncated"
+                )
+            out[low - start : high - start] = encode(text)
+        return out
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def __enter__(self) -> "Genome":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.close()
+
+
+def missing_chrom(chrom: str, chroms: dict, where: str) -> str:
+    """Return the message for a chromosome that `where` lacks, explaining the chr prefix."""
+    other = chrom[3:] if chrom.startswith("chr") else f"chr{chrom}"
+    if other in chroms:
+        return (
+            f"{where} has no chromosome {chrom!r} but has {other!r}: "
+            "the names differ by the 'chr' prefix; rename one side"
+        )
+    shown = ", ".join(list(chroms)[:4])
+    return f"{where} has no chromosome {chrom!r}: it has {shown}{', …' if len(chroms) > 4 else ''}"
+
+
+class _quiet_htslib:
+    """Silence htslib's own messages on stderr; ours say the same with the file's name."""
+
+    def __enter__(self):
+        self._level = pysam.set_verbosity(0)
+
+    def __exit__(self, *_):
+        pysam.set_verbosity(self._level)

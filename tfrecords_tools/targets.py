@@ -1,0 +1,223 @@
+"""The targets table: which tracks, how each is summarised, clipped and scaled."""
+
+import csv
+import io
+import math
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+from tfrecords_tools.errors import ConfigError, InputFileError, unknown
+from tfrecords_tools.files import existing, write_text
+
+SUM_STATS = (
+    "sum",
+    "mean",
+    "avg",
+    "max",
+    "peak",
+    "sum_sqrt",
+    "mean_sqrt",
+    "avg_sqrt",
+    "max_sqrt",
+    "sum_exp75",
+    "mean_exp75",
+)
+NAN_POLICIES = ("zero", "interpolate", "keep")
+
+
+@dataclass(frozen=True)
+class Target:
+    """One row of targets.txt.
+
+    Attributes:
+        index: the row's name, first column; `strand_pair` refers to it.
+        identifier: unique name of the track.
+        file: bigWig, BED/narrowPeak or HDF5; relative paths are relative to the table.
+        clip: hard limit of a bin's value, or None.
+        clip_soft: value above which the excess is square-rooted, or None.
+        scale: factor on each base's value before pooling.
+        sum_stat: how the bases of a bin become one value (`SUM_STATS`).
+        strand_pair: index of the same experiment's other strand; its own index if unstranded.
+        description: free text.
+        nan: what becomes of bases without value (`NAN_POLICIES`), or None for the default.
+        peaks: BED of the track's peaks, or None.
+    """
+
+    index: int
+    identifier: str
+    file: str = ""
+    clip: float | None = None
+    clip_soft: float | None = None
+    scale: float = 1.0
+    sum_stat: str = "sum"
+    strand_pair: int | None = None
+    description: str = ""
+    nan: str | None = None
+    peaks: str | None = None
+
+    def to_json(self) -> dict:
+        """Return the fields that are set, as JSON values."""
+        return {f.name: v for f in fields(self) if (v := getattr(self, f.name)) is not None}
+
+
+_COLUMNS = tuple(f.name for f in fields(Target))
+_NUMBERS = ("clip", "clip_soft", "scale")
+_IGNORED = ("genome",)
+
+
+def read_targets(path: str | Path) -> tuple[Target, ...]:
+    """Read a tab-separated targets table whose first column is the index.
+
+    Returns:
+        The targets in the order of the file. `file` and `peaks` are left as written;
+        `resolve` turns them into paths.
+
+    Raises:
+        InputFileError: no rows, a row of another length, a value that is no number.
+        ConfigError: duplicate identifier or index, unknown column, statistic or NaN policy,
+            a strand pair that is not mutual.
+    """
+    path = existing(path, "targets table")
+    rows = list(csv.reader(io.StringIO(path.read_text()), delimiter="\t"))
+    rows = [(n, r) for n, r in enumerate(rows, 1) if any(c.strip() for c in r)]
+    if len(rows) < 2:
+        raise InputFileError(f"targets table {path} has no rows below its header")
+    header = ["index"] + [c.strip() for c in rows[0][1][1:]]
+    for column in header:
+        if column not in _COLUMNS and column not in _IGNORED:
+            raise unknown("column", column, _COLUMNS, f"in targets table {path}")
+    if "identifier" not in header:
+        raise InputFileError(
+            f"targets table {path} has no column 'identifier': its header is {header}; "
+            "the table is tab-separated"
+        )
+    targets = tuple(_target(path, number, header, row) for number, row in rows[1:])
+    _check(path, targets)
+    return targets
+
+
+def _target(path: Path, number: int, header: list[str], row: list[str]) -> Target:
+    where = f"targets table {path} line {number}"
+    if len(row) != len(header):
+        raise InputFileError(f"{where} has {len(row)} columns, the header has {len(header)}")
+    values: dict[str, object] = {}
+    for column, text in zip(header, (c.strip() for c in row), strict=True):
+        if column in _IGNORED or (not text and column != "identifier"):
+            continue
+        if column in ("index", "strand_pair", *_NUMBERS):
+            kind, noun = (float, "number") if column in _NUMBERS else (int, "whole number")
+            try:
+                values[column] = kind(text)
+            except ValueError:
+                raise InputFileError(f"{where}: {column} is {text!r}, want a {noun}") from None
+            if kind is float and math.isnan(values[column]):
+                del values[column]
+        else:
+            values[column] = text
+    target = Target(**values)
+    if not target.identifier:
+        raise InputFileError(f"{where} has an empty identifier")
+    if target.sum_stat not in SUM_STATS:
+        raise unknown("sum_stat", target.sum_stat, SUM_STATS, f"in {where}")
+    if target.nan is not None and target.nan not in NAN_POLICIES:
+        raise unknown("NaN policy", target.nan, NAN_POLICIES, f"in {where}")
+    for column in ("clip", "clip_soft"):
+        value = getattr(target, column)
+        if value is not None and value <= 0:
+            raise ConfigError(f"{where}: {column} is {value}, want a positive number")
+    return target
+
+
+def _check(path: Path, targets: tuple[Target, ...]) -> None:
+    by_index: dict[int, Target] = {}
+    identifiers: set[str] = set()
+    for target in targets:
+        if target.index in by_index:
+            raise ConfigError(f"targets table {path} has index {target.index} more than once")
+        if target.identifier in identifiers:
+            raise ConfigError(
+                f"targets table {path} has identifier {target.identifier!r} more than once: "
+                "identifiers must be unique"
+            )
+        by_index[target.index] = target
+        identifiers.add(target.identifier)
+    for target in targets:
+        pair = target.strand_pair
+        if pair is None:
+            continue
+        if pair not in by_index or by_index[pair].strand_pair not in (target.index,):
+            raise ConfigError(
+                f"targets table {path}: strand_pair of {target.identifier!r} is {pair}, "
+                "want the index of a row that pairs back"
+            )
+
+
+def resolve(targets: tuple[Target, ...], table: str | Path) -> tuple[Target, ...]:
+    """Return targets whose relative `file` and `peaks` are relative to the table's folder.
+
+    A relative path that exists from the working directory is kept (the original tools' rule);
+    otherwise it is taken from the table's folder.
+    """
+    folder = Path(table).parent
+
+    def place(name: str | None) -> str | None:
+        if not name or Path(name).is_absolute() or Path(name).exists():
+            return name
+        return str(folder / name)
+
+    return tuple(replace(t, file=place(t.file), peaks=place(t.peaks)) for t in targets)
+
+
+def strand_order(targets: tuple[Target, ...]) -> tuple[int, ...] | None:
+    """Return positions that swap strand pairs, or None if no target is stranded.
+
+    `values[..., order]` is what the reverse complement's values mean.
+    """
+    if all(t.strand_pair in (None, t.index) for t in targets):
+        return None
+    position = {t.index: p for p, t in enumerate(targets)}
+    return tuple(position[t.index if t.strand_pair is None else t.strand_pair] for t in targets)
+
+
+def select(targets: tuple[Target, ...], names: list[str]) -> tuple[int, ...]:
+    """Return positions of the targets named by identifier or by index, in the order named.
+
+    Raises:
+        ConfigError: a name that is neither, or twice the same target.
+    """
+    by_name = {str(t.index): p for p, t in enumerate(targets)}
+    by_name |= {t.identifier: p for p, t in enumerate(targets)}
+    positions = []
+    for name in names:
+        if name not in by_name:
+            raise unknown("target", name, [t.identifier for t in targets])
+        positions.append(by_name[name])
+    if len(set(positions)) < len(positions):
+        raise ConfigError(f"targets {names} name the same target more than once")
+    return tuple(positions)
+
+
+def format_targets(targets: tuple[Target, ...]) -> str:
+    """Return the table's text, with the columns that any target sets."""
+    used = ["index", "identifier", "file"] + [
+        f.name
+        for f in fields(Target)[3:]
+        if f.name in ("sum_stat", "description")
+        or any(getattr(t, f.name) not in (None, f.default) for t in targets)
+    ]
+    lines = ["\t".join(["", *used[1:]])]
+    for target in targets:
+        cells = [getattr(target, column) for column in used]
+        lines.append("\t".join("" if c is None else _cell(c) for c in cells))
+    return "\n".join(lines) + "\n"
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float) and value == int(value):
+        return str(int(value))
+    return str(value)
+
+
+def write_targets(path: str | Path, targets: tuple[Target, ...]) -> None:
+    """Write the table that `read_targets` reads."""
+    write_text(path, format_targets(targets))
