@@ -169,12 +169,12 @@ def versions() -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def run_record(folder: str | os.PathLike, inputs: dict[str, str], **facts) -> Iterator[dict]:
+def run_record(folder: str | os.PathLike, inputs: dict[str, str | dict], **facts) -> Iterator[dict]:
     """Write folder/run.json when the block ends: command, versions, inputs, duration, outcome.
 
     Args:
         folder: the run folder.
-        inputs: label → path of every input file; each is identified by `identity`.
+        inputs: label → path of every input file, or its `identity` where that is known.
         facts: anything else worth keeping (seed, device, options); JSON values.
 
     Yields:
@@ -187,7 +187,7 @@ def run_record(folder: str | os.PathLike, inputs: dict[str, str], **facts) -> It
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
         "versions": versions(),
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
-        "inputs": {label: identity(path) for label, path in inputs.items()},
+        "inputs": {k: v if isinstance(v, dict) else identity(v) for k, v in inputs.items()},
         **facts,
     }
     outcome = "failed"

@@ -1,0 +1,107 @@
+"""A data folder's contract files: statistics.json, sequences.bed, contigs.bed, manifest.json."""
+
+from pathlib import Path
+
+from tfrecords_tools.coverage import TrackSummary
+from tfrecords_tools.errors import InputFileError
+from tfrecords_tools.files import atomic_path, read_json, sha256, versions, write_json
+from tfrecords_tools.intervals import Interval, write_bed
+from tfrecords_tools.plan import Plan
+from tfrecords_tools.targets import write_targets
+
+FORMAT = "tfepi-data"
+FORMAT_VERSION = 1
+
+
+def statistics(plan: Plan) -> dict:
+    """Return statistics.json's value; counts are of the records written.
+
+    `seq_1hot` true means index-coded to Basenji's readers; it is left out of packed data,
+    which they cannot read.
+    """
+    options = plan.options
+    found: dict[str, object] = {
+        "num_targets": len(plan.targets),
+        "seq_length": options.seq_length,
+    }
+    if options.encoding == "index":
+        found["seq_1hot"] = True
+    else:
+        found["encoding"] = options.encoding
+    found |= {
+        "pool_width": options.bin_width,
+        "crop_bp": options.crop,
+        "target_length": options.windowing().target_length,
+    }
+    return found | {f"{label}_seqs": len(plan.rows(label)) for label in plan.labels}
+
+
+def write_layout(folder: Path, plan: Plan) -> None:
+    """Write sequences.bed, contigs.bed, targets.txt."""
+    with atomic_path(folder / "sequences.bed") as part:
+        write_bed(part, plan.windows)
+    with atomic_path(folder / "contigs.bed") as part:
+        write_bed(
+            part,
+            (Interval(c.chrom, c.start, c.end, n) for n, cs in plan.contigs.items() for c in cs),
+        )
+    write_targets(folder / "targets.txt", plan.targets)
+
+
+def write_manifest(
+    folder: Path, plan: Plan, fingerprint: dict, shards: list[dict], tracks: list[TrackSummary]
+) -> None:
+    """Write statistics.json, then manifest.json, whose presence says that the folder is whole."""
+    write_json(folder / "statistics.json", statistics(plan))
+    write_json(
+        folder / "manifest.json",
+        {
+            "format": FORMAT,
+            "format_version": FORMAT_VERSION,
+            "versions": {k: v for k, v in versions().items() if k not in ("tensorflow", "keras")},
+            "statistics": statistics(plan),
+            "dropped": plan.dropped,
+            "targets": [
+                {
+                    "identifier": t.identifier,
+                    "mean": s.mean,
+                    "sd": s.sd,
+                    "missing_share": s.missing_share,
+                    "clipped_bins": s.clipped,
+                    "extreme_limit": s.limit,
+                }
+                for t, s in zip(plan.targets, tracks, strict=True)
+            ],
+            "shards": shards,
+            **fingerprint,
+        },
+    )
+
+
+def read_manifest(folder: str | Path) -> dict | None:
+    """Return a data folder's manifest, or None if it has none (made by another tool).
+
+    Raises:
+        InputFileError: another format or version.
+    """
+    path = Path(folder) / "manifest.json"
+    if not path.exists():
+        return None
+    value = read_json(path)
+    if value.get("format") != FORMAT or value.get("format_version") != FORMAT_VERSION:
+        raise InputFileError(
+            f"{path} has format {value.get('format')!r} version {value.get('format_version')!r}, "
+            f"want {FORMAT!r} version {FORMAT_VERSION}"
+        )
+    return value
+
+
+def shard_entry(path: Path, label: str, records: int) -> dict:
+    """Return a shard's line of the manifest."""
+    return {
+        "file": path.name,
+        "label": label,
+        "records": records,
+        "bytes": path.stat().st_size,
+        "sha256": sha256(path),
+    }

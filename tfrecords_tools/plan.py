@@ -1,0 +1,330 @@
+"""What a build will do: options checked, inputs compared, windows laid out, before any coverage.
+
+A `Plan` is a function of the inputs and options alone; `fingerprint` tells whether a later run
+would do the same.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tfrecords_tools import regions as regions_module
+from tfrecords_tools import splits
+from tfrecords_tools.errors import ConfigError, InputFileError, unknown
+from tfrecords_tools.files import identity
+from tfrecords_tools.genome import Genome, missing_chrom
+from tfrecords_tools.intervals import Interval, intersect_array, merged, read_bed
+from tfrecords_tools.pooling import BLACKLIST_MARGIN
+from tfrecords_tools.records import ENCODINGS
+from tfrecords_tools.splits import Windowing
+from tfrecords_tools.targets import NAN_POLICIES, Target, read_targets, resolve
+from tfrecords_tools.tracks import check_chroms, open_track
+
+
+@dataclass(frozen=True)
+class BuildOptions:
+    """Everything of a build besides its two main inputs; names follow tfepi_data.py's options."""
+
+    seq_length: int = 131_072
+    bin_width: int = 128
+    crop: int = 0
+    stride_train: float = 1.0
+    stride_test: float = 1.0
+    snap: int = 1
+    valid: str = "0.05"
+    test: str = "0.05"
+    folds: int | None = None
+    split_bed: str | None = None
+    chroms: tuple[str, ...] = ()
+    gaps: str | None = None
+    blacklist: str | None = None
+    unmappable: str | None = None
+    unmappable_share: float = 0.5
+    unmappable_clip: float = 1.0
+    unmappable_store: bool = False
+    limit: str | None = None
+    peaks_only: bool = False
+    regions: str = "all"
+    region_labels: tuple[str, ...] = ("train", "valid")
+    ubiquitous_share: float = regions_module.UBIQUITOUS_SHARE
+    ubiquitous_bed: str | None = None
+    nan: str = "zero"
+    decimals: int | None = None
+    sample: float = 1.0
+    contig_limit: int | None = splits.CONTIG_LIMIT
+    records_per_shard: int = 256
+    encoding: str = "index"
+    seed: int = 44
+
+    def __post_init__(self):
+        for name, choices, kind in (
+            (self.regions, regions_module.REGIONS, "training region kind"),
+            (self.nan, NAN_POLICIES, "NaN policy"),
+            (self.encoding, ENCODINGS, "encoding"),
+        ):
+            if name not in choices:
+                raise unknown(kind, name, choices)
+        if self.records_per_shard < 1:
+            raise ConfigError(f"records per shard is {self.records_per_shard}, want at least 1")
+        for name in ("unmappable_share", "unmappable_clip"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ConfigError(f"{name} is {getattr(self, name)}, want between 0 and 1")
+        if self.folds is not None and self.split_bed:
+            raise ConfigError("folds and a split BED exclude each other: name one")
+
+    def windowing(self) -> Windowing:
+        """Return the geometry, strides in bp."""
+        return Windowing(
+            self.seq_length,
+            self.crop,
+            self.bin_width,
+            splits.stride_bp(self.stride_train, self.seq_length),
+            splits.stride_bp(self.stride_test, self.seq_length),
+            self.snap,
+        )
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Inputs and the windows to write.
+
+    Attributes:
+        fasta: path of the genome.
+        targets: the table's rows, with paths resolved.
+        options: the options.
+        windows: all labels' windows, label by label, in record order.
+        contigs: label → contigs.
+        unmappable: bool [windows, bins], or None.
+        blacklist: merged regions with margin, or {}.
+        dropped: windows left out by the unmappable filter and by training regions.
+    """
+
+    fasta: str
+    targets: tuple[Target, ...]
+    options: BuildOptions
+    windows: tuple[Interval, ...]
+    contigs: dict[str, list[Interval]]
+    unmappable: np.ndarray | None
+    blacklist: dict[str, np.ndarray]
+    dropped: dict[str, int]
+
+    @property
+    def labels(self) -> list[str]:
+        """Labels that have windows, in order."""
+        return list(dict.fromkeys(w.label for w in self.windows))
+
+    def rows(self, label: str) -> range:
+        """Return the rows of a label's windows."""
+        index = [i for i, w in enumerate(self.windows) if w.label == label]
+        return range(index[0], index[-1] + 1)
+
+    def shards(self) -> list[tuple[str, str, int, int]]:
+        """Return (file name, label, first row, end row) of every shard."""
+        size = self.options.records_per_shard
+        return [
+            (f"{label}-{i}.tfr", label, start, min(start + size, rows.stop))
+            for label in self.labels
+            for rows in [self.rows(label)]
+            for i, start in enumerate(range(rows.start, rows.stop, size))
+        ]
+
+    def inputs(self) -> dict[str, str]:
+        """Return label → path of every input file besides the targets table."""
+        found = {"genome": self.fasta}
+        for name in ("split_bed", "gaps", "blacklist", "unmappable", "limit", "ubiquitous_bed"):
+            if getattr(self.options, name):
+                found[name] = getattr(self.options, name)
+        for t in self.targets:
+            found[f"track {t.identifier}"] = t.file
+            if t.peaks:
+                found[f"peaks {t.identifier}"] = t.peaks
+        return found
+
+    def fingerprint(self) -> dict:
+        """Return what must be equal for a build to be continued."""
+        digest = hashlib.sha256()
+        for w in self.windows:
+            digest.update(f"{w.chrom}\t{w.start}\t{w.end}\t{w.label}\n".encode())
+        options = asdict(self.options)
+        return {
+            "options": json.loads(json.dumps(options)),
+            "targets": [t.to_json() for t in self.targets],
+            "windows": digest.hexdigest(),
+            "inputs": {label: identity(path) for label, path in self.inputs().items()},
+        }
+
+
+def make_plan(fasta: str | Path, targets_file: str | Path, options: BuildOptions) -> Plan:
+    """Check the inputs against each other and lay out the windows.
+
+    Raises:
+        InputFileError: a file is missing, damaged, or of another build.
+        ConfigError: an option out of range, no window, or a label left empty.
+    """
+    windowing = options.windowing()
+    targets = resolve(read_targets(targets_file), targets_file)
+    with Genome(fasta) as genome:
+        chroms = dict(genome.chroms)
+    for chrom in options.chroms:
+        if chrom not in chroms:
+            raise ConfigError(missing_chrom(chrom, chroms, f"--chroms: FASTA {fasta}"))
+    used = {c: n for c, n in chroms.items() if not options.chroms or c in options.chroms}
+    beds = {
+        name: _bed(getattr(options, name), chroms)
+        for name in ("gaps", "blacklist", "unmappable", "limit", "split_bed", "ubiquitous_bed")
+    }
+    limit = beds["limit"]
+    if options.peaks_only:
+        limit = _limited_to_peaks(targets, windowing, limit, chroms)
+    contigs = splits.make_contigs(
+        used, windowing.window_length, beds["gaps"] or (), limit, options.contig_limit
+    )
+    needed = {c.chrom: chroms[c.chrom] for c in contigs}
+    for target in targets:
+        track = open_track(target.file)
+        check_chroms(track, needed)
+        track.close()
+    parts = {
+        label: splits.rejoin(part)
+        for label, part in _divide(contigs, options, beds["split_bed"]).items()
+        if part
+    }
+    windows = splits.make_windows(parts, windowing, options.seed, options.sample)
+    wanted = _wanted_labels(options, beds["split_bed"])
+    _refuse_empty(windows, wanted, options, windowing)
+    dropped = {}
+    unmappable = None
+    if beds["unmappable"] is not None:
+        unmappable = splits.unmappable_bins(windows, merged(beds["unmappable"]), options.bin_width)
+        keep = unmappable.mean(axis=1, dtype=np.float64) < options.unmappable_share
+        dropped["unmappable"] = int((~keep).sum())
+        windows = [w for w, k in zip(windows, keep, strict=True) if k]
+        unmappable = unmappable[keep]
+    if options.regions != "all":
+        touched = splits.overlapping(
+            windows,
+            regions_module.training_regions(
+                options.regions,
+                targets,
+                [c for part in parts.values() for c in part],
+                options.bin_width,
+                options.ubiquitous_share,
+                options.ubiquitous_bed,
+            ),
+        )
+        keep = touched | np.array([w.label not in options.region_labels for w in windows])
+        dropped["regions"] = int((~keep).sum())
+        windows = [w for w, k in zip(windows, keep, strict=True) if k]
+        unmappable = None if unmappable is None else unmappable[keep]
+    _refuse_empty(windows, wanted, options, windowing)
+    margin = _widened(beds["blacklist"] or ())
+    return Plan(str(fasta), targets, options, tuple(windows), parts, unmappable, margin, dropped)
+
+
+def _bed(path: str | None, chroms: dict[str, int]) -> list[Interval] | None:
+    if path is None:
+        return None
+    found = read_bed(path)
+    if found and not any(i.chrom in chroms for i in found):
+        raise InputFileError(missing_chrom(found[0].chrom, chroms, f"the genome, read for {path},"))
+    for i in found:
+        if i.chrom in chroms and i.end > chroms[i.chrom]:
+            raise InputFileError(
+                f"{path}: {i} ends beyond {i.chrom}, which is {chroms[i.chrom]} bp: "
+                "is the BED of another genome build?"
+            )
+    return found
+
+
+def _widened(blacklist: Sequence[Interval]) -> dict[str, np.ndarray]:
+    return merged(
+        Interval(i.chrom, max(0, i.start - BLACKLIST_MARGIN), i.end + BLACKLIST_MARGIN)
+        for i in blacklist
+    )
+
+
+def _limited_to_peaks(
+    targets: Sequence[Target],
+    windowing: Windowing,
+    limit: list[Interval] | None,
+    chroms: dict[str, int],
+) -> list[Interval]:
+    """Return the targets' BED peaks widened to a bin plus crop, merged, whole bins long."""
+    width, crop = windowing.bin_width, windowing.crop
+    wide = []
+    for t in targets:
+        name = t.peaks or t.file
+        for p in read_bed(name):
+            start, end = p.start, p.end
+            if end - start < width:
+                start = (start + end) // 2 - width // 2
+                end = start + width
+            wide.append(Interval(p.chrom, max(0, start - crop), end + crop))
+    rounded = []
+    for chrom, spans in merged(wide).items():
+        for start, end in spans.tolist():
+            bins = max(1, round((end - start) / width))
+            low = max(0, (start + end) // 2 - bins * width // 2)
+            rounded.append(Interval(chrom, low, min(low + bins * width, chroms.get(chrom, 0))))
+    if limit is None:
+        return rounded
+    allowed = merged(limit)
+    return [
+        Interval(i.chrom, s, e)
+        for i in rounded
+        if i.chrom in allowed
+        for s, e in intersect_array(np.array([[i.start, i.end]]), allowed[i.chrom]).tolist()
+    ]
+
+
+def _fractions(options: BuildOptions) -> tuple[float, float] | None:
+    try:
+        shares = float(options.valid), float(options.test)
+    except ValueError:
+        return None
+    return shares if all(0 <= s <= 1 for s in shares) else None
+
+
+def _divide(
+    contigs: list[Interval], options: BuildOptions, split_bed: list[Interval] | None
+) -> dict[str, list[Interval]]:
+    if split_bed is not None:
+        return splits.split_regions(contigs, split_bed)
+    if options.folds is not None:
+        return splits.split_folds(contigs, options.folds, options.seed)
+    shares = _fractions(options)
+    if shares:
+        return splits.split_fractions(contigs, *shares, options.seed)
+    return splits.split_chroms(contigs, _names(options.valid), _names(options.test))
+
+
+def _names(text: str) -> list[str]:
+    return [] if text in ("", "0", "0.0") else text.split(",")
+
+
+def _wanted_labels(options: BuildOptions, split_bed: list[Interval] | None) -> list[str]:
+    if split_bed is not None:
+        return list(dict.fromkeys(i.label for i in split_bed))
+    if options.folds is not None:
+        return [f"fold{i}" for i in range(options.folds)]
+    shares = _fractions(options)
+    if shares:
+        return ["train"] + [n for n, s in zip(("valid", "test"), shares, strict=True) if s > 0]
+    return ["train"] + [n for n in ("valid", "test") if _names(getattr(options, n))]
+
+
+def _refuse_empty(
+    windows: list[Interval], wanted: list[str], options: BuildOptions, windowing: Windowing
+) -> None:
+    counts = {label: sum(w.label == label for w in windows) for label in wanted}
+    empty = [label for label, n in counts.items() if n == 0]
+    if empty:
+        had = ", ".join(f"{label} {n}" for label, n in counts.items())
+        raise ConfigError(
+            f"no window for {', '.join(empty)} (windows of {windowing.window_length} bp: {had}): "
+            "use other -v/-t values, more contigs (--break), or a shorter -l; 0 leaves a label out"
+        )

@@ -1,0 +1,186 @@
+"""Track files: per-base values of bigWig, BED/narrowPeak and HDF5 over stretches of a genome."""
+
+import os
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from tfrecords_tools.errors import InputFileError
+from tfrecords_tools.files import existing
+from tfrecords_tools.genome import missing_chrom
+from tfrecords_tools.intervals import intersect_array, merged, read_bed
+
+_BIGWIG_MAGIC = {b"\x26\xfc\x8f\x88", b"\x88\x8f\xfc\x26"}
+
+
+class Track(Protocol):
+    """A file of per-base values.
+
+    `chroms` maps chromosome names to lengths in bp, or to None where the file does not say.
+    `values` returns float32 [end - start] of a 0-based, half-open stretch; NaN is no value.
+    """
+
+    path: Path
+    chroms: dict[str, int | None]
+
+    def values(self, chrom: str, start: int, end: int) -> np.ndarray: ...
+
+    def close(self) -> None: ...
+
+
+class BigWigTrack:
+    """A bigWig; bases outside its intervals are NaN.
+
+    Raises:
+        InputFileError: missing, not a bigWig, truncated, or a block that cannot be read.
+    """
+
+    def __init__(self, path: str | Path):
+        import pyBigWig
+
+        self.path = existing(path, "bigWig")
+        with open(self.path, "rb") as handle:
+            head = handle.read(4)
+            handle.seek(0, os.SEEK_END)
+            size = handle.tell()
+            handle.seek(max(0, size - 4))
+            tail = handle.read(4)
+        if head not in _BIGWIG_MAGIC:
+            raise InputFileError(f"{path} is no bigWig: it starts with {head!r}")
+        if tail != head:
+            raise InputFileError(
+                f"bigWig {path} is truncated at {size} bytes: its closing mark is missing; "
+                "fetch or write it again"
+            )
+        try:
+            self._file = pyBigWig.open(str(self.path))
+        except RuntimeError as error:
+            raise InputFileError(f"cannot open bigWig {path}: {error}") from None
+        if not self._file.isBigWig():
+            raise InputFileError(f"{path} is a bigBed: want a bigWig")
+        self.chroms: dict[str, int | None] = dict(self._file.chroms())
+
+    def values(self, chrom: str, start: int, end: int) -> np.ndarray:
+        """Return float32 [end - start]; NaN where the bigWig has no interval."""
+        length = _length(self, chrom)
+        if end > length:
+            raise InputFileError(
+                f"bigWig {self.path}: {chrom} is {length} bp, but {chrom}:{start}-{end} is needed: "
+                "is it of another genome build?"
+            )
+        try:
+            return self._file.values(chrom, start, end, numpy=True)
+        except RuntimeError as error:
+            raise InputFileError(
+                f"cannot read {chrom}:{start}-{end} of bigWig {self.path}: {error}; "
+                "the file is damaged"
+            ) from None
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+class BedTrack:
+    """A BED or narrowPeak: 1 inside its intervals, 0 elsewhere, no NaN."""
+
+    def __init__(self, path: str | Path):
+        self.path = existing(path, "BED file")
+        self._regions = merged(read_bed(path))
+        self.chroms: dict[str, int | None] = dict.fromkeys(self._regions)
+
+    def values(self, chrom: str, start: int, end: int) -> np.ndarray:
+        """Return float32 [end - start] of 0 and 1; a chromosome without interval is all 0."""
+        out = np.zeros(end - start, np.float32)
+        spans = self._regions.get(chrom)
+        if spans is not None:
+            for low, high in intersect_array(np.array([[start, end]]), spans):
+                out[low - start : high - start] = 1
+        return out
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+class HDF5Track:
+    """An HDF5 file with one dataset of values per chromosome (w5)."""
+
+    def __init__(self, path: str | Path):
+        import h5py
+
+        self.path = existing(path, "HDF5 track")
+        try:
+            self._file = h5py.File(self.path, "r")
+        except OSError as error:
+            raise InputFileError(f"cannot open HDF5 {path}: {error}") from None
+        self.chroms: dict[str, int | None] = {
+            name: item.shape[0]
+            for name, item in self._file.items()
+            if isinstance(item, h5py.Dataset) and item.ndim == 1
+        }
+
+    def values(self, chrom: str, start: int, end: int) -> np.ndarray:
+        """Return float32 [end - start]."""
+        length = _length(self, chrom)
+        if end > length:
+            raise InputFileError(f"HDF5 {self.path}: {chrom} has {length} values, {end} are needed")
+        return self._file[chrom][start:end].astype(np.float32)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def open_track(path: str | Path) -> Track:
+    """Open a track by its suffix: .bw .bigwig, .bed .narrowpeak (also .gz), .h5 .hdf5 .w5.
+
+    Raises:
+        InputFileError: another suffix, or what the reader of that format raises.
+    """
+    name = str(path).lower()
+    suffix = Path(name.removesuffix(".gz")).suffix
+    if suffix in (".bw", ".bigwig") and not name.endswith(".gz"):
+        return BigWigTrack(path)
+    if suffix in (".bed", ".narrowpeak", ".broadpeak"):
+        return BedTrack(path)
+    if suffix in (".h5", ".hdf5", ".w5", ".wdf5"):
+        return HDF5Track(path)
+    raise InputFileError(
+        f"track {path} has the suffix {suffix!r}: want .bw, .bigWig, .bed, .narrowPeak, .h5 or .w5"
+    )
+
+
+def check_chroms(track: Track, wanted: dict[str, int]) -> None:
+    """Check that a track has every chromosome of `wanted` with the same length.
+
+    Args:
+        track: an open track.
+        wanted: chromosome → length in bp, of the genome.
+
+    Raises:
+        InputFileError: a chromosome is absent, or of another length (another build).
+    """
+    if isinstance(track, BedTrack):
+        if track.chroms and not set(track.chroms) & set(wanted):
+            chrom = next(iter(track.chroms))
+            raise InputFileError(
+                missing_chrom(chrom, wanted, f"the genome, read for {track.path},")
+            )
+        return
+    for chrom, length in wanted.items():
+        found = _length(track, chrom)
+        if found != length:
+            raise InputFileError(
+                f"{track.path}: {chrom} is {found} bp, in the genome {length} bp: "
+                "the track is of another genome build or was cut; use matching files"
+            )
+
+
+def _length(track: Track, chrom: str) -> int:
+    if chrom not in track.chroms:
+        raise InputFileError(
+            missing_chrom(chrom, track.chroms, str(track.path))
+            + "; leave the chromosome out with --chroms or --limit, or add it to the file"
+        )
+    return track.chroms[chrom]
