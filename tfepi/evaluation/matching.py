@@ -1,0 +1,156 @@
+"""Do params.json, a model and a data folder belong together?"""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from tfepi.spec import Head, ModelSpec
+from tfrecords_tools.errors import ConfigError, InputFileError, unknown
+from tfrecords_tools.files import existing
+from tfrecords_tools.intervals import Interval
+from tfrecords_tools.targets import Target, read_targets, select
+
+SIZES = {
+    "seq_length": ("seq_length", "input_length"),
+    "crop": ("crop", "crop_bp"),
+    "bin width": ("bin_width", "pool_width"),
+    "number of targets": ("targets", "num_targets"),
+}
+
+
+class LabelledData(Protocol):
+    """What a test needs of a data folder (`tfrecords_tools.data.Data`)."""
+
+    seq_length: int
+    crop_bp: int
+    pool_width: int
+    target_length: int
+    targets: tuple[Target, ...]
+    labels: Sequence[str]
+
+    def windows(self, label: str) -> list[Interval]: ...
+
+    def records(self, label: str) -> Iterator[tuple[np.ndarray, np.ndarray]]: ...
+
+
+def find_spec(model: str | Path) -> ModelSpec:
+    """Return the contract that lies with a model, without loading the model.
+
+    Args:
+        model: a .keras file beside model.json, a run folder, or a SavedModel folder.
+
+    Raises:
+        InputFileError: no such model, or no model.json with it.
+    """
+    model = Path(model)
+    if not model.exists():
+        raise InputFileError(f"model {model} does not exist: check the path")
+    folder = model if model.is_dir() else model.parent
+    places = [folder / "model.json", folder / "assets" / "model.json"]
+    for place in places:
+        if place.exists():
+            return ModelSpec.read(place)
+    raise InputFileError(
+        f"model {model} has no model.json beside it: train or export it with this package, "
+        "so that its lengths and targets are known"
+    )
+
+
+def stated_sizes(params: dict) -> dict[str, int]:
+    """Return the sizes (`SIZES`) that the model section of params.json states."""
+    model = params.get("model", {})
+    found = {}
+    for name, keys in SIZES.items():
+        values = [model[k] for k in keys if isinstance(model.get(k), int)]
+        if values:
+            found[name] = values[0]
+    blocks = model.get("head")
+    blocks = blocks if isinstance(blocks, list) else [blocks]
+    units = [b["units"] for b in blocks if isinstance(b, dict) and isinstance(b.get("units"), int)]
+    if units:
+        found["number of targets"] = units[-1]
+    return found
+
+
+def check_sizes(
+    spec: ModelSpec, data: LabelledData, head: Head, params: dict | None = None
+) -> None:
+    """Check that params.json, model and data are of the same lengths and targets.
+
+    Raises:
+        ConfigError: naming every size that differs, with the number each side has.
+    """
+    of_model = {
+        "seq_length": spec.seq_length,
+        "crop": spec.crop,
+        "bin width": spec.bin_width,
+        "bins": spec.target_length,
+        "number of targets": len(head.targets),
+    }
+    of_data = {
+        "seq_length": data.seq_length,
+        "crop": data.crop_bp,
+        "bin width": data.pool_width,
+        "bins": data.target_length,
+    }
+    known = {t.identifier for t in data.targets}
+    if not all(t.identifier in known for t in head.targets):
+        of_data["number of targets"] = len(data.targets)
+    differences = [
+        f"{name} is {of_model[name]} in the model and {size} in {side}"
+        for side, sizes in (("params.json", stated_sizes(params or {})), ("the data", of_data))
+        for name, size in sizes.items()
+        if size != of_model[name]
+    ]
+    if differences:
+        raise ConfigError(
+            f"{'; '.join(differences)}: test with the params.json and data the model was made for"
+        )
+
+
+def chosen_targets(
+    head: Head, data: LabelledData, names: Sequence[str] | None = None
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return positions among the head's targets and, of the same targets, among the data's.
+
+    Args:
+        head: the model's output.
+        data: the data folder.
+        names: identifiers or indexes to test, or one targets table that lists them; None: all
+            of the head's.
+
+    Raises:
+        ConfigError: an unknown name, or a target of the model that the data lack.
+    """
+    if names and len(names) == 1 and Path(names[0]).is_file():
+        names = [t.identifier for t in read_targets(names[0])]
+    of_head = select(head.targets, list(names)) if names else tuple(range(len(head.targets)))
+    position = {t.identifier: p for p, t in enumerate(data.targets)}
+    for p in of_head:
+        if head.targets[p].identifier not in position:
+            raise unknown("target", head.targets[p].identifier, position, "of the model's head")
+    return of_head, tuple(position[head.targets[p].identifier] for p in of_head)
+
+
+def is_binary_loss(params: dict) -> bool:
+    """Tell whether params.json trains with binary cross-entropy."""
+    return params.get("train", {}).get("loss") == "bce"
+
+
+def model_file(model: str | Path) -> Path:
+    """Return the file that identifies a model: itself, or the main file of its folder.
+
+    Raises:
+        InputFileError: a folder without model_best.keras and saved_model.pb.
+    """
+    model = Path(model)
+    if not model.is_dir():
+        return existing(model, "model")
+    for name in ("model_best.keras", "saved_model.pb"):
+        if (model / name).exists():
+            return model / name
+    raise InputFileError(
+        f"model folder {model} has neither model_best.keras nor saved_model.pb: name a model"
+    )

@@ -1,0 +1,206 @@
+"""Test a model on a label of a data folder: predictions, acc.txt, metrics.json."""
+
+import itertools
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tfepi.evaluation.bootstrap import Bootstrap, genome_blocks
+from tfepi.evaluation.matching import LabelledData, check_sizes, chosen_targets
+from tfepi.evaluation.metrics import accuracy_table, evaluate
+from tfepi.evaluation.predictions import Layout, PredictionError, PredictionParts
+from tfepi.spec import AveragedPredictor, Predictor
+from tfrecords_tools.errors import ConfigError, InputFileError, unknown
+from tfrecords_tools.files import write_json, write_text
+from tfrecords_tools.progress import progress
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a test found.
+
+    Attributes:
+        metrics: the value of metrics.json.
+        predictions: observed and predicted values, on disk until `predictions.remove()`.
+    """
+
+    metrics: dict
+    predictions: PredictionParts
+
+
+def record_batches(
+    data: LabelledData, label: str, size: int
+) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
+    """Yield (first window, uint8 [windows, seq_length], float16 targets) of a label's records."""
+    records = iter(data.records(label))
+    start = 0
+    while batch := list(itertools.islice(records, size)):
+        yield start, np.stack([s for s, _ in batch]), np.stack([t for _, t in batch])
+        start += len(batch)
+
+
+def layout_of(data: LabelledData, label: str, targets: Sequence[int], bins: int) -> Layout:
+    """Return the layout of predictions of a label's windows.
+
+    Raises:
+        ConfigError: the data have no such label.
+        InputFileError: no windows are listed for it.
+    """
+    if label not in data.labels:
+        raise unknown("label", label, data.labels, "of the data")
+    windows = tuple(data.windows(label))
+    if not windows:
+        raise InputFileError(f"sequences.bed lists no window of label {label!r}: build it again")
+    chosen = tuple(data.targets[t] for t in targets)
+    return Layout(windows, bins, data.pool_width, chosen, label)
+
+
+def run_test(
+    predictor: Predictor,
+    data: LabelledData,
+    out: str | Path,
+    *,
+    label: str = "test",
+    head: str | None = None,
+    targets: Sequence[str] | None = None,
+    rc: bool = False,
+    shifts: tuple[int, ...] = (0,),
+    bootstrap: Bootstrap | None = None,
+    binary: bool = False,
+    save: bool = False,
+    batch_size: int = 64,
+    params: dict | None = None,
+    plan: dict | None = None,
+    quiet: bool = True,
+) -> Outcome:
+    """Predict a label's windows, measure accuracy, write acc.txt and metrics.json.
+
+    Predictions are kept in out/parts until the caller removes them (`result.predictions.
+    remove()`); parts that are there already are not predicted again.
+
+    Args:
+        predictor: the model.
+        data: the data folder.
+        out: run folder; made if absent.
+        label: which windows.
+        head: the model's output; None: its only one.
+        targets: identifiers or indexes to test, or the path of a table; None: all.
+        rc: average with predictions of the reverse complement.
+        shifts: bp; average predictions over these moves of the sequence.
+        bootstrap: how intervals are made.
+        binary: acc.txt with auroc and auprc, as for the loss bce.
+        save: write preds.h5 and targets.h5.
+        batch_size: windows predicted at once.
+        params: params.json, to check its sizes against model and data.
+        plan: what else identifies the predictions (hashes of model and data); parts made
+            under another plan are refused.
+        quiet: no progress bars.
+
+    Raises:
+        ConfigError: model, params and data of other sizes; unknown label, head or target.
+        PredictionError: the model gave NaN, or values of another shape.
+        UnfinishedError: out/parts holds predictions of something else.
+    """
+    out, spec = Path(out), predictor.spec
+    chosen_head = spec.head(head)
+    check_sizes(spec, data, chosen_head, params)
+    extra = sorted(set(spec.inputs) - {"sequence"})
+    if extra:
+        raise ConfigError(
+            f"the model also takes {', '.join(extra)}: only models of the sequence can be tested"
+        )
+    of_head, of_data = chosen_targets(chosen_head, data, targets)
+    layout = layout_of(data, label, of_data, data.target_length)
+    bootstrap = bootstrap or Bootstrap()
+    if bootstrap.resamples:  # a bad block size is found before the model is asked
+        genome_blocks(layout.windows, bootstrap.block_bp)
+    plan = {"head": chosen_head.name, "rc": rc, "shifts": list(shifts), **(plan or {})}
+    out.mkdir(parents=True, exist_ok=True)
+    parts = PredictionParts(out / "parts", layout, plan)
+    if rc or tuple(shifts) != (0,):
+        predictor = AveragedPredictor(predictor, rc, tuple(shifts))
+
+    def predict(sequence: np.ndarray) -> np.ndarray:
+        values = predictor.predict({"sequence": sequence})[chosen_head.name]
+        if values.ndim != 3 or values.shape[2] != len(chosen_head.targets):
+            raise PredictionError(
+                f"the model gave values of shape {values.shape}, want [windows, bins, "
+                f"{len(chosen_head.targets)} targets]"
+            )
+        return values[:, :, list(of_head)]
+
+    fill_parts(parts, data, predict, list(of_data), batch_size, quiet)
+    metrics = evaluate(parts, bootstrap, quiet)
+    metrics |= {"head": chosen_head.name, "rc": rc, "shifts": list(shifts)}
+    write_results(out, metrics, binary, parts if save else None)
+    return Outcome(metrics, parts)
+
+
+def fill_parts(
+    parts: PredictionParts,
+    data: LabelledData,
+    predict: Callable[[np.ndarray], np.ndarray],
+    targets: list[int],
+    batch_size: int,
+    quiet: bool,
+    observe: Callable[[np.ndarray], np.ndarray] | None = None,
+) -> None:
+    """Write every missing part of predictions.
+
+    Args:
+        parts: where to.
+        data: records.
+        predict: function of base indices [windows, seq_length] to [windows, bins, targets].
+        targets: positions of the targets in the data.
+        batch_size: windows a call.
+        quiet: no progress bar.
+        observe: what is done to observed values [windows, bins, targets] first.
+
+    Raises:
+        InputFileError: the records are not as many as the windows.
+    """
+    layout = parts.layout
+    missing, total, count = set(parts.missing), len(layout.windows), 0
+    records = iter(data.records(layout.label))
+    with progress(total=total, unit="window", label="predict", quiet=quiet) as bar:
+        for start, stop in parts.spans:
+            held = []
+            for low in range(start, stop, batch_size):
+                batch = list(itertools.islice(records, min(batch_size, stop - low)))
+                count += len(batch)
+                bar.update(len(batch))
+                if batch and (start, stop) in missing:
+                    truth = np.stack([t[:, targets] for _, t in batch])
+                    truth = truth if observe is None else observe(truth)
+                    held.append((truth, predict(np.stack([s for s, _ in batch]))))
+            if held and count == stop:
+                parts.write(start, *(np.concatenate(v) for v in zip(*held, strict=True)))
+    count += sum(1 for _ in records)
+    if count != total:
+        raise InputFileError(
+            f"label {layout.label!r} has {count} records, sequences.bed lists {total}: "
+            "the data folder is damaged; build it again"
+        )
+
+
+def write_results(
+    out: Path, metrics: dict, binary: bool, saved: PredictionParts | None, kind: type = np.float16
+) -> None:
+    """Write acc.txt, metrics.json and, if predictions are given, preds.h5 and targets.h5.
+
+    Args:
+        out: run folder.
+        metrics: the value of metrics.json.
+        binary: see `accuracy_table`.
+        saved: predictions to save, or None.
+        kind: number type of targets.h5.
+    """
+    for note in metrics["notes"]:
+        logging.getLogger(__name__).warning("%s", note)
+    write_text(out / "acc.txt", accuracy_table(metrics, binary))
+    if saved is not None:
+        saved.save(out, kind)
+    write_json(out / "metrics.json", metrics)

@@ -1,0 +1,153 @@
+"""Predictors of model files: Keras models and SavedModels, behind one contract."""
+
+from pathlib import Path
+
+import numpy as np
+
+from tfepi.spec import ModelSpec, Predictor
+from tfrecords_tools.errors import InputFileError
+from tfrecords_tools.genome import one_hot
+
+SAVED_MODEL_SPEC = "assets.extra/model.json"
+
+
+def spec_path(model: str | Path) -> Path:
+    """Return the model.json that belongs to a model file or folder.
+
+    Raises:
+        InputFileError: no such model, or a model without its contract.
+    """
+    model = Path(model)
+    if not model.exists():
+        raise InputFileError(f"model {model} does not exist: check the path")
+    if model.is_dir():
+        found = model / (SAVED_MODEL_SPEC if is_saved_model(model) else "model.json")
+    elif model.suffix == ".keras":
+        found = model.parent / "model.json"
+    else:
+        raise InputFileError(
+            f"model {model} is of no known kind: want a .keras file, a run folder or a SavedModel"
+        )
+    if not found.exists():
+        raise InputFileError(f"{model} has no {found.name} beside it: want a model trained here")
+    return found
+
+
+def is_saved_model(folder: Path) -> bool:
+    """Tell whether a folder is a SavedModel."""
+    return (folder / "saved_model.pb").exists()
+
+
+def load_predictor(model: str | Path, batch_size: int = 64) -> Predictor:
+    """Load a .keras file, a run folder's best model, or an exported SavedModel.
+
+    Args:
+        model: its path.
+        batch_size: sequences per call of the model; inputs of any size are cut and filled up.
+
+    Raises:
+        InputFileError: missing, damaged, or without model.json.
+    """
+    path = Path(model)
+    spec = ModelSpec.read(spec_path(path))
+    if path.is_dir() and is_saved_model(path):
+        return SavedModelPredictor(path, spec, batch_size)
+    return KerasPredictor(load_keras(path), spec, batch_size)
+
+
+def load_keras(model: str | Path):
+    """Return the Keras model of a .keras file or of a run folder (its best), not compiled.
+
+    Raises:
+        InputFileError: missing or damaged.
+    """
+    from tfepi.startup import import_tensorflow
+
+    import_tensorflow()
+    import keras
+
+    import tfepi.layers  # noqa: F401 - registers the layers
+
+    path = Path(model)
+    if path.is_dir():
+        path = path / "model_best.keras"
+    if not path.exists():
+        raise InputFileError(f"model {path} does not exist: has the training finished an epoch?")
+    try:
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+    except (ValueError, OSError, KeyError) as error:
+        reason = str(error).splitlines()[0][:200]
+        raise InputFileError(f"cannot load model {path}: {reason}") from None
+
+
+class _Batched:
+    """Cuts inputs into batches of one size, so that the model is compiled once."""
+
+    def __init__(self, spec: ModelSpec, batch_size: int):
+        self.spec = spec
+        self.batch_size = batch_size
+
+    def predict(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Return {head: float32 [batch, bins, targets]} of inputs with any batch size."""
+        count = len(inputs["sequence"])
+        parts = []
+        for low in range(0, count, self.batch_size):
+            batch = {k: v[low : low + self.batch_size] for k, v in inputs.items()}
+            size = len(batch["sequence"])
+            if size < self.batch_size:
+                fill = self.batch_size - size
+                batch = {
+                    k: np.concatenate([v, np.repeat(v[:1], fill, 0)]) for k, v in batch.items()
+                }
+            parts.append([np.asarray(out)[:size] for out in self._call(batch)])
+        names = [h.name for h in self.spec.heads]
+        joined = (np.concatenate(part) for part in zip(*parts, strict=True))
+        return {n: v.astype(np.float32, copy=False) for n, v in zip(names, joined, strict=True)}
+
+
+class KerasPredictor(_Batched):
+    """A Predictor of a Keras model; base indices become one-hot codes inside the graph.
+
+    Args:
+        model: takes a dict of inputs by name.
+        spec: its contract.
+        batch_size: sequences per call.
+    """
+
+    def __init__(self, model, spec: ModelSpec, batch_size: int = 64):
+        import tensorflow as tf
+
+        super().__init__(spec, batch_size)
+        self.model = model
+
+        @tf.function(autograph=False, reduce_retracing=True)
+        def call(batch):
+            sequence = batch["sequence"]
+            if sequence.dtype == tf.uint8:
+                batch = batch | {"sequence": tf.one_hot(sequence, 4, dtype=tf.float32)}
+            out = model(batch, training=False)
+            return out if isinstance(out, dict) else {spec.head().name: out}
+
+        self._function = call
+
+    def _call(self, batch):
+        out = self._function(batch)
+        return [out[h.name] for h in self.spec.heads]
+
+
+class SavedModelPredictor(_Batched):
+    """A Predictor of an exported SavedModel's `predict` signature."""
+
+    def __init__(self, path: Path, spec: ModelSpec, batch_size: int = 64):
+        from tfepi.startup import import_tensorflow
+
+        super().__init__(spec, batch_size)
+        self._loaded = import_tensorflow().saved_model.load(str(path))  # kept: signatures are weak
+        self._function = self._loaded.signatures["serving_default"]
+
+    def _call(self, batch):
+        sequence = batch["sequence"]
+        if sequence.ndim == 2:
+            batch = batch | {"sequence": one_hot(sequence)}
+        out = self._function(**batch)
+        return [out[h.name] for h in self.spec.heads]

@@ -1,0 +1,156 @@
+"""Simulated variants, and what each truly does to the signal in each cell type."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tfepi.simulate.grammar import (
+    MOTIF_LENGTH,
+    MOTIFS,
+    REACH,
+    Grammar,
+    Sites,
+    expected_signal,
+)
+from tfepi.simulate.sequence import Chromosome
+from tfrecords_tools.genome import UNKNOWN, decode
+from tfrecords_tools.intervals import covered_bases, merge_array
+
+SITE_SHARE = 0.6
+INDEL_SHARE = 0.06
+_LONGEST_INDEL = 6
+_MARGIN = 3_000
+
+
+@dataclass(frozen=True)
+class TrueVariant:
+    """A variant whose effect is known.
+
+    Attributes:
+        chrom: chromosome.
+        pos: 0-based position of the first reference base.
+        ref: reference bases.
+        alt: alternative bases.
+        place: motif name whose site it was put into, or "outside".
+        ref_signal: expected signal over the centre bin for each cell type.
+        alt_signal: likewise with the alternative bases.
+    """
+
+    chrom: str
+    pos: int
+    ref: str
+    alt: str
+    place: str
+    ref_signal: tuple[float, ...]
+    alt_signal: tuple[float, ...]
+
+
+def centre_signal(
+    indices: np.ndarray, pos: int, ref: str, alt: np.ndarray, grammar: Grammar, bin_width: int
+) -> tuple[float, float]:
+    """Return the expected signal over the bin around a variant, with either allele.
+
+    The bin is 0-based [pos + 1 − w/2, pos + 1 + w/2): the middle bin of a window that is
+    centred as Basenji centres it. The alternative bin starts at the same base and has the same
+    width, so an insertion pushes bases out on the right and a deletion takes some in.
+
+    Args:
+        indices: base indices of the chromosome, uint8 [length].
+        pos: 0-based position of the first reference base.
+        ref: reference bases.
+        alt: base indices of the alternative allele.
+        grammar: the cell type.
+        bin_width: bp.
+    """
+    start = pos + 1 - bin_width // 2
+    low = max(0, start - REACH)
+    high = start + bin_width + REACH + len(ref) + len(alt)
+    reference = indices[low:high]
+    alternative = np.concatenate([indices[low:pos], alt, indices[pos + len(ref) : high]])
+    span = slice(start - low, start - low + bin_width)
+    return (
+        float(expected_signal(reference, grammar)[span].sum()),
+        float(expected_signal(alternative, grammar)[span].sum()),
+    )
+
+
+def make_variants(
+    chromosome: Chromosome,
+    sites: Sites,
+    grammars: tuple[Grammar, ...],
+    count: int,
+    bin_width: int,
+    rng: np.random.Generator,
+) -> list[TrueVariant]:
+    """Return up to `count` variants at different positions, sorted.
+
+    Most are put into strong sites, the rest anywhere; a few are insertions and deletions. None
+    lies within 3 kb of a chromosome's end, or where the bin meets an N, a repeat or an artefact.
+
+    Args:
+        chromosome: where.
+        sites: the chromosome's sites.
+        grammars: cell types.
+        count: how many are wanted.
+        bin_width: bp of the centre bin.
+        rng: source of every choice.
+    """
+    strong = np.flatnonzero(sites.strength > 0.5)
+    avoid = merge_array(np.concatenate([chromosome.gaps, chromosome.repeats, chromosome.artefacts]))
+    reach = bin_width // 2 + REACH
+    names = list(MOTIFS)
+    found: dict[int, TrueVariant] = {}
+    tries = 0
+    while len(found) < count and tries < 50 * count:
+        tries += 1
+        place = "outside"
+        if len(strong) and rng.random() < SITE_SHARE:
+            site = strong[rng.integers(len(strong))]
+            place = names[sites.motif[site]]
+            pos = int(sites.centre[site]) + int(rng.integers(-MOTIF_LENGTH // 2, MOTIF_LENGTH // 2))
+        else:
+            pos = int(rng.integers(0, chromosome.length))
+        if not _MARGIN <= pos < chromosome.length - _MARGIN or pos in found:
+            continue
+        if covered_bases(np.array([[pos - reach, pos + reach]]), avoid)[0]:
+            continue
+        if place == "outside" and _inside_site(pos, sites):
+            continue
+        ref, alt = _alleles(chromosome.indices, pos, rng)
+        if alt is None:
+            continue
+        pairs = [centre_signal(chromosome.indices, pos, ref, alt, g, bin_width) for g in grammars]
+        found[pos] = TrueVariant(
+            chrom=chromosome.name,
+            pos=pos,
+            ref=ref,
+            alt=decode(alt),
+            place=place,
+            ref_signal=tuple(p[0] for p in pairs),
+            alt_signal=tuple(p[1] for p in pairs),
+        )
+    return [found[p] for p in sorted(found)]
+
+
+def _inside_site(pos: int, sites: Sites) -> bool:
+    near = np.searchsorted(sites.centre, [pos - MOTIF_LENGTH // 2, pos + MOTIF_LENGTH // 2 + 1])
+    return bool(near[1] > near[0])
+
+
+def _alleles(
+    indices: np.ndarray, pos: int, rng: np.random.Generator
+) -> tuple[str, np.ndarray | None]:
+    """Return reference bases and alternative base indices, or None where there is an N."""
+    kind = rng.random()
+    size = int(rng.integers(1, _LONGEST_INDEL + 1))
+    length = size + 1 if kind < INDEL_SHARE / 2 else 1  # a deletion keeps its first base
+    ref = indices[pos : pos + length]
+    if UNKNOWN in ref:
+        return "", None
+    if kind < INDEL_SHARE / 2:
+        alt = ref[:1]
+    elif kind < INDEL_SHARE:
+        alt = np.concatenate([ref, rng.integers(0, 4, size, np.uint8)])
+    else:
+        alt = (ref + rng.integers(1, 4, 1, np.uint8)) % 4
+    return decode(ref), alt.copy()

@@ -1,0 +1,40 @@
+"""Importing TensorFlow once, silently, with the settings every command wants."""
+
+import os
+import sys
+
+
+def import_tensorflow(deterministic: bool = True):
+    """Import TensorFlow without its start-up messages and return the module.
+
+    The messages of its native code go to file descriptor 2 whatever the log level, so that
+    descriptor points elsewhere during the import alone. The log level is set to 3 unless the
+    user set one.
+
+    Args:
+        deterministic: ask for deterministic operations (free on CPUs).
+    """
+    first = "tensorflow" not in sys.modules
+    if first and "TF_CPP_MIN_LOG_LEVEL" not in os.environ:
+        os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+        kept = os.dup(2)
+        with open(os.devnull, "w") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+            try:
+                import tensorflow as tf
+
+                tf.config.list_physical_devices()
+            finally:
+                os.dup2(kept, 2)
+                os.close(kept)
+    import tensorflow as tf
+
+    if deterministic:
+        tf.config.experimental.enable_op_determinism()
+    return tf
+
+
+def device(tf) -> str:
+    """Return the names of the devices that TensorFlow computes on."""
+    gpus = tf.config.list_physical_devices("GPU")
+    return ", ".join(g.name for g in gpus) if gpus else f"CPU, {os.cpu_count()} cores"

@@ -1,0 +1,148 @@
+"""Statistics that compare predictions for REF with predictions for ALT.
+
+Each takes predictions float32 [variants, bins, targets], accumulates in float64 over bins and
+returns float32 [variants, targets]; REF and ALT give back [variants, bins, targets]. Formulas
+as in Basenji (Kelley et al. 2018); JS is its half symmetrised Kullback-Leibler divergence,
+JSD the Jensen-Shannon divergence, both in nats.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from tfrecords_tools.errors import ConfigError, unknown
+
+_Statistic = Callable[[np.ndarray, np.ndarray, int], np.ndarray]
+_PSEUDO_PERCENTILE = 25
+
+
+def _log(values: np.ndarray) -> np.ndarray:
+    return np.log2(values + 1)
+
+
+def _identity(values: np.ndarray) -> np.ndarray:
+    return values
+
+
+def _sad(ref: np.ndarray, alt: np.ndarray) -> np.ndarray:
+    return alt.sum(axis=1) - ref.sum(axis=1)
+
+
+def _sax(ref: np.ndarray, alt: np.ndarray) -> np.ndarray:
+    change = alt - ref
+    largest = np.abs(change).argmax(axis=1)[:, None]
+    return np.take_along_axis(change, largest, axis=1)[:, 0]
+
+
+def _d1(ref: np.ndarray, alt: np.ndarray) -> np.ndarray:
+    return np.abs(alt - ref).sum(axis=1)
+
+
+def _d2(ref: np.ndarray, alt: np.ndarray) -> np.ndarray:
+    return np.sqrt(np.square(alt - ref).sum(axis=1))
+
+
+def _shapes(ref: np.ndarray, alt: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return both as distributions over bins, with REF's 25th percentile as pseudocount."""
+    pseudo = np.percentile(ref, _PSEUDO_PERCENTILE, axis=1, keepdims=True)
+    ref, alt = ref + pseudo, alt + pseudo
+    return ref / ref.sum(axis=1, keepdims=True), alt / alt.sum(axis=1, keepdims=True)
+
+
+def _divergence(p: np.ndarray, q: np.ndarray) -> np.ndarray:
+    """KL(p‖q) over axis 1; 0·log 0 is 0."""
+    return np.where(p == 0, 0.0, p * np.log(p / q)).sum(axis=1)
+
+
+def _js(ref: np.ndarray, alt: np.ndarray) -> np.ndarray:
+    p, q = _shapes(ref, alt)
+    return (_divergence(p, q) + _divergence(q, p)) / 2
+
+
+def _jsd(ref: np.ndarray, alt: np.ndarray) -> np.ndarray:
+    p, q = _shapes(ref, alt)
+    middle = (p + q) / 2
+    return (_divergence(p, middle) + _divergence(q, middle)) / 2
+
+
+def _on(transform: Callable, compare: Callable) -> _Statistic:
+    return lambda ref, alt, center: compare(transform(ref), transform(alt))
+
+
+def _log_sed(ref: np.ndarray, alt: np.ndarray, center: int) -> np.ndarray:
+    return _log(alt.sum(axis=1)) - _log(ref.sum(axis=1))
+
+
+def _ref_ratio(ref: np.ndarray, alt: np.ndarray, center: int) -> np.ndarray:
+    return ref[:, center] / (ref[:, center] + alt[:, center])
+
+
+STATISTICS: dict[str, _Statistic] = {
+    "SAD": _on(_identity, _sad),
+    "logSAD": _on(_log, _sad),
+    "sqrtSAD": _on(np.sqrt, _sad),
+    "SUM": _on(_identity, _sad),
+    "logSUM": _on(_log, _sad),
+    "sqrtSUM": _on(np.sqrt, _sad),
+    "logSED": _log_sed,
+    "SAX": _on(_identity, _sax),
+    "D1": _on(_identity, _d1),
+    "logD1": _on(_log, _d1),
+    "sqrtD1": _on(np.sqrt, _d1),
+    "D2": _on(_identity, _d2),
+    "logD2": _on(_log, _d2),
+    "sqrtD2": _on(np.sqrt, _d2),
+    "JS": _on(_identity, _js),
+    "logJS": _on(_log, _js),
+    "JSD": _on(_identity, _jsd),
+    "logJSD": _on(_log, _jsd),
+    "REF_RATIO": _ref_ratio,
+}
+PREDICTIONS = ("REF", "ALT")
+NAMES = (*STATISTICS, *PREDICTIONS)
+
+
+def check_names(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of statistics after checking them.
+
+    Raises:
+        ConfigError: none, an unknown one, or one named twice.
+    """
+    if not names:
+        raise ConfigError(f"no statistic is named: choose from {', '.join(NAMES)}")
+    for name in names:
+        if name not in NAMES:
+            raise unknown("statistic", name, NAMES)
+    if len(set(names)) < len(names):
+        raise ConfigError(f"statistics {','.join(names)} name one more than once")
+    return tuple(names)
+
+
+def score(
+    names: Sequence[str], ref: np.ndarray, alt: np.ndarray, center: int
+) -> dict[str, np.ndarray]:
+    """Return the statistics named, by name.
+
+    Args:
+        names: of statistics.
+        ref, alt: predictions, float [variants, bins, targets].
+        center: the bin that holds the variant.
+
+    Returns:
+        float32 [variants, targets] each; [variants, bins, targets] for REF and ALT. What is
+        not defined (a logarithm or root of a negative number, a shape of zeros) is NaN.
+
+    Raises:
+        ConfigError: an unknown statistic.
+    """
+    check_names(names)
+    exact_ref, exact_alt = ref.astype(np.float64), alt.astype(np.float64)
+    found: dict[str, np.ndarray] = {}
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        for name in names:
+            if name in PREDICTIONS:
+                found[name] = (ref if name == "REF" else alt).astype(np.float32)
+            else:
+                values = STATISTICS[name](exact_ref, exact_alt, center)
+                found[name] = values.astype(np.float32)
+    return found
