@@ -1,40 +1,30 @@
 """What is wrong with these inputs, before any work.
 
-Genome, tracks, BEDs and variants are opened, compared with one another and surveyed; every
-problem is collected rather than the first raised.
+Genome, tracks, BEDs and variants are opened, surveyed and compared with one another; every
+problem is collected rather than the first one raised.
 """
 
-import itertools
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-import numpy as np
-
-from tfrecords_tools import builds, estimate
-from tfrecords_tools.errors import ConfigError, InputFileError, TfepiError
-from tfrecords_tools.genome import UNKNOWN, Genome, missing_chrom
+from tfrecords_tools import estimate
+from tfrecords_tools.builds import wrong_build_hint
+from tfrecords_tools.errors import ConfigError, InputFileError
+from tfrecords_tools.findings import Findings, Problem, check_bed, check_lengths, check_names, listed
+from tfrecords_tools.genome import UNKNOWN, Genome
 from tfrecords_tools.intervals import read_bed
 from tfrecords_tools.plan import BuildOptions, make_plan
-from tfrecords_tools.pooling import FLOAT16_MAX
 from tfrecords_tools.progress import progress
 from tfrecords_tools.splits import make_contigs
 from tfrecords_tools.targets import Target, read_targets, resolve
 from tfrecords_tools.track_survey import SAMPLED_BP, TrackSurvey, survey_track
-from tfrecords_tools.tracks import BedTrack, Track, open_track
+from tfrecords_tools.tracks import BedTrack, open_track
 from tfrecords_tools.variant_survey import VariantSource, VariantSurvey, survey_variants
 
+LIKELY = 0.9
 _CHUNK = 1 << 22
-_WRONG_BUILD = 0.9
-_SHOWN = 4
+_SMALLEST_NORMAL = 6.2e-5
 _REGION_OPTIONS = ("gaps", "blacklist", "unmappable", "limit", "split_bed", "ubiquitous_bed")
-
-
-@dataclass(frozen=True)
-class Problem:
-    """Something wrong: "error" would make a later command fail, "warning" would not."""
-
-    level: str
-    message: str
 
 
 @dataclass(frozen=True)
@@ -77,29 +67,9 @@ class Preflight:
     problems: tuple[Problem, ...]
 
     @property
-    def errors(self) -> list[Problem]:
-        """The problems that would make a later command fail."""
-        return [p for p in self.problems if p.level == "error"]
-
-
-class _Found:
-    """Collects problems; `attempt` turns an exception into one."""
-
-    def __init__(self):
-        self.problems: list[Problem] = []
-
-    def error(self, message: str) -> None:
-        self.problems.append(Problem("error", message))
-
-    def warning(self, message: str) -> None:
-        self.problems.append(Problem("warning", message))
-
-    def attempt(self, function, *args):
-        try:
-            return function(*args)
-        except (TfepiError, OSError) as error:
-            self.error(" ".join(str(error).split()))
-            return None
+    def failed(self) -> bool:
+        """Whether anything found would make a later command fail."""
+        return any(p.level == "error" for p in self.problems)
 
 
 def preflight(
@@ -120,71 +90,66 @@ def preflight(
         options: of the build; its BEDs are checked too.
         variants: a VCF's content.
         beds: further BED files.
-        ref_policy: what scoring does about records it cannot take; only under "error" are
-            they errors here.
+        ref_policy: what scoring does about records it cannot take; they are errors under
+            "error", warnings under "swap" and "skip".
         sampled_bp: bases read per track at most; above, stretches spread over the genome.
         quiet: no progress bar.
     """
-    found = _Found()
-    genome = found.attempt(Genome, fasta)
-    targets = found.attempt(_targets, targets_file) or ()
-    tracks = _open(targets, found)
-    chromosomes: tuple[Chromosome, ...] = ()
-    surveys: tuple[TrackSurvey, ...] = ()
+    findings = Findings()
+    genome = findings.attempt(Genome, fasta)
+    targets = findings.attempt(_read_targets, targets_file) or ()
+    chroms = genome.chroms if genome else {}
+    named = [getattr(options, name) for name in _REGION_OPTIONS]
+    for path in dict.fromkeys(filter(None, [*named, *(t.peaks for t in targets), *beds])):
+        check_bed(path, chroms, findings) if genome else findings.attempt(read_bed, path)
+    needed = _needed(genome, options, findings) if genome else {}
+    surveys = []
+    _check_same_files(targets, findings)
+    for target in progress(targets, unit="track", label="tracks", quiet=quiet):
+        survey = findings.attempt(
+            _check_track, target, chroms, needed, options.bin_width, sampled_bp, findings
+        )
+        if survey:
+            surveys.append(survey)
     variant_survey = None
-    if genome:
-        _check_beds(genome, targets, options, beds, found)
-        needed = _needed(genome, options, found)
-        chromosomes = found.attempt(_chromosomes, genome, needed) or ()
-        for target, track in tracks:
-            _compare(target, track, genome, needed, found)
-        surveys = _survey(tracks, genome, options.bin_width, sampled_bp, quiet, found)
-        for target, survey in zip((t for t, _ in tracks), surveys, strict=False):
-            _judge_track(target, survey, needed, found)
-        if variants:
-            variant_survey = found.attempt(survey_variants, variants, genome)
-    for _, track in tracks:
-        track.close()
+    if genome and variants:
+        variant_survey = findings.attempt(survey_variants, variants, genome)
     if variant_survey:
-        _judge_variants(variant_survey, genome, ref_policy, found)
+        judge_variants(variant_survey, chroms, ref_policy, findings)
+    chromosomes = (findings.attempt(_chromosomes, genome, needed) or ()) if genome else ()
     forecast = None
-    if genome and not any(p.level == "error" for p in found.problems):
-        plan = found.attempt(make_plan, fasta, targets_file, options)
-        forecast = plan and estimate.forecast(plan) | {"dropped": plan.dropped}
+    if genome and not findings.failed:
+        plan = findings.attempt(make_plan, fasta, targets_file, options)
+        forecast = estimate.forecast(plan) | {"dropped": plan.dropped} if plan else None
     if genome:
         genome.close()
     return Preflight(
         str(fasta),
         str(targets_file),
         chromosomes,
-        surveys,
+        tuple(surveys),
         variant_survey,
         forecast,
-        tuple(found.problems),
+        tuple(findings.problems),
     )
 
 
-def _targets(path: str) -> tuple[Target, ...]:
+def _read_targets(path: str) -> tuple[Target, ...]:
     return resolve(read_targets(path), path)
 
 
-def _open(targets: Iterable[Target], found: _Found) -> list[tuple[Target, Track]]:
-    opened, files = [], {}
-    for target in targets:
-        track = found.attempt(open_track, target.file)
-        if track:
-            opened.append((target, track))
-        if target.file in files:
-            found.warning(
-                f"targets {files[target.file]!r} and {target.identifier!r} name the same file "
-                f"{target.file}"
+def _check_same_files(targets: Sequence[Target], findings: Findings) -> None:
+    files: dict[str, str] = {}
+    for t in targets:
+        if t.file in files:
+            findings.warning(
+                f"targets {files[t.file]!r} and {t.identifier!r} are of the same file {t.file}"
             )
-        files.setdefault(target.file, target.identifier)
-    return opened
+        files.setdefault(t.file, t.identifier)
 
 
-def _needed(genome: Genome, options: BuildOptions, found: _Found) -> dict[str, int]:
-    """Return the chromosomes that windows may lie on; all, if that cannot be told."""
+def _needed(genome: Genome, options: BuildOptions, findings: Findings) -> dict[str, int]:
+    """Return the chromosomes that windows may lie on; all of them if that cannot be told."""
     try:
         for chrom in options.chroms:
             genome.length(chrom)
@@ -192,12 +157,8 @@ def _needed(genome: Genome, options: BuildOptions, found: _Found) -> dict[str, i
         gaps = read_bed(options.gaps) if options.gaps else ()
         limit = read_bed(options.limit) if options.limit else None
         contigs = make_contigs(used, options.windowing().window_length, gaps, limit)
-    except InputFileError as error:
-        if options.chroms and "chromosome" in str(error):
-            found.error(str(error))
-        return dict(genome.chroms)  # an unreadable BED has been told of already
-    except ConfigError as error:
-        found.error(str(error))
+    except (ConfigError, InputFileError) as error:
+        findings.error(str(error))
         return dict(genome.chroms)
     on = {c.chrom for c in contigs}
     return {c: n for c, n in genome.chroms.items() if c in on}
@@ -214,81 +175,79 @@ def _chromosomes(genome: Genome, needed: dict[str, int]) -> tuple[Chromosome, ..
     return tuple(rows)
 
 
-def _compare(
-    target: Target, track: Track, genome: Genome, needed: dict[str, int], found: _Found
-) -> None:
-    """Compare a track's chromosomes with those that windows lie on."""
-    where = f"track {target.identifier!r} ({target.file})"
-    if isinstance(track, BedTrack):
-        _compare_names(where, track.chroms, genome.chroms, found)
-        return
-    absent = [c for c in needed if c not in track.chroms]
-    other = [c for c in needed if c in track.chroms and track.chroms[c] != needed[c]]
-    if len(absent) == len(needed):
-        found.error(missing_chrom(absent[0], track.chroms, where) + "; no chromosome is in both")
-    elif absent:
-        found.error(
-            f"{where} lacks {len(absent)} of the {len(needed)} chromosomes that windows lie on "
-            f"({_listed(absent)}): leave them out with --chroms or --limit"
-        )
-    if other:
-        lengths = [f"{c} {track.chroms[c]} bp, in the genome {needed[c]} bp" for c in other]
-        hint = builds.compare(track.chroms, genome.chroms)
-        found.error(
-            f"{where} has {len(other)} chromosomes of another length ({_listed(lengths, '; ')}): "
-            f"{hint or 'it is likely of another genome build, or was cut'}"
-        )
-
-
-def _compare_names(where: str, names: Iterable[str], chroms: dict, found: _Found) -> None:
-    absent = [c for c in names if c not in chroms]
-    if not absent:
-        return
-    message = missing_chrom(absent[0], chroms, f"the genome, compared with {where},")
-    if any(c in chroms for c in names):
-        found.warning(f"{where} has chromosomes the genome lacks, which count for nothing: "
-                      f"{_listed(absent)}")
-    else:
-        found.error(message)
-
-
-def _check_beds(
-    genome: Genome,
-    targets: Iterable[Target],
-    options: BuildOptions,
-    beds: Sequence[str],
-    found: _Found,
-) -> None:
-    named = [getattr(options, name) for name in _REGION_OPTIONS]
-    named += [t.peaks for t in targets] + list(beds)
-    for path in dict.fromkeys(filter(None, named)):
-        intervals = found.attempt(read_bed, path)
-        if intervals is None:
-            continue
-        if not intervals:
-            found.warning(f"BED {path} holds no interval")
-        _compare_names(f"BED {path}", dict.fromkeys(i.chrom for i in intervals), genome.chroms, found)
-        beyond = [i for i in intervals if i.end > genome.chroms.get(i.chrom, i.end)]
-        if beyond:
-            i = beyond[0]
-            found.error(
-                f"BED {path} has {len(beyond)} intervals that end beyond their chromosome, first "
-                f"{i} ({i.chrom} has {genome.chroms[i.chrom]} bp): it is likely of another "
-                "genome build"
-            )
-
-
-def _survey(
-    tracks: list[tuple[Target, Track]],
-    genome: Genome,
+def _check_track(
+    target: Target,
+    chroms: dict[str, int],
+    needed: dict[str, int],
     bin_width: int,
     sampled_bp: int,
-    quiet: bool,
-    found: _Found,
-) -> tuple[TrackSurvey, ...]:
-    surveys = []
-    for target, track in progress(tracks, unit="track", label="tracks", quiet=quiet):
-        surveys.append(
-            found.attempt(survey_track, track, target, genome.chroms, bin_width, sampled_bp)
+    findings: Findings,
+) -> TrackSurvey | None:
+    track = open_track(target.file)
+    try:
+        where = f"track {target.identifier!r} ({target.file})"
+        if chroms and isinstance(track, BedTrack):
+            check_names(where, track.chroms, chroms, findings)
+        elif chroms:
+            check_lengths(where, track.chroms, needed, chroms, findings)
+        shared = {c: n for c, n in chroms.items() if c in track.chroms}
+        if not shared:
+            return None
+        survey = survey_track(track, target, shared, bin_width, sampled_bp)
+    finally:
+        track.close()
+    judge_track(where, target, survey, needed, findings)
+    return survey
+
+
+def judge_track(
+    where: str, target: Target, survey: TrackSurvey, needed: dict[str, int], findings: Findings
+) -> None:
+    """Warn of values that make no sense as a training target or do not fit into float16."""
+    used = [c for c in survey.coverage if c.chrom in needed]
+    empty = [c.chrom for c in used if c.bases and not c.covered]
+    if empty and len(empty) == len(used):
+        findings.error(f"{where} has no value on any chromosome that windows lie on")
+    elif empty:
+        findings.warning(f"{where} has no value on {listed(empty)}: its windows there are all 0")
+    observed = [c for c in survey.coverage if c.covered]
+    if not observed:
+        return
+    largest, smallest = max(c.largest for c in observed), min(c.smallest for c in observed)
+    if largest == smallest:
+        findings.warning(f"{where} has one value everywhere ({largest:g}): nothing to learn")
+    if smallest < 0:
+        findings.warning(
+            f"{where} has negative values (smallest {smallest:g}): the poisson loss and the "
+            "statistics _sqrt and _exp75 need values from 0 up"
         )
-    return tuple(surveys)
+    if survey.overflowing_bases:
+        findings.warning(
+            f"{where} has {survey.overflowing_bases} bases above 65504, the largest float16 "
+            f"(largest {largest:g}), which are cut there before pooling: divide the file's values"
+        )
+    elif survey.overflowing:
+        findings.warning(
+            f"{where} has {survey.overflowing} of {survey.bins} bins above 65504, the largest "
+            f"float16, which are cut there: lower scale (now {target.scale:g}), set clip or "
+            "clip_soft, or use another sum_stat than "
+            f"{target.sum_stat!r}"
+        )
+    if 0 < largest < _SMALLEST_NORMAL:
+        findings.warning(
+            f"{where} has values of at most {largest:g}, which float16 holds with few digits or "
+            "as 0: multiply the file's values"
+        )
+
+
+def judge_variants(
+    survey: VariantSurvey, chroms: dict[str, int], ref_policy: str, findings: Findings
+) -> None:
+    """Tell what is wrong with variants, and of which kind a low share of matching REF may be."""
+    where = f"VCF {survey.path}"
+    tell = findings.error if ref_policy == "error" else findings.warning
+    advice = "--ref_policy skip leaves such records out and lists them"
+    if not survey.records:
+        findings.error(f"{where} holds no record")
+        return
+    check_names(where, [*survey.absent, *(["…"] if False else [])], chroms, findings)

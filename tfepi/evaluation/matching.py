@@ -139,18 +139,54 @@ def is_binary_loss(params: dict) -> bool:
     return params.get("train", {}).get("loss") == "bce"
 
 
-def model_file(model: str | Path) -> Path:
-    """Return the file that identifies a model: itself, or the main file of its folder.
+def model_files(model: str | Path) -> dict[str, Path]:
+    """Return the files that identify a model by their content, label → path.
+
+    Of a SavedModel the index of variables holds each one's checksum.
 
     Raises:
         InputFileError: a folder without model_best.keras and saved_model.pb.
     """
     model = Path(model)
     if not model.is_dir():
-        return existing(model, "model")
-    for name in ("model_best.keras", "saved_model.pb"):
-        if (model / name).exists():
-            return model / name
+        return {"model": existing(model, "model")}
+    if (model / "model_best.keras").exists():
+        return {"model": model / "model_best.keras"}
+    if (model / "saved_model.pb").exists():
+        index = model / "variables" / "variables.index"
+        return {"model": model / "saved_model.pb"} | (
+            {"variables": index} if index.exists() else {}
+        )
     raise InputFileError(
         f"model folder {model} has neither model_best.keras nor saved_model.pb: name a model"
     )
+
+
+def parse_shifts(text: str) -> tuple[int, ...]:
+    """Return the shifts of a comma-separated list, bp.
+
+    Raises:
+        ConfigError: something that is no whole number, or a shift named twice.
+    """
+    try:
+        shifts = tuple(int(s) for s in text.split(","))
+    except ValueError:
+        raise ConfigError(f"shifts {text!r}: want whole numbers separated by commas") from None
+    if len(set(shifts)) < len(shifts):
+        raise ConfigError(f"shifts {text!r} name the same shift twice: name each once")
+    return shifts
+
+
+def curves_of(model: str | Path) -> Path | None:
+    """Return the training metrics in a model's folder, if there are any."""
+    model = Path(model)
+    path = (model if model.is_dir() else model.parent) / "metrics.jsonl"
+    return path if path.exists() else None
+
+
+def without_paths(identities: dict[str, dict]) -> dict[str, dict]:
+    """Return identities of files (`files.identity`) by content only, wherever they lie."""
+    return {
+        label: {k: v for k, v in identity.items() if k != "path"}
+        for label, identity in identities.items()
+    }

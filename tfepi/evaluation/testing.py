@@ -3,7 +3,7 @@
 import itertools
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +12,43 @@ from tfepi.evaluation.bootstrap import Bootstrap, genome_blocks
 from tfepi.evaluation.matching import LabelledData, check_sizes, chosen_targets
 from tfepi.evaluation.metrics import accuracy_table, evaluate
 from tfepi.evaluation.predictions import Layout, PredictionError, PredictionParts
-from tfepi.spec import AveragedPredictor, Predictor
+from tfepi.spec import AveragedPredictor, Head, ModelSpec, Predictor
 from tfrecords_tools.errors import ConfigError, InputFileError, unknown
 from tfrecords_tools.files import write_json, write_text
 from tfrecords_tools.progress import progress
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to test, and how.
+
+    Attributes:
+        label: which windows.
+        head: the model's output; None: its only one.
+        targets: identifiers or indexes to test, or the path of a table; None: all.
+        rc: average with predictions of the reverse complement.
+        shifts: bp; average predictions over these moves of the sequence.
+        bootstrap: how intervals are made.
+        binary: acc.txt with auroc and auprc, as for the loss bce.
+        save: write preds.h5 and targets.h5.
+        batch_size: windows predicted at once.
+    """
+
+    label: str = "test"
+    head: str | None = None
+    targets: tuple[str, ...] | None = None
+    rc: bool = False
+    shifts: tuple[int, ...] = (0,)
+    bootstrap: Bootstrap = field(default_factory=Bootstrap)
+    binary: bool = False
+    save: bool = False
+    batch_size: int = 64
+
+    def __post_init__(self):
+        if self.batch_size < 1:
+            raise ConfigError(f"batch_size is {self.batch_size}: want at least 1")
+        if not self.shifts:
+            raise ConfigError("shifts is empty: name at least one, for instance 0")
 
 
 @dataclass(frozen=True)
@@ -58,42 +91,52 @@ def layout_of(data: LabelledData, label: str, targets: Sequence[int], bins: int)
     return Layout(windows, bins, data.pool_width, chosen, label)
 
 
+def prepare(
+    spec: ModelSpec, data: LabelledData, request: Request, params: dict | None = None
+) -> tuple[Head, tuple[int, ...], tuple[int, ...], Layout]:
+    """Check all of a test that can be checked without the model.
+
+    Returns:
+        The head, positions of the targets in the head and in the data, the layout.
+
+    Raises:
+        ConfigError: sizes that differ, an input other than the sequence, an unknown head,
+            target or label, blocks of the genome that are too few.
+        InputFileError: no windows are listed for the label.
+    """
+    head = spec.head(request.head)
+    check_sizes(spec, data, head, params)
+    extra = sorted(set(spec.inputs) - {"sequence"})
+    if extra:
+        raise ConfigError(
+            f"the model also takes {', '.join(extra)}: only models of the sequence can be tested"
+        )
+    of_head, of_data = chosen_targets(head, data, request.targets)
+    layout = layout_of(data, request.label, of_data, data.target_length)
+    if request.bootstrap.resamples:
+        genome_blocks(layout.windows, request.bootstrap.block_bp)
+    return head, of_head, of_data, layout
+
+
 def run_test(
     predictor: Predictor,
     data: LabelledData,
     out: str | Path,
-    *,
-    label: str = "test",
-    head: str | None = None,
-    targets: Sequence[str] | None = None,
-    rc: bool = False,
-    shifts: tuple[int, ...] = (0,),
-    bootstrap: Bootstrap | None = None,
-    binary: bool = False,
-    save: bool = False,
-    batch_size: int = 64,
+    request: Request | None = None,
     params: dict | None = None,
     plan: dict | None = None,
     quiet: bool = True,
 ) -> Outcome:
     """Predict a label's windows, measure accuracy, write acc.txt and metrics.json.
 
-    Predictions are kept in out/parts until the caller removes them (`result.predictions.
+    Predictions are kept in out/parts until the caller removes them (`outcome.predictions.
     remove()`); parts that are there already are not predicted again.
 
     Args:
         predictor: the model.
         data: the data folder.
         out: run folder; made if absent.
-        label: which windows.
-        head: the model's output; None: its only one.
-        targets: identifiers or indexes to test, or the path of a table; None: all.
-        rc: average with predictions of the reverse complement.
-        shifts: bp; average predictions over these moves of the sequence.
-        bootstrap: how intervals are made.
-        binary: acc.txt with auroc and auprc, as for the loss bce.
-        save: write preds.h5 and targets.h5.
-        batch_size: windows predicted at once.
+        request: what to test; None: the defaults.
         params: params.json, to check its sizes against model and data.
         plan: what else identifies the predictions (hashes of model and data); parts made
             under another plan are refused.
@@ -104,38 +147,26 @@ def run_test(
         PredictionError: the model gave NaN, or values of another shape.
         UnfinishedError: out/parts holds predictions of something else.
     """
-    out, spec = Path(out), predictor.spec
-    chosen_head = spec.head(head)
-    check_sizes(spec, data, chosen_head, params)
-    extra = sorted(set(spec.inputs) - {"sequence"})
-    if extra:
-        raise ConfigError(
-            f"the model also takes {', '.join(extra)}: only models of the sequence can be tested"
-        )
-    of_head, of_data = chosen_targets(chosen_head, data, targets)
-    layout = layout_of(data, label, of_data, data.target_length)
-    bootstrap = bootstrap or Bootstrap()
-    if bootstrap.resamples:  # a bad block size is found before the model is asked
-        genome_blocks(layout.windows, bootstrap.block_bp)
-    plan = {"head": chosen_head.name, "rc": rc, "shifts": list(shifts), **(plan or {})}
+    out, spec, request = Path(out), predictor.spec, request or Request()
+    head, of_head, of_data, layout = prepare(spec, data, request, params)
+    described = {"head": head.name, "rc": request.rc, "shifts": list(request.shifts)}
     out.mkdir(parents=True, exist_ok=True)
-    parts = PredictionParts(out / "parts", layout, plan)
-    if rc or tuple(shifts) != (0,):
-        predictor = AveragedPredictor(predictor, rc, tuple(shifts))
+    parts = PredictionParts(out / "parts", layout, described | (plan or {}))
+    if request.rc or request.shifts != (0,):
+        predictor = AveragedPredictor(predictor, request.rc, request.shifts)
 
     def predict(sequence: np.ndarray) -> np.ndarray:
-        values = predictor.predict({"sequence": sequence})[chosen_head.name]
-        if values.ndim != 3 or values.shape[2] != len(chosen_head.targets):
+        values = predictor.predict({"sequence": sequence})[head.name]
+        if values.ndim != 3 or values.shape[2] != len(head.targets):
             raise PredictionError(
                 f"the model gave values of shape {values.shape}, want [windows, bins, "
-                f"{len(chosen_head.targets)} targets]"
+                f"{len(head.targets)} targets]"
             )
         return values[:, :, list(of_head)]
 
-    fill_parts(parts, data, predict, list(of_data), batch_size, quiet)
-    metrics = evaluate(parts, bootstrap, quiet)
-    metrics |= {"head": chosen_head.name, "rc": rc, "shifts": list(shifts)}
-    write_results(out, metrics, binary, parts if save else None)
+    fill_parts(parts, data, predict, list(of_data), request.batch_size, quiet)
+    metrics = evaluate(parts, request.bootstrap, quiet) | described
+    write_results(out, metrics, request.binary, parts if request.save else None)
     return Outcome(metrics, parts)
 
 

@@ -269,7 +269,11 @@ class _Run:
             total=self.steps, unit="step", label=f"epoch {epoch}", quiet=self.settings.quiet
         ) as bar:
             history = self.model.fit(
-                dataset, epochs=1, verbose=0, callbacks=[_Watch(bar, epoch, self.out)]
+                dataset,
+                epochs=1,
+                verbose=0,
+                shuffle=False,
+                callbacks=[_Watch(bar, epoch, self.out)],
             ).history
         logs = {k: float(v[0]) for k, v in history.items()}
         valid = self.model.evaluate(self.valid, verbose=0, return_dict=True)

@@ -1,0 +1,75 @@
+#!/usr/bin/env python3
+"""Test a model: accuracy per target with intervals, figures, predictions."""
+
+import argparse
+
+from tfrecords_tools import command
+
+
+def parser() -> argparse.ArgumentParser:
+    p = argparse.ArgumentParser(description=__doc__)
+    p.add_argument("params", help="params.json the model was trained with")
+    p.add_argument("model", help=".keras file, run folder or SavedModel folder")
+    p.add_argument("data", help="data folder")
+    p.add_argument("-o", dest="out", default="test_out", help="output folder [%(default)s]")
+    p.add_argument("--label", default="test", help="windows to test on [%(default)s]")
+    p.add_argument("--head", help="output of the model, where it has several")
+    p.add_argument("-t", "--targets", nargs="+", help="identifiers, indexes or a targets table")
+    p.add_argument("--rc", action="store_true", help="average with the reverse complement")
+    p.add_argument("--shifts", default="0", help='bp to average over, "1,0,-1" [%(default)s]')
+    p.add_argument("--save", action="store_true", help="write preds.h5 and targets.h5")
+    p.add_argument("--batch_size", type=int, default=64, help="[%(default)s]")
+    b = p.add_argument_group("intervals: bootstrap over blocks of the genome")
+    b.add_argument("--bootstrap", type=int, default=1000, help="resamples; 0: none [%(default)s]")
+    b.add_argument("--bootstrap_ranks", type=int, default=200, help="of rank statistics [200]")
+    b.add_argument("--block_bp", type=int, help="block size [largest that gives 20 blocks]")
+    p.add_argument("--no_figures", "--no-figures", action="store_true")
+    command.add_common(p)
+    return p
+
+
+def work(args: argparse.Namespace) -> None:
+    from tfepi.evaluation import matching
+    from tfepi.evaluation.bootstrap import Bootstrap
+    from tfepi.evaluation.metrics import summary_table
+    from tfepi.evaluation.testing import Request, prepare, run_test
+    from tfrecords_tools import files
+    from tfrecords_tools.data import Data
+
+    params = files.read_json(args.params)
+    names = ("label", "head", "rc", "save", "batch_size")
+    request = Request(
+        **{name: getattr(args, name) for name in names},
+        targets=tuple(args.targets) if args.targets else None,
+        shifts=matching.parse_shifts(args.shifts),
+        bootstrap=Bootstrap(args.bootstrap, args.bootstrap_ranks, args.block_bp, seed=args.seed),
+        binary=matching.is_binary_loss(params),
+    )
+    data = Data.open(args.data)
+    head, *_ = prepare(matching.find_spec(args.model), data, request, params)
+    inputs = {"params": args.params, "data": data.folder / "statistics.json"}
+    inputs |= matching.model_files(args.model)
+    out = files.claim_folder(args.out, args.resume, args.overwrite)
+    with files.run_record(out, inputs, seed=args.seed, data_sha256=data.manifest_sha256) as record:
+        from tfepi.predictors import load_predictor
+
+        predictor = load_predictor(args.model, batch_size=args.batch_size, head=args.head)
+        plan = matching.without_paths(record["inputs"]) | {"manifest": data.manifest_sha256}
+        outcome = run_test(predictor, data, out, request, params, plan, args.quiet)
+        if not args.no_figures:
+            from tfepi.report.accuracy_figures import draw_accuracy
+
+            place, curves = out / "figures", matching.curves_of(args.model)
+            draw_accuracy(outcome.predictions, outcome.metrics, place, head.units, curves)
+        outcome.predictions.remove()
+    print(summary_table(outcome.metrics))
+    print(f"wrote {out}: acc.txt, metrics.json" + ("" if args.no_figures else ", figures/"))
+
+
+def main(argv: list[str] | None = None) -> int:
+    args = parser().parse_args(argv)
+    return command.run(lambda: work(args), args.quiet)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

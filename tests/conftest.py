@@ -1,0 +1,125 @@
+"""Small data that the tests share: a genome, tracks and tables, made with fixed seeds."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+SCRIPTS = Path(__file__).parent.parent / "scripts"
+CHROMS = {"chr1": 60_000, "chr2": 40_000, "chr3": 24_000}
+
+
+def write_fasta(path: Path, chroms: dict[str, str]) -> None:
+    with open(path, "w") as handle:
+        for name, sequence in chroms.items():
+            handle.write(f">{name}\n")
+            for low in range(0, len(sequence), 60):
+                handle.write(sequence[low : low + 60] + "\n")
+
+
+def write_bigwig(path: Path, values: dict[str, np.ndarray]) -> None:
+    """Write per-base values; NaN is left uncovered."""
+    import pyBigWig
+
+    bw = pyBigWig.open(str(path), "w")
+    bw.addHeader([(name, len(v)) for name, v in values.items()])
+    for name, v in values.items():
+        at = np.flatnonzero(~np.isnan(v))
+        bw.addEntries(
+            [name] * len(at), at.tolist(), ends=(at + 1).tolist(), values=v[at].astype(float).tolist()
+        )
+    bw.close()
+
+
+@pytest.fixture(scope="session")
+def genome_values():
+    """Sequences and three tracks' values of the shared genome, as they were written."""
+    rng = np.random.default_rng(7)
+    sequences, tracks = {}, [{} for _ in range(3)]
+    for name, length in CHROMS.items():
+        letters = rng.choice(list("ACGTacgtN"), length, p=[0.12] * 8 + [0.04])
+        letters[1000:1300] = "N"
+        letters[5000] = "R"
+        sequences[name] = "".join(letters)
+        for number, track in enumerate(tracks):
+            smooth = np.repeat(rng.gamma(0.5, 4 * (number + 1), length // 8), 8)
+            values = np.round(smooth, 3).astype(np.float32)
+            if number == 1:
+                values[2000:2700] = np.nan
+                values[length // 2 : length // 2 + 90] = np.nan
+            track[name] = values
+    return sequences, tracks
+
+
+@pytest.fixture(scope="session")
+def genome_folder(tmp_path_factory, genome_values):
+    """Folder with genome.fa, t0–t2.bw, targets.txt, blacklist.bed, gaps.bed, umap.bed."""
+    sequences, tracks = genome_values
+    folder = tmp_path_factory.mktemp("genome")
+    write_fasta(folder / "genome.fa", sequences)
+    for number, track in enumerate(tracks):
+        write_bigwig(folder / f"t{number}.bw", track)
+    (folder / "targets.txt").write_text(
+        "\tidentifier\tfile\tclip\tclip_soft\tscale\tsum_stat\tdescription\n"
+        "0\tT0\tt0.bw\t384\t200\t1\tsum\tfirst\n"
+        "1\tT1\tt1.bw\t64\t32\t2\tmean\tsecond\n"
+        "2\tT2\tt2.bw\t768\t384\t0.5\tsum_sqrt\tthird\n"
+    )
+    (folder / "blacklist.bed").write_text("chr1\t3100\t3300\nchr2\t9990\t10600\n")
+    (folder / "gaps.bed").write_text("chr1\t30000\t31000\n")
+    (folder / "umap.bed").write_text("chr1\t8000\t9500\nchr3\t100\t130\n")
+    return folder
+
+
+@pytest.fixture
+def run_script():
+    """Return a function that runs a script of scripts/ and returns the finished process."""
+
+    def run(name: str, *args, check: bool = True, timeout: float = 300):
+        environment = os.environ | {"PYTHONPATH": str(SCRIPTS.parent), "TF_CPP_MIN_LOG_LEVEL": "3"}
+        done = subprocess.run(
+            [sys.executable, str(SCRIPTS / name), *map(str, args)],
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            env=environment,
+        )
+        if check:
+            assert done.returncode == 0, done.stderr
+        return done
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def test_data() -> Path:
+    """Folder of real data and fixtures, named by TFEPI_TEST_DATA; skip without it."""
+    folder = os.environ.get("TFEPI_TEST_DATA")
+    if not folder:
+        pytest.skip("TFEPI_TEST_DATA is not set: it names a folder with data/ and fixtures/")
+    return Path(folder).resolve()
+
+
+@pytest.fixture(scope="session")
+def small_data(tmp_path_factory, genome_folder):
+    """A built data folder: 256-bp windows, 32-bp bins, three tracks, train/valid/test."""
+    from tfrecords_tools.build import build
+    from tfrecords_tools.plan import BuildOptions, make_plan
+
+    out = tmp_path_factory.mktemp("small") / "data"
+    options = BuildOptions(
+        seq_length=256,
+        bin_width=32,
+        crop=64,
+        stride_train=128,
+        stride_test=128,
+        valid="chr2",
+        test="chr3",
+        records_per_shard=100,
+    )
+    plan = make_plan(genome_folder / "genome.fa", genome_folder / "targets.txt", options)
+    build(plan, out, quiet=True)
+    return out

@@ -1,0 +1,80 @@
+import pytest
+
+from tfrecords_tools.errors import TfepiError
+from tfrecords_tools.targets import (
+    format_targets,
+    read_targets,
+    resolve,
+    select,
+    strand_order,
+)
+
+HEADER = "\tidentifier\tfile\tclip\tscale\tsum_stat\tstrand_pair\tdescription\n"
+ROWS = "0\ta+\ta.bw\t9.5\t2\tmean\t1\tfirst\n1\ta-\tb.bw\t\t1\tsum\t0\t\n2\tc\tc.bw\t8\t1\tmax\t2\tx\n"
+
+
+@pytest.fixture
+def table(tmp_path):
+    path = tmp_path / "targets.txt"
+    path.write_text(HEADER + ROWS)
+    return path
+
+
+def test_rows_become_targets(table):
+    a, b, c = read_targets(table)
+    assert (a.index, a.identifier, a.clip, a.scale, a.sum_stat, a.strand_pair) == (
+        0,
+        "a+",
+        9.5,
+        2,
+        "mean",
+        1,
+    )
+    assert b.clip is None
+    assert b.description == ""
+    assert c.sum_stat == "max"
+    assert strand_order((a, b, c)) == (1, 0, 2)
+    assert strand_order((c,)) is None
+
+
+def test_the_table_survives_a_round_trip(table, tmp_path):
+    targets = read_targets(table)
+    again = tmp_path / "again.txt"
+    again.write_text(format_targets(targets))
+    assert read_targets(again) == targets
+
+
+def test_relative_files_are_relative_to_the_table(table):
+    assert resolve(read_targets(table), table)[0].file == str(table.parent / "a.bw")
+
+
+def test_select_by_identifier_and_index(table):
+    assert select(read_targets(table), ["c", "0"]) == (2, 0)
+    for names in (["a"], ["a+", "0"]):
+        with pytest.raises(TfepiError):
+            select(read_targets(table), names)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("identifier", "identifer", "did you mean 'identifier'"),
+        ("1\ta-", "1\ta+", "identifier 'a\\+' more than once"),
+        ("1\ta-", "0\ta-", "index 0 more than once"),
+        ("mean", "meen", "did you mean 'mean'"),
+        ("9.5", "nine", "clip is 'nine'"),
+        ("9.5", "-1", "positive"),
+        ("\t8\t", "\t8\t8\t", "columns"),
+        ("sum\t0", "sum\t2", "pairs back"),
+        ("\ta-\t", "\t\t", "empty identifier"),
+        (ROWS, "", "no rows"),
+        ("\tidentifier\tfile", "\tfile\tdescription", "no column 'identifier'"),
+    ],
+)
+def test_bad_tables_are_refused(table, old, new, message):
+    text = (HEADER + ROWS).replace(old, new, 1)
+    if "no column" in message:
+        text = "\tfile\n0\tx\n"
+    table.write_text(text)
+    with pytest.raises(TfepiError, match=message):
+        read_targets(table)

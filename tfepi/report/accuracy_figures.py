@@ -1,0 +1,162 @@
+"""The figures of a test: which targets and which stretch of the genome they show."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from tfepi.evaluation.predictions import Layout, PredictionParts
+from tfepi.report.figures import accuracy_per_target, save_figure, training_curves
+from tfepi.report.panels import Observed, observed_predicted, tracks
+from tfrecords_tools.errors import InputFileError
+from tfrecords_tools.files import existing
+
+SHOWN = 6
+TRACKS = 4
+STRETCH_BINS = 400
+_LABELS = {
+    "pearsonr": "Pearson r",
+    "pearsonr_log2": "Pearson r of log2(x + 1)",
+    "auroc": "AUROC",
+    "auprc": "AUPRC",
+}
+
+
+def draw_accuracy(
+    predictions: PredictionParts,
+    metrics: dict,
+    folder: str | Path,
+    unit: str = "coverage",
+    curves: str | Path | None = None,
+) -> list[Path]:
+    """Write the figures of a test: accuracy, observed against predicted, tracks, curves.
+
+    Shown are up to six targets, evenly spaced by rank of accuracy from best to worst, and for
+    the tracks the contiguous stretch of windows, of up to 400 bins, in which these have the
+    most observed signal.
+
+    Args:
+        predictions: observed and predicted values.
+        metrics: the value of metrics.json.
+        folder: where to; made if absent.
+        unit: what a value is.
+        curves: metrics.jsonl of the training run, or None.
+
+    Returns:
+        Paths of the figures, SVG and PNG.
+
+    Raises:
+        InputFileError: the training metrics are no JSON lines.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    entries = metrics["across_positions"]["targets"]
+    binary = any("auroc" in e for e in entries)
+    names = ("auroc", "auprc") if binary else ("pearsonr", "pearsonr_log2")
+    layout = predictions.layout
+    level = metrics["bootstrap"]["level"]
+    axis = f"accuracy across positions, {metrics['label']} windows"
+    if metrics["bootstrap"]["resamples"]:
+        axis += f" (line: {level:.0%} interval)"
+    missing = {"value": None, "interval": None}
+    dots = {_LABELS[n]: [e.get(n, missing) for e in entries] for n in names}
+    figure = accuracy_per_target([t.identifier for t in layout.targets], dots, axis)
+    paths = save_figure(figure, folder / "accuracy")
+    shown = targets_shown(entries, names[0])
+    panels = []
+    for t in shown:
+        values = [v.astype(float) for v in predictions.column(t)]
+        panels.append(Observed(layout.targets[t].identifier, *values, _note(entries[t], names)))
+    unit = f"{unit} per {layout.bin_width} bp" if layout.bin_width > 1 else unit
+    paths += save_figure(observed_predicted(panels, unit), folder / "observed_predicted")
+    panels = panels[:TRACKS]
+    windows = busiest_stretch(layout, [p.truth for p in panels])
+    starts = _bin_starts(layout, windows)
+    rows = [
+        Observed(p.name, p.truth[windows].ravel(), p.prediction[windows].ravel(), p.note)
+        for p in panels
+    ]
+    chrom = layout.windows[windows[0]].chrom
+    title = f"{metrics['label']} windows: the contiguous stretch with the most observed signal"
+    figure = tracks(chrom, starts, layout.bin_width, rows, unit, title)
+    paths += save_figure(figure, folder / "tracks")
+    if curves is not None:
+        paths += save_figure(training_curves(read_curves(curves)), folder / "training")
+    return paths
+
+
+def targets_shown(entries: list[dict], name: str, count: int = SHOWN) -> list[int]:
+    """Return up to `count` positions of targets, evenly spaced by rank, best first."""
+    value = [e.get(name, {}).get("value") for e in entries]
+    order = np.argsort([np.inf if v is None else -v for v in value], kind="stable")
+    ranks = np.linspace(0, len(order) - 1, min(count, len(order))).round().astype(int)
+    return [int(order[r]) for r in ranks]
+
+
+def busiest_stretch(
+    layout: Layout, truths: list[np.ndarray], bins: int = STRETCH_BINS
+) -> np.ndarray:
+    """Return the windows, in order, of the contiguous stretch with the most signal.
+
+    Args:
+        layout: windows; those that overlap the one before are passed over.
+        truths: observed values [windows, bins] of the targets shown, each weighed by its mean.
+        bins: longest stretch.
+
+    Returns:
+        Positions of windows.
+    """
+    size = max(1, bins // layout.bins)
+    order = sorted(range(len(layout.windows)), key=lambda i: layout.windows[i])
+    runs: list[list[int]] = []
+    for i in order:
+        window = layout.windows[i]
+        last = layout.windows[runs[-1][-1]] if runs else None
+        if last is not None and last.chrom == window.chrom and window.start < last.end:
+            continue
+        joins = last is not None and (last.chrom, last.end) == (window.chrom, window.start)
+        if joins and len(runs[-1]) < size:
+            runs[-1].append(i)
+        else:
+            runs.append([i])
+    signal = np.zeros(len(layout.windows))
+    for truth in truths:
+        mean = np.nanmean(truth) if (~np.isnan(truth)).any() else 0
+        if mean > 0:
+            signal += np.nansum(truth, axis=1) / mean
+    return np.array(max(runs, key=lambda run: signal[run].sum()))
+
+
+def _bin_starts(layout: Layout, windows: np.ndarray) -> np.ndarray:
+    steps = np.arange(layout.bins) * layout.bin_width
+    return np.concatenate([layout.windows[i].start + steps for i in windows])
+
+
+def _note(entry: dict, names: tuple[str, ...]) -> str:
+    symbols = {"pearsonr": "r", "pearsonr_log2": "r(log2)", "auroc": "AUROC", "auprc": "AUPRC"}
+    parts = [
+        f"{symbols[n]} = {entry[n]['value']:.2f}"
+        for n in names
+        if entry.get(n, {}).get("value") is not None
+    ]
+    return ", ".join(parts)
+
+
+def read_curves(path: str | Path) -> list[dict]:
+    """Read metrics.jsonl: one JSON object per epoch.
+
+    Raises:
+        InputFileError: missing, or a line that is no JSON object (with its number).
+    """
+    epochs = []
+    for number, line in enumerate(existing(path, "training metrics").read_text().splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            epoch = json.loads(line)
+        except json.JSONDecodeError:
+            epoch = None
+        if not isinstance(epoch, dict):
+            raise InputFileError(f"{path} line {number} is no JSON object: {line[:60]!r}")
+        epochs.append(epoch)
+    return epochs

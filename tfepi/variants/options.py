@@ -1,0 +1,117 @@
+"""What can be chosen when variants are scored, and which part of the work a shard does."""
+
+import re
+from dataclasses import dataclass
+
+from tfepi.spec import Head, ModelSpec
+from tfepi.variants.checks import REF_POLICIES
+from tfepi.variants.scores import check_names
+from tfepi.variants.untransform import STYLES
+from tfrecords_tools.errors import ConfigError, unknown
+
+INDEL_ALIGNMENTS = ("stitch", "left")
+_LARGEST_BATCH = 64
+_BATCH_BASES = 1 << 21
+_BATCH_VALUES = 1 << 24
+_LARGEST_CHUNK = 4096
+_CHUNK_BASES = 1 << 23
+
+
+@dataclass(frozen=True)
+class Scoring:
+    """The options that decide scores.
+
+    Attributes:
+        stats: names of statistics (`scores.NAMES`).
+        rc: average predictions over both strands.
+        shifts: average predictions over these shifts, bp.
+        ref_policy: what becomes of records that cannot be scored (`checks.REF_POLICIES`).
+        indel_align: "stitch" joins both registers of an indel, "left" keeps Basenji's.
+        head: the model's output to score; None where it has one.
+        untransform: undo the targets' transforms first (`untransform.STYLES`), or None.
+        batch_size: sequences per call of the model.
+
+    Raises:
+        ConfigError: an unknown name or a value out of range.
+    """
+
+    stats: tuple[str, ...] = ("SAD",)
+    rc: bool = False
+    shifts: tuple[int, ...] = (0,)
+    ref_policy: str = "error"
+    indel_align: str = "stitch"
+    head: str | None = None
+    untransform: str | None = None
+    batch_size: int = _LARGEST_BATCH
+
+    def __post_init__(self):
+        check_names(self.stats)
+        if not self.shifts or len(set(self.shifts)) < len(self.shifts):
+            raise ConfigError(f"shifts are {list(self.shifts)}: want different numbers, as 0,1,-1")
+        if self.ref_policy not in REF_POLICIES:
+            raise unknown("ref_policy", self.ref_policy, REF_POLICIES)
+        if self.indel_align not in INDEL_ALIGNMENTS:
+            raise unknown("indel_align", self.indel_align, INDEL_ALIGNMENTS)
+        if self.untransform is not None and self.untransform not in STYLES:
+            raise unknown("untransform style", self.untransform, STYLES)
+        if self.batch_size < 1:
+            raise ConfigError(f"batch_size is {self.batch_size}: want at least 1")
+
+    @classmethod
+    def from_json(cls, value: dict) -> "Scoring":
+        """Return the options of a JSON value."""
+        lists = {k: tuple(v) for k, v in value.items() if isinstance(v, list)}
+        return cls(**(value | lists))
+
+
+def default_batch_size(spec: ModelSpec, head: Head) -> int:
+    """Return sequences per call: 64, fewer for long windows or many values."""
+    values = spec.target_length * len(head.targets)
+    fit = min(_BATCH_BASES // spec.seq_length, _BATCH_VALUES // max(1, values))
+    return min(_LARGEST_BATCH, _power_of_two(fit))
+
+
+def default_chunk_records(spec: ModelSpec) -> int:
+    """Return records per part: 4096, fewer for long windows, so that a kill loses minutes."""
+    return max(64, min(_LARGEST_CHUNK, _power_of_two(_CHUNK_BASES // spec.seq_length)))
+
+
+def _power_of_two(number: int) -> int:
+    return 1 << max(0, number.bit_length() - 1)
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Shard `number` of `count`, from 1."""
+
+    number: int
+    count: int
+
+    def __post_init__(self):
+        if not 1 <= self.number <= self.count:
+            raise ConfigError(
+                f"shard is {self.number}/{self.count}: want i/n with 1 <= i <= n, as 1/4"
+            )
+
+    @classmethod
+    def parse(cls, text: str) -> "Shard":
+        """Return the shard of a text "i/n".
+
+        Raises:
+            ConfigError: not of that form, or i outside 1…n.
+        """
+        match = re.fullmatch(r"(\d+)/(\d+)", text.strip())
+        if not match:
+            raise ConfigError(f"shard is {text!r}: want i/n with 1 <= i <= n, as 1/4")
+        return cls(int(match[1]), int(match[2]))
+
+    @property
+    def folder(self) -> str:
+        """Name of the shard's folder under DIR/shards."""
+        return f"{self.number}-of-{self.count}"
+
+    def chunks(self, total: int) -> range:
+        """Return the numbers of the parts this shard writes, consecutive."""
+        return range(
+            (self.number - 1) * total // self.count, self.number * total // self.count
+        )
