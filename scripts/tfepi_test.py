@@ -8,7 +8,7 @@ from tfrecords_tools import command
 
 def parser() -> argparse.ArgumentParser:
     p = argparse.ArgumentParser(description=__doc__)
-    p.add_argument("params", help="params.json the model was trained with")
+    p.add_argument("params", help="params.json the model was trained with, or a preset")
     p.add_argument("model", help=".keras file, run folder or SavedModel folder")
     p.add_argument("data", help="data folder")
     p.add_argument("-o", dest="out", default="test_out", help="output folder [%(default)s]")
@@ -33,29 +33,32 @@ def work(args: argparse.Namespace) -> None:
     from tfepi.evaluation.bootstrap import Bootstrap
     from tfepi.evaluation.metrics import summary_table
     from tfepi.evaluation.testing import Request, prepare, run_test
+    from tfepi.params import find_params, read_params
+    from tfepi.predictors import load_predictor, spec_path
+    from tfepi.spec import ModelSpec
     from tfrecords_tools import files
     from tfrecords_tools.data import Data
 
-    params = files.read_json(args.params)
+    params = read_params(args.params)
     names = ("label", "head", "rc", "save", "batch_size")
     request = Request(
         **{name: getattr(args, name) for name in names},
         targets=tuple(args.targets) if args.targets else None,
         shifts=matching.parse_shifts(args.shifts),
         bootstrap=Bootstrap(args.bootstrap, args.bootstrap_ranks, args.block_bp, seed=args.seed),
-        binary=matching.is_binary_loss(params),
+        binary=params.train.loss == "bce",
     )
     data = Data.open(args.data)
-    head, *_ = prepare(matching.find_spec(args.model), data, request, params)
-    inputs = {"params": args.params, "data": data.folder / "statistics.json"}
+    spec = ModelSpec.read(spec_path(args.model))
+    head, *_ = prepare(spec, data, request, matching.stated_sizes(params.model))
+    inputs = {"params": find_params(args.params), "data": data.folder / "statistics.json"}
     inputs |= matching.model_files(args.model)
     out = files.claim_folder(args.out, args.resume, args.overwrite)
     with files.run_record(out, inputs, seed=args.seed, data_sha256=data.manifest_sha256) as record:
-        from tfepi.predictors import load_predictor
-
-        predictor = load_predictor(args.model, batch_size=args.batch_size, head=args.head)
+        predictor = load_predictor(args.model, args.batch_size)
+        stated = matching.stated_sizes(params.model, defaults=True)
         plan = matching.without_paths(record["inputs"]) | {"manifest": data.manifest_sha256}
-        outcome = run_test(predictor, data, out, request, params, plan, args.quiet)
+        outcome = run_test(predictor, data, out, request, stated, plan, args.quiet)
         if not args.no_figures:
             from tfepi.report.accuracy_figures import draw_accuracy
 

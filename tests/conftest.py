@@ -20,7 +20,7 @@ def write_fasta(path: Path, chroms: dict[str, str]) -> None:
                 handle.write(sequence[low : low + 60] + "\n")
 
 
-def write_bigwig(path: Path, values: dict[str, np.ndarray]) -> None:
+def _write_bigwig(path: Path, values: dict[str, np.ndarray]) -> None:
     """Write per-base values; NaN is left uncovered."""
     import pyBigWig
 
@@ -29,7 +29,10 @@ def write_bigwig(path: Path, values: dict[str, np.ndarray]) -> None:
     for name, v in values.items():
         at = np.flatnonzero(~np.isnan(v))
         bw.addEntries(
-            [name] * len(at), at.tolist(), ends=(at + 1).tolist(), values=v[at].astype(float).tolist()
+            [name] * len(at),
+            at.tolist(),
+            ends=(at + 1).tolist(),
+            values=v[at].astype(float).tolist(),
         )
     bw.close()
 
@@ -61,7 +64,7 @@ def genome_folder(tmp_path_factory, genome_values):
     folder = tmp_path_factory.mktemp("genome")
     write_fasta(folder / "genome.fa", sequences)
     for number, track in enumerate(tracks):
-        write_bigwig(folder / f"t{number}.bw", track)
+        _write_bigwig(folder / f"t{number}.bw", track)
     (folder / "targets.txt").write_text(
         "\tidentifier\tfile\tclip\tclip_soft\tscale\tsum_stat\tdescription\n"
         "0\tT0\tt0.bw\t384\t200\t1\tsum\tfirst\n"
@@ -72,6 +75,12 @@ def genome_folder(tmp_path_factory, genome_values):
     (folder / "gaps.bed").write_text("chr1\t30000\t31000\n")
     (folder / "umap.bed").write_text("chr1\t8000\t9500\nchr3\t100\t130\n")
     return folder
+
+
+@pytest.fixture
+def write_bigwig():
+    """Return the function (path, values by chromosome) that writes a bigWig."""
+    return _write_bigwig
 
 
 @pytest.fixture

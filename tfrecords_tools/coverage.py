@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 
-from tfrecords_tools.errors import InputFileError
 from tfrecords_tools.files import read_json, write_json
 from tfrecords_tools.intervals import intersect_array
 from tfrecords_tools.pooling import Pooling, extreme_count, extreme_limit, stretch_values
@@ -125,7 +124,7 @@ def run_job(job: SignalJob) -> int:
         The number of windows done.
 
     Raises:
-        InputFileError: the track cannot be read, or gives values that are not finite.
+        InputFileError: the track cannot be read, or its values do not suit the statistic.
     """
     out = np.memmap(
         signal_file(job.folder, job.track), np.float16, "r+", shape=(job.total, job.bins)
@@ -140,7 +139,7 @@ def run_job(job: SignalJob) -> int:
             values = track.values(chrom, begin, stop)
             inside = intersect_array(np.array([[begin, stop]]), black) - begin
             bins = stretch_values(values, starts - begin, job.length, job.pooling, inside)
-            summary.add(bins, chrom, starts)
+            summary.add(bins)
             out[job.rows[first + low : first + high]] = bins
     track.close()
     out.flush()
@@ -169,17 +168,10 @@ class _Summary:
         self._finite = self._clipped = self._missing = 0
         self._sum = self._squares = 0.0
 
-    def add(self, bins: np.ndarray, chrom: str, starts: np.ndarray) -> None:
+    def add(self, bins: np.ndarray) -> None:
         flat = bins.ravel()
         missing = np.isnan(flat)
         if missing.any():
-            if self._job.pooling.nan != "keep":
-                at = int(starts[np.flatnonzero(np.isnan(bins).any(axis=1))[0]])
-                raise InputFileError(
-                    f"track {self._job.file} gives values that are no number in the window at "
-                    f"{chrom}:{at}: {self._job.pooling.target.sum_stat!r} needs values above -1; "
-                    "use another sum_stat"
-                )
             flat = flat[~missing]
             self._missing += int(missing.sum())
         self._finite += flat.size

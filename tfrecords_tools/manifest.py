@@ -61,7 +61,7 @@ def write_manifest(
             "versions": {k: v for k, v in versions().items() if k not in ("tensorflow", "keras")},
             "statistics": statistics(plan),
             "dropped": plan.dropped,
-            "targets": [
+            "tracks": [
                 {
                     "identifier": t.identifier,
                     "mean": s.mean,

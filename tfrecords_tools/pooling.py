@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tfrecords_tools.errors import InputFileError
 from tfrecords_tools.intervals import intersect_array
 from tfrecords_tools.targets import Target
 
@@ -68,7 +69,7 @@ def window_values(
     if pooling.nan == "keep" and missing.any():
         observed = ~missing[: bins * pooling.bin_width].reshape(bins, pooling.bin_width)
         return _finish(_pool_observed(x, observed, pooling), pooling.target)
-    return _finish(_pool(x, pooling.target.sum_stat), pooling.target)
+    return _finish(_pool(x, pooling.target), pooling.target)
 
 
 def stretch_values(
@@ -126,9 +127,9 @@ def _pooled_windows(x, starts, phase, bins, pooling) -> np.ndarray:
     whole = (len(x) - phase) // width
     if len(starts) * bins < whole:
         stacked = np.lib.stride_tricks.sliding_window_view(x, bins * width)[starts]
-        pooled = _pool(stacked.reshape(-1, width), pooling.target.sum_stat)
+        pooled = _pool(stacked.reshape(-1, width), pooling.target)
         return _finish(pooled, pooling.target).reshape(len(starts), bins)
-    pooled = _pool(x[phase : phase + whole * width].reshape(whole, width), pooling.target.sum_stat)
+    pooled = _pool(x[phase : phase + whole * width].reshape(whole, width), pooling.target)
     finished = _finish(pooled, pooling.target)
     return np.lib.stride_tricks.sliding_window_view(finished, bins)[(starts - phase) // width]
 
@@ -149,16 +150,16 @@ def _interpolated(x: np.ndarray, missing: np.ndarray) -> np.ndarray:
     return out
 
 
-def _pool(x: np.ndarray, sum_stat: str) -> np.ndarray:
+def _pool(x: np.ndarray, target: Target) -> np.ndarray:
     """Reduce float32 [n, width] to float32 [n] and apply the statistic's power."""
-    base, _, power = sum_stat.partition("_")
+    base, _, power = target.sum_stat.partition("_")
     if base == "sum":
         y = x.sum(axis=1, dtype=np.float32)
     elif base in ("mean", "avg", "peak"):
         y = x.mean(axis=1, dtype=np.float32)
     else:
         y = x.max(axis=1)
-    return _power(y, base, power)
+    return _power(y, base, power, target)
 
 
 def _pool_observed(x: np.ndarray, observed: np.ndarray, pooling: Pooling) -> np.ndarray:
@@ -172,12 +173,19 @@ def _pool_observed(x: np.ndarray, observed: np.ndarray, pooling: Pooling) -> np.
         y = total / np.maximum(count, 1).astype(np.float32)
         if base == "sum":
             y *= np.float32(pooling.bin_width)
-    y = _power(np.where(count > 0, y, 0).astype(np.float32), base, power)
+    y = _power(np.where(count > 0, y, 0).astype(np.float32), base, power, pooling.target)
     return np.where(count >= KEEP_MIN_SHARE * pooling.bin_width, y, np.float32(np.nan))
 
 
-def _power(y: np.ndarray, base: str, power: str) -> np.ndarray:
+def _power(y: np.ndarray, base: str, power: str, target: Target) -> np.ndarray:
     one = np.float32(1)
+    lowest = 0 if base == "peak" else -1 if power else None
+    if lowest is not None and y.size and y.min() < lowest:
+        raise InputFileError(
+            f"track {target.file or target.identifier} gives a bin of {y.min():.6g}, of which "
+            f"{target.sum_stat!r} takes a root: it needs values of at least {lowest}; use "
+            "another sum_stat"
+        )
     if power == "sqrt":
         y = -one + np.sqrt(one + y)
     elif power == "exp75":

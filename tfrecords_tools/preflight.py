@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tfrecords_tools import estimate
-from tfrecords_tools.builds import wrong_build_hint
 from tfrecords_tools.errors import ConfigError, InputFileError
-from tfrecords_tools.findings import Findings, Problem, check_bed, check_lengths, check_names, listed
+from tfrecords_tools.findings import Findings, Problem, check_bed, check_lengths, check_names
 from tfrecords_tools.genome import UNKNOWN, Genome
 from tfrecords_tools.intervals import read_bed
+from tfrecords_tools.judgement import judge_track, judge_variants
 from tfrecords_tools.plan import BuildOptions, make_plan
 from tfrecords_tools.progress import progress
 from tfrecords_tools.splits import make_contigs
@@ -21,9 +21,7 @@ from tfrecords_tools.track_survey import SAMPLED_BP, TrackSurvey, survey_track
 from tfrecords_tools.tracks import BedTrack, open_track
 from tfrecords_tools.variant_survey import VariantSource, VariantSurvey, survey_variants
 
-LIKELY = 0.9
 _CHUNK = 1 << 22
-_SMALLEST_NORMAL = 6.2e-5
 _REGION_OPTIONS = ("gaps", "blacklist", "unmappable", "limit", "split_bed", "ubiquitous_bed")
 
 
@@ -198,56 +196,3 @@ def _check_track(
         track.close()
     judge_track(where, target, survey, needed, findings)
     return survey
-
-
-def judge_track(
-    where: str, target: Target, survey: TrackSurvey, needed: dict[str, int], findings: Findings
-) -> None:
-    """Warn of values that make no sense as a training target or do not fit into float16."""
-    used = [c for c in survey.coverage if c.chrom in needed]
-    empty = [c.chrom for c in used if c.bases and not c.covered]
-    if empty and len(empty) == len(used):
-        findings.error(f"{where} has no value on any chromosome that windows lie on")
-    elif empty:
-        findings.warning(f"{where} has no value on {listed(empty)}: its windows there are all 0")
-    observed = [c for c in survey.coverage if c.covered]
-    if not observed:
-        return
-    largest, smallest = max(c.largest for c in observed), min(c.smallest for c in observed)
-    if largest == smallest:
-        findings.warning(f"{where} has one value everywhere ({largest:g}): nothing to learn")
-    if smallest < 0:
-        findings.warning(
-            f"{where} has negative values (smallest {smallest:g}): the poisson loss and the "
-            "statistics _sqrt and _exp75 need values from 0 up"
-        )
-    if survey.overflowing_bases:
-        findings.warning(
-            f"{where} has {survey.overflowing_bases} bases above 65504, the largest float16 "
-            f"(largest {largest:g}), which are cut there before pooling: divide the file's values"
-        )
-    elif survey.overflowing:
-        findings.warning(
-            f"{where} has {survey.overflowing} of {survey.bins} bins above 65504, the largest "
-            f"float16, which are cut there: lower scale (now {target.scale:g}), set clip or "
-            "clip_soft, or use another sum_stat than "
-            f"{target.sum_stat!r}"
-        )
-    if 0 < largest < _SMALLEST_NORMAL:
-        findings.warning(
-            f"{where} has values of at most {largest:g}, which float16 holds with few digits or "
-            "as 0: multiply the file's values"
-        )
-
-
-def judge_variants(
-    survey: VariantSurvey, chroms: dict[str, int], ref_policy: str, findings: Findings
-) -> None:
-    """Tell what is wrong with variants, and of which kind a low share of matching REF may be."""
-    where = f"VCF {survey.path}"
-    tell = findings.error if ref_policy == "error" else findings.warning
-    advice = "--ref_policy skip leaves such records out and lists them"
-    if not survey.records:
-        findings.error(f"{where} holds no record")
-        return
-    check_names(where, [*survey.absent, *(["…"] if False else [])], chroms, findings)

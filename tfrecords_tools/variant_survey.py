@@ -2,7 +2,7 @@
 
 import itertools
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -11,6 +11,16 @@ from tfrecords_tools.genome import Genome, decode, encode, reverse_complement
 MAX_RECORDS = 1_000_000
 _CHUNK = 1 << 16
 _BASES = frozenset("ACGTN")
+_COUNTS = (
+    "past_end",
+    "symbolic",
+    "without_alternative",
+    "compared",
+    "matched",
+    "swapped",
+    "moved",
+    "other_strand",
+)
 _CONTIG = re.compile(r"^##contig=<(?:.*,)?ID=([^,>]+)(.*)>$", re.MULTILINE)
 _LENGTH = re.compile(r"[,<]length=(\d+)")
 
@@ -26,17 +36,17 @@ class Variant(Protocol):
 
 @dataclass(frozen=True)
 class VariantSource:
-    """A VCF as this module wants it.
+    """A VCF, and how it is read.
 
     Attributes:
-        path: of the file, for messages.
-        header: its header's text.
-        variants: its records, in order; read once.
+        path: of the file.
+        header: returns a path's header as text.
+        variants: yields a path's records, in order.
     """
 
     path: str
-    header: str
-    variants: Iterable[Variant]
+    header: Callable[[str], str]
+    variants: Callable[[str], Iterable[Variant]]
 
 
 @dataclass(frozen=True)
@@ -91,14 +101,10 @@ def survey_variants(
         genome: what REF should agree with.
         max_records: stop after so many.
     """
-    counts = dict.fromkeys(
-        ("past_end", "symbolic", "without_alternative")
-        + ("compared", "matched", "swapped", "moved", "other_strand"),
-        0,
-    )
+    counts = dict.fromkeys(_COUNTS, 0)
     absent: dict[str, int] = {}
     bases, records, whole, first = _Bases(genome), 0, True, ""
-    for variant in itertools.islice(source.variants, max_records + 1):
+    for variant in itertools.islice(source.variants(source.path), max_records + 1):
         if records == max_records:
             whole = False
             break
@@ -127,7 +133,7 @@ def survey_variants(
         first = first or f"{chrom}:{start + 1} has REF {ref}, the genome {here}"
     contigs = {
         name: int(length[1])
-        for name, rest in _CONTIG.findall(source.header)
+        for name, rest in _CONTIG.findall(source.header(source.path))
         if (length := _LENGTH.search("," + rest))
     }
     return VariantSurvey(

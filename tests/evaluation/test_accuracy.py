@@ -172,9 +172,9 @@ def test_across_targets_outside_the_logarithm():
 @settings(max_examples=40, deadline=None)
 @given(st.integers(0, 10_000), st.floats(0.01, 100), st.floats(-50, 50))
 def test_correlation_ignores_scale_and_offset_r2_does_not(seed, scale, offset):
-    truth, prediction = make(seed, n=40)
-    first = acc.accuracy(truth.astype(float), prediction.astype(float))
-    moved = acc.accuracy(truth.astype(float), prediction * scale + offset)
+    truth, prediction = (v.astype(float) for v in make(seed, n=40))
+    first = acc.accuracy(truth, prediction)
+    moved = acc.accuracy(truth, prediction * scale + offset)
     assert moved["pearsonr"] == pytest.approx(first["pearsonr"], abs=1e-9)
     assert first["r2"] <= first["pearsonr"] ** 2 + 1e-9
     assert moved["r2"] <= first["pearsonr"] ** 2 + 1e-9

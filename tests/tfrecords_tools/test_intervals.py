@@ -16,7 +16,9 @@ from tfrecords_tools.intervals import (
 
 LENGTH = 60
 spans = st.lists(
-    st.tuples(st.integers(0, LENGTH), st.integers(0, LENGTH)).map(sorted).filter(lambda s: s[0] < s[1]),
+    st.tuples(st.integers(0, LENGTH), st.integers(0, LENGTH))
+    .map(sorted)
+    .filter(lambda s: s[0] < s[1]),
     max_size=8,
 ).map(lambda s: np.array(s, np.int64).reshape(-1, 2))
 

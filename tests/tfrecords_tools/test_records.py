@@ -27,7 +27,9 @@ def test_pack_unpack(bases):
     assert unpack(packed, mask, len(bases)).tolist() == bases
 
 
-@given(st.dictionaries(st.text("abc_", min_size=1, max_size=9), st.binary(max_size=300), max_size=4))
+@given(
+    st.dictionaries(st.text("abc_", min_size=1, max_size=9), st.binary(max_size=300), max_size=4)
+)
 def test_example_round_trip(features):
     assert parse_example(example(features)) == features
 

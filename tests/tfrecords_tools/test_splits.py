@@ -19,7 +19,9 @@ def test_contigs_leave_out_gaps_and_short_ones():
 
 
 def test_contigs_are_cut_to_the_limit():
-    found = splits.make_contigs(CHROMS, 100, (), [Interval("chr1", 100, 300), Interval("chr2", 9, 50)])
+    found = splits.make_contigs(
+        CHROMS, 100, (), [Interval("chr1", 100, 300), Interval("chr2", 9, 50)]
+    )
     assert found == [Interval("chr1", 100, 300)]
 
 
@@ -127,4 +129,8 @@ def test_unmappable_bins_against_a_loop():
 
 def test_overlapping_windows():
     windows = [Interval("a", 0, 10), Interval("b", 0, 10), Interval("a", 20, 30)]
-    assert splits.overlapping(windows, merged([Interval("a", 9, 20)])).tolist() == [True, False, False]
+    assert splits.overlapping(windows, merged([Interval("a", 9, 20)])).tolist() == [
+        True,
+        False,
+        False,
+    ]

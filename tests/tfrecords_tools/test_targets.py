@@ -10,7 +10,9 @@ from tfrecords_tools.targets import (
 )
 
 HEADER = "\tidentifier\tfile\tclip\tscale\tsum_stat\tstrand_pair\tdescription\n"
-ROWS = "0\ta+\ta.bw\t9.5\t2\tmean\t1\tfirst\n1\ta-\tb.bw\t\t1\tsum\t0\t\n2\tc\tc.bw\t8\t1\tmax\t2\tx\n"
+ROWS = (
+    "0\ta+\ta.bw\t9.5\t2\tmean\t1\tfirst\n1\ta-\tb.bw\t\t1\tsum\t0\t\n2\tc\tc.bw\t8\t1\tmax\t2\tx\n"
+)
 
 
 @pytest.fixture

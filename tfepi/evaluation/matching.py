@@ -1,11 +1,13 @@
 """Do params.json, a model and a data folder belong together?"""
 
+import inspect
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
+from tfepi.params import ModelParams
 from tfepi.spec import Head, ModelSpec
 from tfrecords_tools.errors import ConfigError, InputFileError, unknown
 from tfrecords_tools.files import existing
@@ -35,72 +37,62 @@ class LabelledData(Protocol):
     def records(self, label: str) -> Iterator[tuple[np.ndarray, np.ndarray]]: ...
 
 
-def find_spec(model: str | Path) -> ModelSpec:
-    """Return the contract that lies with a model, without loading the model.
+def stated_sizes(model: ModelParams, defaults: bool = False) -> dict[str, object]:
+    """Return the name and the sizes that the model section of params.json states.
 
     Args:
-        model: a .keras file beside model.json, a run folder, or a SavedModel folder.
-
-    Raises:
-        InputFileError: no such model, or no model.json with it.
+        model: the section.
+        defaults: also the defaults of the model's function (imports Keras).
     """
-    model = Path(model)
-    if not model.exists():
-        raise InputFileError(f"model {model} does not exist: check the path")
-    folder = model if model.is_dir() else model.parent
-    places = [folder / "model.json", folder / "assets" / "model.json"]
-    for place in places:
-        if place.exists():
-            return ModelSpec.read(place)
-    raise InputFileError(
-        f"model {model} has no model.json beside it: train or export it with this package, "
-        "so that its lengths and targets are known"
-    )
+    values = dict(model.keywords)
+    if defaults:
+        from tfepi.models import MODELS
 
-
-def stated_sizes(params: dict) -> dict[str, int]:
-    """Return the sizes (`SIZES`) that the model section of params.json states."""
-    model = params.get("model", {})
-    found = {}
+        if model.name in MODELS:
+            signature = inspect.signature(MODELS[model.name]).parameters
+            values = {n: p.default for n, p in signature.items()} | values
+    found: dict[str, object] = {"name": model.name} if model.name else {}
     for name, keys in SIZES.items():
-        values = [model[k] for k in keys if isinstance(model.get(k), int)]
-        if values:
-            found[name] = values[0]
-    blocks = model.get("head")
-    blocks = blocks if isinstance(blocks, list) else [blocks]
-    units = [b["units"] for b in blocks if isinstance(b, dict) and isinstance(b.get("units"), int)]
-    if units:
-        found["number of targets"] = units[-1]
+        sizes = [values[k] for k in keys if isinstance(values.get(k), int)]
+        if sizes:
+            found[name] = sizes[0]
     return found
 
 
 def check_sizes(
-    spec: ModelSpec, data: LabelledData, head: Head, params: dict | None = None
+    spec: ModelSpec, data: LabelledData, head: Head, stated: dict[str, object] | None = None
 ) -> None:
     """Check that params.json, model and data are of the same lengths and targets.
+
+    Args:
+        spec: the model's contract.
+        data: the data folder.
+        head: the output that is tested.
+        stated: `stated_sizes` of params.json.
 
     Raises:
         ConfigError: naming every size that differs, with the number each side has.
     """
     of_model = {
+        "name": spec.name,
         "seq_length": spec.seq_length,
         "crop": spec.crop,
         "bin width": spec.bin_width,
-        "bins": spec.target_length,
+        "number of bins": spec.target_length,
         "number of targets": len(head.targets),
     }
     of_data = {
         "seq_length": data.seq_length,
         "crop": data.crop_bp,
         "bin width": data.pool_width,
-        "bins": data.target_length,
+        "number of bins": data.target_length,
     }
     known = {t.identifier for t in data.targets}
     if not all(t.identifier in known for t in head.targets):
         of_data["number of targets"] = len(data.targets)
     differences = [
         f"{name} is {of_model[name]} in the model and {size} in {side}"
-        for side, sizes in (("params.json", stated_sizes(params or {})), ("the data", of_data))
+        for side, sizes in (("params.json", stated or {}), ("the data", of_data))
         for name, size in sizes.items()
         if size != of_model[name]
     ]
@@ -132,11 +124,6 @@ def chosen_targets(
         if head.targets[p].identifier not in position:
             raise unknown("target", head.targets[p].identifier, position, "of the model's head")
     return of_head, tuple(position[head.targets[p].identifier] for p in of_head)
-
-
-def is_binary_loss(params: dict) -> bool:
-    """Tell whether params.json trains with binary cross-entropy."""
-    return params.get("train", {}).get("loss") == "bce"
 
 
 def model_files(model: str | Path) -> dict[str, Path]:

@@ -92,7 +92,7 @@ def layout_of(data: LabelledData, label: str, targets: Sequence[int], bins: int)
 
 
 def prepare(
-    spec: ModelSpec, data: LabelledData, request: Request, params: dict | None = None
+    spec: ModelSpec, data: LabelledData, request: Request, stated: dict | None = None
 ) -> tuple[Head, tuple[int, ...], tuple[int, ...], Layout]:
     """Check all of a test that can be checked without the model.
 
@@ -105,7 +105,7 @@ def prepare(
         InputFileError: no windows are listed for the label.
     """
     head = spec.head(request.head)
-    check_sizes(spec, data, head, params)
+    check_sizes(spec, data, head, stated)
     extra = sorted(set(spec.inputs) - {"sequence"})
     if extra:
         raise ConfigError(
@@ -123,7 +123,7 @@ def run_test(
     data: LabelledData,
     out: str | Path,
     request: Request | None = None,
-    params: dict | None = None,
+    stated: dict | None = None,
     plan: dict | None = None,
     quiet: bool = True,
 ) -> Outcome:
@@ -137,7 +137,7 @@ def run_test(
         data: the data folder.
         out: run folder; made if absent.
         request: what to test; None: the defaults.
-        params: params.json, to check its sizes against model and data.
+        stated: sizes that params.json states (`matching.stated_sizes`), to check against both.
         plan: what else identifies the predictions (hashes of model and data); parts made
             under another plan are refused.
         quiet: no progress bars.
@@ -148,7 +148,7 @@ def run_test(
         UnfinishedError: out/parts holds predictions of something else.
     """
     out, spec, request = Path(out), predictor.spec, request or Request()
-    head, of_head, of_data, layout = prepare(spec, data, request, params)
+    head, of_head, of_data, layout = prepare(spec, data, request, stated)
     described = {"head": head.name, "rc": request.rc, "shifts": list(request.shifts)}
     out.mkdir(parents=True, exist_ok=True)
     parts = PredictionParts(out / "parts", layout, described | (plan or {}))

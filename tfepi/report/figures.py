@@ -62,8 +62,8 @@ def training_curves(epochs: Sequence[dict]) -> Figure:
 
     Args:
         epochs: one dict per epoch: "epoch", and any of "loss", "pearsonr", "r2", each also
-            with "valid_" before it, "learning_rate". A dashed line marks the epoch with the
-            highest valid_pearsonr + valid_r2 / 4, by which the best model is chosen.
+            with "valid_" before it, "learning_rate". A dotted line marks the best epoch:
+            highest valid_pearsonr + valid_r2 / 4, or lowest valid_loss where there is AUROC.
 
     Raises:
         ConfigError: no epochs, or none of these quantities.
@@ -88,6 +88,8 @@ def training_curves(epochs: Sequence[dict]) -> Figure:
         return np.array([e[name] if _is_number(e.get(name)) else np.nan for e in epochs], float)
 
     score = curve("valid_pearsonr") + curve("valid_r2") / 4
+    if "auroc" in dict(quantities):
+        score = -curve("valid_loss")
     columns = min(2, len(quantities))
     rows = -(-len(quantities) // columns)
     with styled():

@@ -112,6 +112,4 @@ class Shard:
 
     def chunks(self, total: int) -> range:
         """Return the numbers of the parts this shard writes, consecutive."""
-        return range(
-            (self.number - 1) * total // self.count, self.number * total // self.count
-        )
+        return range((self.number - 1) * total // self.count, self.number * total // self.count)

@@ -1,0 +1,397 @@
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from tfrecords_tools.build import build
+from tfrecords_tools.data import Data
+from tfrecords_tools.errors import ConfigError, InputFileError, TfepiError, UnfinishedError
+from tfrecords_tools.files import read_json
+from tfrecords_tools.genome import Genome
+from tfrecords_tools.intervals import intersect_array, merged, read_bed
+from tfrecords_tools.plan import BuildOptions, make_plan
+from tfrecords_tools.pooling import Pooling, window_values
+from tfrecords_tools.tracks import open_track
+
+OPTIONS = {
+    "seq_length": 256,
+    "bin_width": 32,
+    "crop": 64,
+    "stride_train": 128,
+    "stride_test": 128,
+    "valid": "chr2",
+    "test": "chr3",
+    "records_per_shard": 100,
+}
+
+
+def make(folder, out, workers=1, **changes):
+    options = BuildOptions(**(OPTIONS | changes))
+    plan = make_plan(folder / "genome.fa", folder / "targets.txt", options)
+    build(plan, out, workers=workers, quiet=True)
+    return plan
+
+
+def content(folder):
+    """Bytes of every file but run.json."""
+    return {
+        str(p.relative_to(folder)): p.read_bytes()
+        for p in sorted(folder.rglob("*"))
+        if p.is_file() and p.name != "run.json"
+    }
+
+
+def test_every_record_is_the_window_read_plainly(genome_folder, tmp_path):
+    changes = {
+        "blacklist": str(genome_folder / "blacklist.bed"),
+        "gaps": str(genome_folder / "gaps.bed"),
+        "crop": 0,
+    }
+    plan = make(genome_folder, tmp_path / "d", **changes)
+    data = Data.open(tmp_path / "d")
+    assert data.counts == {"train": 458, "valid": 311, "test": 186}
+    black = merged(
+        type(i)(i.chrom, i.start - 20, i.end + 20)
+        for i in read_bed(genome_folder / "blacklist.bed")
+    )
+    genome = Genome(genome_folder / "genome.fa")
+    tracks = [open_track(t.file) for t in plan.targets]
+    limits = [t["extreme_limit"] for t in read_json(tmp_path / "d" / "manifest.json")["tracks"]]
+    for label in data.labels:
+        windows = data.windows(label)
+        for window, (sequence, target) in zip(windows, data.records(label), strict=True):
+            assert (sequence == genome.indices(window.chrom, window.start, window.end)).all()
+            span = np.array([[window.start, window.end]])
+            spans = black.get(window.chrom, np.zeros((0, 2), int))
+            inside = intersect_array(span, spans) - window.start
+            for number, track in enumerate(tracks):
+                values = track.values(window.chrom, window.start, window.end)
+                want = window_values(values, Pooling(32, plan.targets[number]), inside)
+                want = np.clip(want, -np.float16(limits[number]), np.float16(limits[number]))
+                np.testing.assert_array_equal(target[:, number], want)
+
+
+def test_crop_extends_the_sequence_past_chromosome_ends(genome_folder, tmp_path):
+    make(genome_folder, tmp_path / "d")
+    data = Data.open(tmp_path / "d")
+    for window, (sequence, _) in zip(data.windows("test"), data.records("test"), strict=True):
+        assert len(window) == 128
+        if window.start == 0:
+            assert (sequence[:64] == 4).all()
+            break
+    else:
+        pytest.fail("no window at a chromosome's start")
+
+
+def test_workers_do_not_change_the_bytes(genome_folder, tmp_path):
+    make(genome_folder, tmp_path / "one")
+    make(genome_folder, tmp_path / "two", workers=2)
+    assert content(tmp_path / "one") == content(tmp_path / "two")
+
+
+def test_statistics_and_manifest_tell_what_is_there(small_data):
+    stats = read_json(small_data / "statistics.json")
+    assert stats == {
+        "num_targets": 3,
+        "seq_length": 256,
+        "seq_1hot": True,
+        "pool_width": 32,
+        "crop_bp": 64,
+        "target_length": 4,
+        "train_seqs": 468,
+        "valid_seqs": 312,
+        "test_seqs": 187,
+    }
+    manifest = read_json(small_data / "manifest.json")
+    assert sum(s["records"] for s in manifest["shards"]) == 468 + 312 + 187
+    assert all(s["records"] > 0 for s in manifest["shards"])
+    assert set(manifest["inputs"]) == {"genome", "track T0", "track T1", "track T2"}
+    data = Data.open(small_data)
+    values = np.concatenate([data.arrays(label)[1] for label in data.labels]).astype(float)
+    for number, target in enumerate(manifest["tracks"]):
+        assert target["mean"] == pytest.approx(values[..., number].mean(), rel=1e-3)
+        assert target["sd"] == pytest.approx(values[..., number].std(), rel=1e-3)
+
+
+@pytest.mark.parametrize("records", [1, 39, 78, 468, 1000])
+def test_no_shard_is_empty(genome_folder, tmp_path, records):
+    make(genome_folder, tmp_path / "d", records_per_shard=records, limit=None, sample=0.5)
+    manifest = read_json(tmp_path / "d" / "manifest.json")
+    assert all(0 < s["records"] <= records for s in manifest["shards"])
+
+
+def test_packed_records_hold_the_same(genome_folder, tmp_path, small_data):
+    make(genome_folder, tmp_path / "d", encoding="packed")
+    plain, packed = Data.open(small_data), Data.open(tmp_path / "d")
+    assert (packed.encoding, packed.compressed) == ("packed", False)
+    for label in plain.labels:
+        for a, b in zip(plain.arrays(label), packed.arrays(label), strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_missing_values_are_kept(genome_folder, tmp_path):
+    make(genome_folder, tmp_path / "d", nan="keep")
+    data = Data.open(tmp_path / "d")
+    targets = np.concatenate([data.arrays(label)[1] for label in data.labels])
+    share = np.isnan(targets).mean(axis=(0, 1))
+    assert share[0] == share[2] == 0
+    assert 0.01 < share[1] < 0.05
+    manifest = read_json(tmp_path / "d" / "manifest.json")
+    assert manifest["tracks"][1]["missing_share"] == pytest.approx(share[1])
+
+
+def test_unmappable_windows_are_dropped_and_counted(genome_folder, tmp_path):
+    changes = {"unmappable": str(genome_folder / "umap.bed"), "unmappable_store": True}
+    plan = make(genome_folder, tmp_path / "d", unmappable_clip=0.5, **changes)
+    assert plan.dropped["unmappable"] == sum(
+        8000 - 64 <= s <= 9500 - 64 for s in range(0, 60000, 128)
+    )
+    assert Data.open(tmp_path / "d").counts["train"] == 468 - plan.dropped["unmappable"]
+
+
+def test_folds_and_fractions(genome_folder, tmp_path):
+    make(genome_folder, tmp_path / "f", folds=3, contig_limit=5000)
+    assert set(Data.open(tmp_path / "f").counts) == {"fold0", "fold1", "fold2"}
+    make(genome_folder, tmp_path / "p", valid="0.2", test="0.2", contig_limit=2000)
+    counts = Data.open(tmp_path / "p").counts
+    assert all(100 < counts[label] < 300 for label in ("valid", "test"))
+
+
+def test_a_split_bed_names_the_labels(genome_folder, tmp_path):
+    bed = tmp_path / "s.bed"
+    bed.write_text("chr1\t0\t9000\ttrain\nchr1\t9000\t20000\tood\nchr2\t0\t9000\tvalid\n")
+    plan = make(genome_folder, tmp_path / "d", split_bed=str(bed))
+    assert plan.labels == ["train", "valid", "ood"]
+    assert all(w.chrom == "chr1" and w.start >= 9000 for w in plan.windows if w.label == "ood")
+
+
+def test_training_regions_touch_peaks(genome_folder, tmp_path):
+    everything = make(genome_folder, tmp_path / "a")
+    peaks = make(genome_folder, tmp_path / "p", regions="peaks")
+    some = make(genome_folder, tmp_path / "n", regions="non-ubiquitous", ubiquitous_share=0.5)
+    count = [sum(w.label == "train" for w in p.windows) for p in (everything, peaks, some)]
+    assert count[0] > count[1] > count[2] > 0
+    assert sum(w.label == "test" for w in peaks.windows) == 187
+    assert set(some.windows) < set(peaks.windows) < set(everything.windows)
+
+
+def test_a_folder_with_results_is_refused(genome_folder, tmp_path):
+    make(genome_folder, tmp_path / "d")
+    with pytest.raises(UnfinishedError, match="has results"):
+        make(genome_folder, tmp_path / "d")
+
+
+def start(genome_folder, out, *extra):
+    script = os.path.join(os.path.dirname(__file__), "..", "..", "scripts", "tfepi_data.py")
+    root = os.path.join(os.path.dirname(__file__), "..", "..")
+    arguments = ["-l", "256", "-w", "32", "-c", "64", "--stride", "8", "--stride_test", "8"]
+    arguments += ["-v", "chr2", "-t", "chr3", "-r", "50", "-q", "-o", str(out), *extra]
+    arguments += [str(genome_folder / "genome.fa"), str(genome_folder / "targets.txt")]
+    return subprocess.Popen(
+        [sys.executable, script, *arguments],
+        env=os.environ | {"PYTHONPATH": root},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+
+
+def test_a_killed_build_resumes_to_the_same_bytes(genome_folder, tmp_path):
+    whole = start(genome_folder, tmp_path / "whole")
+    began = time.monotonic()
+    assert whole.wait(60) == 0
+    took = time.monotonic() - began
+    rng = np.random.default_rng(3)
+    interrupted = 0
+    for number in range(4):
+        out = tmp_path / f"k{number}"
+        for _ in range(2):
+            process = start(genome_folder, out, "--resume")
+            time.sleep(took * rng.uniform(0.2, 1.0))
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            interrupted += not (out / "manifest.json").exists()
+        last = start(genome_folder, out, "--resume")
+        assert last.wait(60) == 0, last.stderr.read()
+        assert content(out) == content(tmp_path / "whole")
+    assert interrupted > 0
+
+
+def unfinished(genome_folder, out, **changes):
+    """Begin a build and stop it after the first stage's first job."""
+    from tfrecords_tools import coverage
+
+    options = BuildOptions(**(OPTIONS | changes))
+    plan = make_plan(genome_folder / "genome.fa", genome_folder / "targets.txt", options)
+    real, calls = coverage.run_job, []
+
+    def stopping(job):
+        if calls:
+            raise KeyboardInterrupt
+        calls.append(job)
+        return real(job)
+
+    coverage.run_job = stopping
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            build(plan, out, quiet=True)
+    finally:
+        coverage.run_job = real
+    return plan
+
+
+def test_an_unfinished_build_is_not_data_and_not_overwritten(genome_folder, tmp_path):
+    plan = unfinished(genome_folder, tmp_path / "d")
+    with pytest.raises(UnfinishedError, match="unfinished build"):
+        build(plan, tmp_path / "d", quiet=True)
+    with pytest.raises(InputFileError, match="unfinished build"):
+        Data.open(tmp_path / "d")
+
+
+def test_other_options_or_inputs_do_not_resume(genome_folder, tmp_path):
+    import shutil
+
+    copy = tmp_path / "g"
+    shutil.copytree(genome_folder, copy)
+    unfinished(copy, tmp_path / "d")
+    options = BuildOptions(**(OPTIONS | {"records_per_shard": 7}))
+    other = make_plan(copy / "genome.fa", copy / "targets.txt", options)
+    with pytest.raises(UnfinishedError, match="records_per_shard was 100"):
+        build(other, tmp_path / "d", resume=True, quiet=True)
+    shutil.copy(copy / "t0.bw", copy / "t1.bw")
+    same = make_plan(copy / "genome.fa", copy / "targets.txt", BuildOptions(**OPTIONS))
+    with pytest.raises(UnfinishedError, match=r"track T1 .* has changed"):
+        build(same, tmp_path / "d", resume=True, quiet=True)
+
+
+def broken(folder, kind):
+    """Change a copy of the inputs; return changed options."""
+    if kind == "truncated bigWig":
+        data = (folder / "t1.bw").read_bytes()
+        (folder / "t1.bw").write_bytes(data[: len(data) // 2])
+    if kind == "no bigWig":
+        (folder / "t1.bw").write_text("hello")
+    if kind == "missing bigWig":
+        (folder / "t1.bw").unlink()
+    if kind == "other build":
+        from_lines = (folder / "genome.fa").read_text()
+        (folder / "genome.fa").write_text(from_lines + "ACGT\n")
+        (folder / "genome.fa.fai").unlink(missing_ok=True)
+    if kind == "absent chromosome":
+        (folder / "genome.fa").write_text(
+            (folder / "genome.fa").read_text() + ">chr9\n" + "ACGT" * 200 + "\n"
+        )
+        (folder / "genome.fa.fai").unlink(missing_ok=True)
+    if kind == "chr prefix":
+        (folder / "genome.fa").write_text((folder / "genome.fa").read_text().replace("chr", ""))
+        (folder / "genome.fa.fai").unlink(missing_ok=True)
+        return {"valid": "2", "test": "3"}
+    if kind == "bed beyond the end":
+        (folder / "blacklist.bed").write_text("chr3\t23000\t25000\n")
+        return {"blacklist": str(folder / "blacklist.bed")}
+    if kind == "empty split":
+        return {"valid": "0.05", "test": "0.05"}
+    if kind == "too long":
+        return {"seq_length": 1 << 17}
+    if kind == "unknown chromosome":
+        return {"chroms": ("chrZ",)}
+    return {}
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("truncated bigWig", "t1.bw is truncated"),
+        ("no bigWig", "no bigWig"),
+        ("missing bigWig", "t1.bw does not exist"),
+        ("other build", "chr3 is 24000 bp, in the genome 24004 bp"),
+        ("absent chromosome", "no chromosome 'chr9'"),
+        ("chr prefix", "'chr' prefix"),
+        ("bed beyond the end", "ends beyond chr3"),
+        ("empty split", "no window for valid, test"),
+        ("too long", "no contig holds a window"),
+        ("unknown chromosome", "no chromosome 'chrZ'"),
+    ],
+)
+def test_bad_input_stops_before_any_output(genome_folder, tmp_path, kind, message):
+    import shutil
+
+    copy = tmp_path / "g"
+    shutil.copytree(genome_folder, copy)
+    changes = broken(copy, kind)
+    with pytest.raises(TfepiError, match=message):
+        make(copy, tmp_path / "d", **changes)
+    assert not (tmp_path / "d").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"regions": "peak"}, "did you mean 'peaks'"),
+        ({"nan": "keeep"}, "did you mean 'keep'"),
+        ({"encoding": "onehot"}, "unknown encoding"),
+        ({"records_per_shard": 0}, "records per shard"),
+        ({"unmappable_share": 2.0}, "unmappable_share"),
+        ({"folds": 3, "split_bed": "x"}, "exclude each other"),
+    ],
+)
+def test_bad_options_are_refused(changes, message):
+    with pytest.raises(ConfigError, match=message):
+        BuildOptions(**changes)
+
+
+def test_negative_values_under_a_root_are_named(
+    genome_folder, genome_values, write_bigwig, tmp_path
+):
+    import shutil
+
+    copy = tmp_path / "g"
+    shutil.copytree(genome_folder, copy)
+    write_bigwig(copy / "t2.bw", {c: -v for c, v in genome_values[1][2].items()})
+    with pytest.raises(InputFileError, match=r"t2.bw gives a bin of -.*sum_sqrt"):
+        make(copy, tmp_path / "d")
+
+
+def test_data_that_disagrees_is_refused(small_data, tmp_path):
+    import json
+    import shutil
+
+    copy = tmp_path / "d"
+    shutil.copytree(small_data, copy)
+    stats = read_json(copy / "statistics.json")
+    (copy / "statistics.json").write_text(json.dumps(stats | {"target_length": 5}))
+    with pytest.raises(InputFileError, match="targets of 24 bytes"):
+        Data.open(copy)
+    (copy / "statistics.json").write_text(json.dumps(stats | {"seq_length": 300}))
+    with pytest.raises(InputFileError, match="sequence of 256 bytes"):
+        Data.open(copy)
+    (copy / "statistics.json").write_text(json.dumps(stats))
+    shard = copy / "tfrecords" / "valid-1.tfr"
+    shard.write_bytes(shard.read_bytes()[:-5])
+    with pytest.raises(InputFileError, match=r"valid-1.tfr has .* bytes, the manifest says"):
+        Data.open(copy)
+    shard.unlink()
+    with pytest.raises(InputFileError, match=r"valid-1.tfr is missing"):
+        Data.open(copy)
+    with pytest.raises(ConfigError, match="did you mean 'train'"):
+        Data.open(small_data).shards("trian")
+
+
+def test_a_disk_that_is_full_is_said(small_data, genome_folder, tmp_path, monkeypatch):
+    import errno
+
+    from tfrecords_tools import command, records
+
+    def full(self, features):
+        raise OSError(errno.ENOSPC, "No space left on device", "shard")
+
+    monkeypatch.setattr(records.RecordWriter, "write", full)
+    assert command.run(lambda: make(genome_folder, tmp_path / "d")) == 2
+    monkeypatch.undo()
+    options = BuildOptions(**OPTIONS)
+    plan = make_plan(genome_folder / "genome.fa", genome_folder / "targets.txt", options)
+    build(plan, tmp_path / "d", resume=True, quiet=True)
+    assert content(tmp_path / "d") == content(small_data)

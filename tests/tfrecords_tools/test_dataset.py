@@ -1,0 +1,151 @@
+"""tf.data against the plain records."""
+
+import numpy as np
+import pytest
+
+from tfrecords_tools import dataset as D
+from tfrecords_tools.build import build
+from tfrecords_tools.data import Data
+from tfrecords_tools.errors import ConfigError
+from tfrecords_tools.genome import one_hot, reverse_complement
+from tfrecords_tools.plan import BuildOptions, make_plan
+
+
+@pytest.fixture(scope="module", params=["index", "packed"])
+def data(request, genome_folder, tmp_path_factory):
+    """Records whose length is no multiple of four, with a strand pair."""
+    folder = tmp_path_factory.mktemp("strands")
+    table = (genome_folder / "targets.txt").read_text().splitlines()
+    rows = [table[0] + "\tstrand_pair"]
+    rows += [r + f"\t{p}" for r, p in zip(table[1:], (1, 0, 2), strict=True)]
+    text = "\n".join(rows).replace("t0.bw", str(genome_folder / "t0.bw"))
+    for name in ("t1.bw", "t2.bw"):
+        text = text.replace(f"\t{name}", f"\t{genome_folder / name}")
+    (folder / "targets.txt").write_text(text + "\n")
+    options = BuildOptions(
+        seq_length=250,
+        bin_width=50,
+        stride_train=100,
+        stride_test=100,
+        valid="chr2",
+        test="chr3",
+        records_per_shard=100,
+        encoding=request.param,
+        nan="keep",
+    )
+    plan = make_plan(genome_folder / "genome.fa", folder / "targets.txt", options)
+    build(plan, folder / "data", quiet=True)
+    return Data.open(folder / "data")
+
+
+def collected(dataset):
+    sequences, targets = [], []
+    for inputs, target in dataset:
+        sequences.append(inputs["sequence"].numpy())
+        targets.append(target.numpy())
+    return np.concatenate(sequences), np.concatenate(targets)
+
+
+def test_eval_gives_the_records_in_order(data):
+    indices, targets = data.arrays("valid")
+    got, got_targets = collected(D.eval_dataset(data, "valid", 64))
+    np.testing.assert_array_equal(got, one_hot(indices))
+    np.testing.assert_array_equal(got_targets, targets.astype(np.float32))
+    assert np.isnan(got_targets).any()
+
+
+def test_targets_are_chosen_in_the_order_named(data):
+    _, targets = data.arrays("valid")
+    _, got = collected(D.eval_dataset(data, "valid", 64, targets=(2, 0)))
+    np.testing.assert_array_equal(got, targets.astype(np.float32)[..., [2, 0]])
+
+
+def rows_by_sequence(data, label):
+    indices, targets = data.arrays(label)
+    return {
+        one_hot(i).tobytes(): t.astype(np.float32) for i, t in zip(indices, targets, strict=True)
+    }
+
+
+def test_train_shuffles_whole_batches_of_the_label(data):
+    known = rows_by_sequence(data, "train")
+    sequences, targets = collected(D.train_dataset(data, "train", 32, seed=1, epoch=0))
+    assert len(sequences) == data.counts["train"] // 32 * 32
+    found = {s.tobytes() for s in sequences}
+    assert len(found) == len(sequences)
+    for s, t in zip(sequences, targets, strict=True):
+        np.testing.assert_array_equal(known[s.tobytes()], t)
+
+
+def test_order_depends_on_seed_and_epoch_alone(data):
+    def sequences(seed, epoch):
+        augmentation = D.Augmentation(rc=True, shift=3)
+        return collected(D.train_dataset(data, "train", 32, seed, epoch, augmentation, 200))[0]
+
+    first = sequences(1, 0)
+    np.testing.assert_array_equal(first, sequences(1, 0))
+    assert (first != sequences(1, 1)).any()
+    assert (first != sequences(2, 0)).any()
+
+
+def moved(indices, shift, flip):
+    """The definition of the augmentation, on one sequence."""
+    out = np.full_like(indices, 4)
+    n = len(indices)
+    for at in range(n):
+        if 0 <= at - shift < n:
+            out[at] = indices[at - shift]
+    return reverse_complement(out) if flip else out
+
+
+@pytest.mark.parametrize("most", [0, 1, 3, 6])
+@pytest.mark.parametrize("rc", [False, True])
+@pytest.mark.parametrize("per", ["example", "batch"])
+def test_augmented_examples_are_moved_and_flipped_records(data, most, rc, per):
+    if not most and not rc:
+        pytest.skip("nothing is changed")
+    indices, targets = data.arrays("train")
+    expected = {}
+    for i, t in zip(indices, targets.astype(np.float32), strict=True):
+        for shift in range(-most, most + 1):
+            for flip in (False, True) if rc else (False,):
+                value = t[::-1][:, [1, 0, 2]] if flip else t
+                key = one_hot(moved(i, shift, flip)).tobytes()
+                expected.setdefault(key, []).append((value, shift, flip))
+    augmentation = D.Augmentation(rc, most, per)
+    seen = []
+    for inputs, target in D.train_dataset(data, "train", 32, 5, 0, augmentation, 500):
+        batch = []
+        for s, t in zip(inputs["sequence"].numpy(), target.numpy(), strict=True):
+            candidates = expected[s.tobytes()]
+            assert any(np.array_equal(t, c[0], equal_nan=True) for c in candidates)
+            if len(candidates) == 1:  # a window of N alone looks the same wherever it moves
+                batch.append(candidates[0][1:])
+        if per == "batch":
+            assert len(set(batch)) == 1
+        seen += batch
+    shifts, flips = zip(*seen, strict=True)
+    assert set(flips) == ({False, True} if rc else {False})
+    if per == "example":
+        assert set(shifts) == set(range(-most, most + 1))
+        if rc:
+            assert 0.4 < np.mean(flips) < 0.6
+
+
+def test_workers_share_the_examples(data):
+    whole = {s.tobytes() for s in collected(D.eval_dataset(data, "valid", 8))[0]}
+    parts = [collected(D.eval_dataset(data, "valid", 8, worker=w, workers=3))[0] for w in range(3)]
+    found = [s.tobytes() for part in parts for s in part]
+    assert len(found) == data.counts["valid"]
+    assert set(found) == whole
+
+
+def test_bad_requests_are_refused(data):
+    with pytest.raises(ConfigError, match="a batch is 100000"):
+        D.train_dataset(data, "train", 100_000, 1, 0)
+    with pytest.raises(ConfigError, match="without its strand pair"):
+        D.train_dataset(data, "train", 8, 1, 0, D.Augmentation(rc=True), targets=(0,))
+    with pytest.raises(ConfigError, match="shift is -1"):
+        D.Augmentation(shift=-1)
+    with pytest.raises(ConfigError, match="example or batch"):
+        D.Augmentation(per="epoch")

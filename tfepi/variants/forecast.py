@@ -1,0 +1,101 @@
+"""How large the results of scoring will be, before any work."""
+
+import errno
+import logging
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from tfepi.variants.annotate import ANNOTATED
+from tfepi.variants.manifest import Manifest
+from tfepi.variants.output import SCORES, TABLE
+from tfepi.variants.parts import FOLDER, score_shape
+from tfepi.variants.percentiles import PERCENTILES
+from tfepi.variants.scores import PREDICTIONS
+
+_PART_OVERHEAD = 20_000
+_COMPRESSION = 0.35  # bgzip of the records' own text
+_NOTE_BYTES = 12  # per ALT and statistic, compressed
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """Expected sizes.
+
+    Attributes:
+        rows: pairs of REF and ALT.
+        files: name → bytes of the final files.
+        part: bytes of one part, on average.
+    """
+
+    rows: int
+    files: dict[str, int]
+    part: int
+
+    @classmethod
+    def of(cls, manifest: Manifest) -> "Forecast":
+        """Return the sizes a manifest leads to."""
+        survey, targets = manifest.survey, len(manifest.targets)
+        stats = manifest.scoring.stats
+        cells = {name: 4 for name in stats}
+        for name in stats:
+            for size in score_shape(manifest, name):
+                cells[name] *= size
+        tabled = [name for name in stats if name not in PREDICTIONS]
+        names = sum(survey.widths.values())
+        text = 4 + min(names, 64)
+        scores = survey.rows * (sum(cells.values()) + text)
+        percentiles = len(tabled) * targets * len(PERCENTILES) * 4
+        size = manifest.inputs["vcf"]["size"]
+        plain = size * (1 if manifest.vcf.endswith(("gz", "bcf")) else _COMPRESSION)
+        return cls(
+            rows=survey.rows,
+            files={
+                SCORES: scores + percentiles + _PART_OVERHEAD,
+                TABLE: survey.rows * (sum(cells[n] for n in tabled) + text) + _PART_OVERHEAD,
+                ANNOTATED: round(plain + survey.rows * len(tabled) * _NOTE_BYTES),
+            },
+            part=scores // manifest.chunks + _PART_OVERHEAD,
+        )
+
+    def report(self, folder: Path, manifest: Manifest, todo: int, final: bool) -> None:
+        """Log the forecast, and refuse a disk that is too small.
+
+        Args:
+            folder: where the results go.
+            manifest: of the run.
+            todo: parts still to write.
+            final: whether the final files are written too.
+
+        Raises:
+            OSError: ENOSPC.
+        """
+        survey = manifest.survey
+        _log.info(
+            "%d records, %d rows to score, %d skipped; %d of %d parts to write, %s each",
+            survey.records,
+            survey.rows,
+            survey.skipped,
+            todo,
+            manifest.chunks,
+            _shown(self.part),
+        )
+        if final:
+            sizes = ", ".join(f"{name} {_shown(size)}" for name, size in self.files.items())
+            _log.info("expected sizes: %s", sizes)
+        need = todo * self.part + (sum(self.files.values()) if final else 0)
+        free = shutil.disk_usage(folder).free
+        if need > free:
+            raise OSError(
+                errno.ENOSPC, f"need {_shown(need)}, {_shown(free)} are free", str(folder / FOLDER)
+            )
+
+
+def _shown(size: float) -> str:
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.3g} {unit}"
+        size /= 1000
+    return f"{size:.3g} TB"

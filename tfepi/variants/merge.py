@@ -1,0 +1,136 @@
+"""The end of a run: final files from its parts, or from the parts of all its shards."""
+
+import shutil
+from pathlib import Path
+
+from tfepi.variants.annotate import ANNOTATED, index_name, write_annotated
+from tfepi.variants.manifest import NAME, Manifest
+from tfepi.variants.options import Shard
+from tfepi.variants.output import (
+    SCORES,
+    SKIPPED,
+    TABLE,
+    PartFolder,
+    write_scores,
+    write_skipped,
+    write_table,
+)
+from tfepi.variants.parts import FOLDER, is_whole
+from tfrecords_tools.errors import ConfigError, InputFileError, UnfinishedError
+from tfrecords_tools.files import identity, remove_parts, run_record, same_identity
+
+SHARDS = "shards"
+
+
+def _final_names(manifest: Manifest) -> tuple[str, ...]:
+    return SCORES, TABLE, SKIPPED, index_name(manifest), ANNOTATED
+
+
+def is_finished(folder: Path, manifest: Manifest) -> bool:
+    """Tell whether all final files are there; each is renamed to its name when whole."""
+    return all((folder / name).exists() for name in _final_names(manifest))
+
+
+def assemble(folder: Path, manifest: Manifest, part_folder: PartFolder, vcf: str | Path) -> None:
+    """Write the final files that are not there yet.
+
+    Args:
+        folder: where they go.
+        manifest: of the run.
+        part_folder: which folder holds a part.
+        vcf: the VCF that was scored.
+    """
+    for name, write in ((SCORES, write_scores), (TABLE, write_table), (SKIPPED, write_skipped)):
+        if not (folder / name).exists():
+            write(folder / name, manifest, part_folder)
+    if not (folder / ANNOTATED).exists() or not (folder / index_name(manifest)).exists():
+        write_annotated(folder / ANNOTATED, manifest, part_folder, vcf)
+
+
+def clean(folder: Path) -> None:
+    """Remove the parts of a finished run."""
+    shutil.rmtree(folder / FOLDER, ignore_errors=True)
+
+
+def merge_shards(
+    out: str | Path,
+    vcf: str | Path | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+) -> Path:
+    """Write the final files of a run whose shards are all done; the shards stay.
+
+    Args:
+        out: the folder given to every shard.
+        vcf: the VCF that was scored, where it has moved.
+        resume: go on with a merge that was stopped.
+        overwrite: remove earlier final files first.
+
+    Returns:
+        The folder.
+
+    Raises:
+        InputFileError: no shards, several splits, a shard missing, unfinished or made from
+            something else, a VCF that has changed.
+        UnfinishedError: final files are there.
+    """
+    out = Path(out)
+    shards = _shards(out)
+    manifests = [Manifest.read(out / SHARDS / s.folder) for s in shards]
+    manifest = manifests[0]
+    for shard, other in zip(shards, manifests, strict=True):
+        manifest.check_same(other, out / SHARDS / shard.folder)
+    owner: dict[int, Path] = {}
+    for shard in shards:
+        folder = out / SHARDS / shard.folder
+        for number in shard.chunks(manifest.chunks):
+            if not is_whole(folder, manifest, number):
+                raise InputFileError(
+                    f"shard {shard.number}/{shard.count} is not finished: part {number} is "
+                    f"missing in {folder}; run it again with --resume"
+                )
+            owner[number] = folder
+    vcf = vcf or manifest.vcf
+    if not same_identity(identity(vcf), manifest.inputs["vcf"]):
+        raise InputFileError(f"{vcf} has changed since it was scored: give the VCF as it was")
+    _claim(out, manifest, resume, overwrite)
+    with run_record(out, {}, merged=len(shards)) as record:
+        record["inputs"] = manifest.inputs
+        assemble(out, manifest, owner.__getitem__, vcf)
+    return out
+
+
+def _shards(out: Path) -> list[Shard]:
+    found = []
+    for path in sorted((out / SHARDS).glob("*-of-*")) if (out / SHARDS).is_dir() else []:
+        try:
+            found.append(Shard.parse(path.name.replace("-of-", "/")))
+        except ConfigError:
+            continue
+    if not found:
+        raise InputFileError(f"{out} has no {SHARDS}: score with --shard i/n first")
+    counts = {s.count for s in found}
+    if len(counts) > 1:
+        raise InputFileError(
+            f"{out / SHARDS} has shards of different splits, of {sorted(counts)}: remove one split"
+        )
+    found.sort(key=lambda s: s.number)
+    missing = sorted(set(range(1, counts.pop() + 1)) - {s.number for s in found})
+    if missing:
+        raise InputFileError(f"{out / SHARDS} lacks shard {missing[0]} of {found[0].count}: run it")
+    return found
+
+
+def _claim(out: Path, manifest: Manifest, resume: bool, overwrite: bool) -> None:
+    there = [name for name in (*_final_names(manifest), NAME) if (out / name).exists()]
+    if there and not resume and not overwrite:
+        raise UnfinishedError(
+            f"{out} has {there[0]}: use --resume to go on, --overwrite to merge again"
+        )
+    remove_parts(out)
+    if overwrite:
+        for name in there:
+            (out / name).unlink()
+    elif NAME in there:
+        manifest.check_same(Manifest.read(out), out)
+    manifest.write(out)

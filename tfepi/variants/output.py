@@ -1,0 +1,191 @@
+"""The final files, assembled from parts in their order: scores.h5, scores.parquet, skipped.tsv."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tfepi.variants.checks import skipped_header
+from tfepi.variants.manifest import Manifest
+from tfepi.variants.parts import (
+    full_disk,
+    opened_part,
+    score_shape,
+    skipped_lines,
+    strings,
+    texts,
+)
+from tfepi.variants.percentiles import PERCENTILES, percentiles
+from tfepi.variants.scores import PREDICTIONS
+from tfrecords_tools.files import atomic_path
+
+SCORES, TABLE, SKIPPED = "scores.h5", "scores.parquet", "skipped.tsv"
+FORMAT_VERSION = 1
+WIDE_COLUMNS = 1000  # above, the table holds one list column per statistic
+_CHUNK_BYTES = 1 << 20
+_TARGETS_PER_CHUNK = 64
+_CACHE_BYTES = 64 << 20
+_GROUP_BYTES = 32 << 20
+_TEXT = {"chr": "chrom", "snp": "id", "ref_allele": "ref", "alt_allele": "alt"}
+
+PartFolder = Callable[[int], Path]
+"""Which folder holds a part: the run's own, or the shard's that wrote it."""
+
+
+def parts(manifest: Manifest, folder: PartFolder) -> Iterator[h5py.File]:
+    """Yield the open parts of a run, in order."""
+    for number in range(manifest.chunks):
+        with opened_part(folder(number), manifest, number) as part:
+            yield part
+
+
+def target_labels(manifest: Manifest) -> list[str]:
+    """Return each target's description, or its identifier where it has none."""
+    return [t.description or t.identifier for t in manifest.targets]
+
+
+def write_scores(path: Path, manifest: Manifest, folder: PartFolder) -> None:
+    """Write Basenji's HDF5 layout in float32, with percentiles of each statistic per target."""
+    rows = manifest.survey.rows
+    with (
+        full_disk(path),
+        atomic_path(path) as temporary,
+        h5py.File(temporary, "w", rdcc_nbytes=_CACHE_BYTES) as file,
+    ):
+        file.attrs["format"] = "tfepi-variant-scores"
+        file.attrs["format_version"] = FORMAT_VERSION
+        file.attrs["scoring"] = json.dumps(asdict(manifest.scoring))
+        for name, values in (
+            ("target_ids", [t.identifier for t in manifest.targets]),
+            ("target_labels", target_labels(manifest)),
+        ):
+            file[name] = strings(values, max(1, *(len(v.encode()) for v in values)))
+        file["percentiles"] = PERCENTILES
+        file.create_dataset("pos", (rows,), np.uint32)
+        for name, key in _TEXT.items():
+            kind = f"S{manifest.survey.widths[key]}"
+            count = max(1, min(rows, _CHUNK_BYTES // manifest.survey.widths[key]))
+            file.create_dataset(name, (rows,), kind, chunks=(count,), compression="gzip")
+        for name in manifest.scoring.stats:
+            shape = score_shape(manifest, name)
+            file.create_dataset(name, (rows, *shape), np.float32, chunks=_chunks(rows, shape))
+        row = 0
+        for part in parts(manifest, folder):
+            count = len(part["pos"])
+            for name in ("pos", *_TEXT, *manifest.scoring.stats):
+                file[name][row : row + count] = part[name][()]
+            row += count
+        for name in manifest.scoring.stats:
+            if name not in PREDICTIONS:
+                file[f"{name}_pct"] = _percentiles(file[name])
+
+
+def _chunks(rows: int, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return HDF5 chunks of about a megabyte that are narrow in targets, so columns read fast."""
+    if len(shape) == 2:
+        return (1, *shape)
+    width = min(shape[0], _TARGETS_PER_CHUNK)
+    return (max(1, min(rows, _CHUNK_BYTES // (4 * width))), width)
+
+
+def _percentiles(scores: h5py.Dataset) -> np.ndarray:
+    """Return float32 [targets, percentiles]."""
+    rows, step = scores.chunks[0] * 16, scores.chunks[1]
+
+    def column(target: int) -> Iterator[np.ndarray]:
+        for start in range(0, scores.shape[0], rows):
+            yield scores[start : start + rows, target]
+
+    found = []
+    for first in range(0, scores.shape[1], step):
+        if scores.shape[0] * step * 4 <= _GROUP_BYTES:  # one read serves all these targets
+            held = scores[:, first : first + step]
+            found += [percentiles(lambda c=c: iter((c,))) for c in held.T]
+        else:
+            last = min(first + step, scores.shape[1])
+            found += [percentiles(lambda t=t: column(t)) for t in range(first, last)]
+    return np.stack(found)
+
+
+def is_wide(manifest: Manifest) -> bool:
+    """Tell whether the table has one column per statistic and target."""
+    return len(manifest.targets) * len(_tabled(manifest)) <= WIDE_COLUMNS
+
+
+def _tabled(manifest: Manifest) -> list[str]:
+    return [s for s in manifest.scoring.stats if s not in PREDICTIONS]
+
+
+def _schema(manifest: Manifest) -> pa.Schema:
+    fields = [
+        pa.field("chrom", pa.string()),
+        pa.field("pos", pa.int64()),
+        *(pa.field(name, pa.string()) for name in ("id", "ref", "alt")),
+    ]
+    identifiers = [t.identifier for t in manifest.targets]
+    for name in _tabled(manifest):
+        if is_wide(manifest):
+            fields += [pa.field(f"{name}_{i}", pa.float32()) for i in identifiers]
+        else:
+            fields.append(pa.field(name, pa.list_(pa.float32(), len(identifiers))))
+    return pa.schema(
+        fields,
+        metadata={
+            "format": "tfepi-variant-table",
+            "format_version": str(FORMAT_VERSION),
+            "targets": json.dumps(identifiers),
+        },
+    )
+
+
+def write_table(path: Path, manifest: Manifest, folder: PartFolder) -> None:
+    """Write one row per REF and ALT as Parquet.
+
+    Columns are chrom, pos (1-based), id, ref, alt, then STAT_target for each statistic and
+    target; above `WIDE_COLUMNS` of those, one fixed-size list per statistic, whose order the
+    schema's metadata names under "targets". REF and ALT are in scores.h5 only.
+    """
+    schema = _schema(manifest)
+    with (
+        full_disk(path),
+        atomic_path(path) as temporary,
+        pq.ParquetWriter(temporary, schema) as out,
+    ):
+        held: list[pa.RecordBatch] = []
+        for part in parts(manifest, folder):
+            if len(part["pos"]):
+                held.append(_record_batch(part, manifest, schema))
+            if sum(batch.nbytes for batch in held) >= _GROUP_BYTES:
+                out.write_table(pa.Table.from_batches(held).combine_chunks())
+                held = []
+        if held:
+            out.write_table(pa.Table.from_batches(held).combine_chunks())
+
+
+def _record_batch(part: h5py.File, manifest: Manifest, schema: pa.Schema) -> pa.RecordBatch:
+    arrays = [
+        pa.array(texts(part, "chr")),
+        pa.array(part["pos"][()].astype(np.int64)),
+        *(pa.array(texts(part, name)) for name in ("snp", "ref_allele", "alt_allele")),
+    ]
+    for name in _tabled(manifest):
+        values = part[name][()]
+        if is_wide(manifest):
+            arrays += [pa.array(np.ascontiguousarray(column)) for column in values.T]
+        else:
+            flat = pa.array(values.ravel())
+            arrays.append(pa.FixedSizeListArray.from_arrays(flat, values.shape[1]))
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def write_skipped(path: Path, manifest: Manifest, folder: PartFolder) -> None:
+    """Write what was not scored and why; only the header where everything was."""
+    with atomic_path(path) as temporary, open(temporary, "w", encoding="utf-8") as out:
+        out.write(skipped_header())
+        for part in parts(manifest, folder):
+            out.write(skipped_lines(part))

@@ -1,0 +1,287 @@
+"""Scores of a VCF's variants by a model: numbered parts, then the final files."""
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from tfepi.spec import AveragedPredictor, ModelSpec, Predictor
+from tfepi.variants.alleles import (
+    AllelePair,
+    SequenceKey,
+    Stretches,
+    Window,
+    read_around,
+    sequence,
+    sequence_keys,
+    stitched,
+)
+from tfepi.variants.checks import check, skipped_text, survey
+from tfepi.variants.forecast import Forecast
+from tfepi.variants.manifest import NAME, Manifest
+from tfepi.variants.merge import assemble, clean, is_finished
+from tfepi.variants.options import Scoring, Shard, default_chunk_records
+from tfepi.variants.parts import FOLDER, PartWriter, is_whole, written_part
+from tfepi.variants.scores import score
+from tfepi.variants.untransform import check_style, untransform
+from tfepi.variants.vcf import Variant, chunks, read_variants
+from tfrecords_tools.errors import ConfigError, InputFileError, UnfinishedError
+from tfrecords_tools.files import claim_folder, identity, remove_parts, run_record
+from tfrecords_tools.genome import Genome
+from tfrecords_tools.progress import progress
+from tfrecords_tools.targets import Target, select
+
+_GROUP_BYTES = 16 << 20  # predictions scored at once
+_log = logging.getLogger(__name__)
+
+
+def score_vcf(
+    load: Callable[[], Predictor],
+    spec: ModelSpec,
+    vcf: str | Path,
+    fasta: str | Path,
+    out: str | Path,
+    scoring: Scoring = Scoring(),  # noqa: B008 frozen
+    *,
+    model_files: dict[str, str | Path] | None = None,
+    targets: Sequence[Target] | None = None,
+    shard: Shard | None = None,
+    chunk_records: int | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    quiet: bool = False,
+) -> Path:
+    """Score every REF and ALT of a VCF.
+
+    Everything that can be checked is checked before `load` is called and before anything is
+    written; a run that has nothing left to predict never calls it. The bytes of the results
+    depend on the inputs, the options and `chunk_records` only: not on shards, nor on being
+    stopped and resumed.
+
+    Args:
+        load: returns the model.
+        spec: the model's contract.
+        vcf: VCF, VCF.gz or BCF, sorted.
+        fasta: the genome, plain or bgzip.
+        out: output folder; a shard's own is out/shards/i-of-n.
+        scoring: the options.
+        model_files: label → path of the files whose content is the model.
+        targets: score only these of the head's, by identifier, with these labels.
+        shard: do a share of the work; `merge.merge_shards` makes the final files.
+        chunk_records: VCF records per part; None for a size that suits the window.
+        resume: go on in a folder with results.
+        overwrite: remove results first.
+        quiet: no progress bar.
+
+    Returns:
+        The folder written.
+
+    Raises:
+        InputFileError: a VCF, FASTA or model that cannot be used, or only NaN predicted.
+        ConfigError: an unknown target, or an option that does not suit the model.
+        UnfinishedError: results are there, or were made from something else.
+        OSError: the disk is too small or full.
+    """
+    folder = Path(out) if shard is None else Path(out) / "shards" / shard.folder
+    _refuse_results(folder, resume, overwrite)
+    columns = None
+    scored = spec.head(scoring.head).targets
+    if targets is not None:
+        columns = list(select(scored, [t.identifier for t in targets]))
+        scored = tuple(targets)
+    if scoring.untransform:
+        check_style(scoring.untransform, scored)
+    _check_shifts(spec, scoring)
+    chunk_records = chunk_records or default_chunk_records(spec)
+    if chunk_records < 1:
+        raise ConfigError(f"chunk_records is {chunk_records}: want at least 1")
+    with Genome(fasta) as genome:
+        manifest = Manifest(
+            inputs={
+                label: identity(path)
+                for label, path in {"vcf": vcf, "fasta": fasta, **(model_files or {})}.items()
+            },
+            scoring=scoring,
+            window=Window.of(spec),
+            targets=scored,
+            survey=survey(genome, vcf, scoring.ref_policy),
+            chunk_records=chunk_records,
+        )
+        _begin(folder, manifest, resume, overwrite)
+        facts = {"shard": shard and shard.folder, "skipped": manifest.survey.skipped}
+        with run_record(folder, {}, **facts) as record:
+            record["inputs"] = manifest.inputs
+            if shard is None and is_finished(folder, manifest):
+                clean(folder)
+                return folder
+            numbers = (shard or Shard(1, 1)).chunks(manifest.chunks)
+            todo = {n for n in numbers if not is_whole(folder, manifest, n)}
+            Forecast.of(manifest).report(folder, manifest, len(todo), shard is None)
+            if todo:
+                run = _Run(genome, manifest, load(), columns, folder)
+                record["undefined_rows"] = run.write_parts(numbers, todo, quiet)
+            (folder / FOLDER).mkdir(exist_ok=True)
+            if shard is None:
+                assemble(folder, manifest, lambda number: folder, vcf)
+                clean(folder)
+    return folder
+
+
+def _check_shifts(spec: ModelSpec, scoring: Scoring) -> None:
+    largest = max(map(abs, scoring.shifts))
+    if largest >= spec.seq_length // 2:
+        raise ConfigError(
+            f"shifts reach {largest} bp: want less than half the window of {spec.seq_length} bp"
+        )
+
+
+def _refuse_results(folder: Path, resume: bool, overwrite: bool) -> None:
+    """Say at once what `claim_folder` would say after the VCF has been read."""
+    if not resume and not overwrite and folder.exists():
+        claim_folder(folder, resume, overwrite)
+
+
+def _begin(folder: Path, manifest: Manifest, resume: bool, overwrite: bool) -> None:
+    """Claim the folder, and check that what is there belongs to this run."""
+    claim_folder(folder, resume, overwrite)
+    remove_parts(folder)
+    if (folder / FOLDER).is_dir():
+        remove_parts(folder / FOLDER)
+    if (folder / NAME).exists():
+        manifest.check_same(Manifest.read(folder), folder)
+        return
+    others = [p.name for p in folder.iterdir() if p.name not in ("run.json", "shards")]
+    if others:
+        raise UnfinishedError(
+            f"{folder} has {others[0]} but no {NAME}: it is no folder of variant scores; "
+            "name another"
+        )
+    manifest.write(folder)
+
+
+class _Run:
+    """The loop over parts: sequences to predictions to statistics."""
+
+    def __init__(
+        self,
+        genome: Genome,
+        manifest: Manifest,
+        predictor: Predictor,
+        columns: list[int] | None,
+        folder: Path,
+    ):
+        scoring = manifest.scoring
+        self._genome = genome
+        self._manifest = manifest
+        self._averaged = AveragedPredictor(predictor, scoring.rc, scoring.shifts)
+        self._head = predictor.spec.head(scoring.head).name
+        self._columns = columns
+        self._folder = folder
+        row_bytes = 4 * manifest.window.bins * len(manifest.targets)
+        self._group = max(1, _GROUP_BYTES // row_bytes)
+
+    def write_parts(self, numbers: range, todo: set[int], quiet: bool) -> int:
+        """Write the parts in `todo`; return how many rows have undefined predictions."""
+        size = self._manifest.chunk_records
+        records = self._manifest.survey.records
+        undefined = 0
+
+        def length(number: int) -> int:
+            return min(size, records - number * size)
+
+        total = sum(map(length, numbers))
+        done = total - sum(map(length, todo))
+        with progress(
+            total=total, unit="variants", label="score", quiet=quiet, initial=done
+        ) as bar:
+            for number, chunk in enumerate(chunks(read_variants(self._manifest.vcf), size)):
+                if number in todo:
+                    undefined += self._write_part(number, chunk, bar.update)
+                if number >= numbers.stop:
+                    break
+        if undefined:
+            _log.warning("%d rows have predictions that are not finite numbers", undefined)
+        return undefined
+
+    def _write_part(
+        self, number: int, chunk: Sequence[Variant], advance: Callable[[int], object]
+    ) -> int:
+        manifest = self._manifest
+        pairs, skipped = check(self._genome, chunk, manifest.scoring.ref_policy)
+        undefined, moved = 0, 0
+        with written_part(self._folder, manifest, number, pairs, skipped_text(skipped)) as writer:
+            for ref, alt in self._predictions(pairs):
+                undefined += self._score(writer, ref, alt)
+                step = len(chunk) * len(ref) // len(pairs)
+                moved += step
+                advance(step)
+            if pairs and undefined == len(pairs):
+                raise InputFileError(
+                    f"the model predicts no finite number for records {chunk[0].row + 1} to "
+                    f"{chunk[-1].row + 1}: its weights are damaged"
+                )
+        advance(len(chunk) - moved)
+        return undefined
+
+    def _score(self, writer: PartWriter, ref: np.ndarray, alt: np.ndarray) -> int:
+        bad = ~(np.isfinite(ref) & np.isfinite(alt)).all(axis=(1, 2))
+        undefined = int(bad.sum())
+        stats = self._manifest.scoring.stats
+        writer.write(score(stats, ref, alt, self._manifest.window.center), undefined)
+        return undefined
+
+    def _predictions(self, pairs: Sequence[AllelePair]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield predictions of REF and of ALT, each [rows, bins, targets], in the pairs' order.
+
+        A sequence that several pairs need is predicted once, in fixed batches, and forgotten
+        after the last of them.
+        """
+        window = self._manifest.window
+        stitch = self._manifest.scoring.indel_align == "stitch"
+        numbers: dict[SequenceKey, int] = {}
+
+        def number_of(keys: Sequence[SequenceKey]) -> tuple[int, ...]:
+            return tuple(numbers.setdefault(k, len(numbers)) for k in keys)
+
+        rows = [
+            tuple(number_of(sequence_keys(p, allele, stitch)) for allele in (p.ref, p.alt))
+            for p in pairs
+        ]
+        keys = list(numbers)
+        last_use = {n: i for i, row in enumerate(rows) for side in row for n in side}
+        read = read_around(self._genome, window, pairs)
+        held: dict[int, np.ndarray] = {}
+        row = 0
+        batch_size = self._manifest.scoring.batch_size
+        for start in range(0, len(keys), batch_size):
+            batch = keys[start : start + batch_size]
+            held.update(enumerate(self._predict(read, batch), start))
+            ready = row
+            while ready < len(rows) and max(map(max, rows[ready])) < start + len(batch):
+                ready += 1
+            while row < ready:
+                group = range(row, min(row + self._group, ready))
+                sides = [
+                    np.stack([self._side(held, rows[i][s], len(pairs[i].host)) for i in group])
+                    for s in (0, 1)
+                ]
+                yield sides[0], sides[1]
+                row = group.stop
+            held = {n: values for n, values in held.items() if last_use[n] >= row}
+
+    def _side(self, held: dict[int, np.ndarray], keys: tuple[int, ...], host: int) -> np.ndarray:
+        if len(keys) == 1:
+            return held[keys[0]]
+        return stitched(held[keys[0]], held[keys[1]], self._manifest.window, host)
+
+    def _predict(self, read: Stretches, keys: Sequence[SequenceKey]) -> np.ndarray:
+        window = self._manifest.window
+        sequences = np.stack([sequence(read, window, key) for key in keys])
+        values = self._averaged.predict({"sequence": sequences})[self._head]
+        if self._columns is not None:
+            values = values[:, :, self._columns]
+        if self._manifest.scoring.untransform:
+            style = self._manifest.scoring.untransform
+            values = untransform(values, self._manifest.targets, style)
+        return values
