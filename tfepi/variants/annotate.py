@@ -10,7 +10,7 @@ import pysam
 from tfepi.variants.manifest import Manifest
 from tfepi.variants.output import PartFolder, opened_part
 from tfepi.variants.parts import full_disk
-from tfepi.variants.scores import PREDICTIONS
+from tfepi.variants.scores import NO_EFFECT, PREDICTIONS
 from tfepi.variants.vcf import header_text, records
 from tfrecords_tools.errors import InputFileError
 from tfrecords_tools.files import atomic_path
@@ -29,7 +29,7 @@ def index_name(manifest: Manifest) -> str:
 
 
 def write_annotated(path: Path, manifest: Manifest, folder: PartFolder, vcf: str | Path) -> None:
-    """Write the VCF with each ALT's score of largest size over targets, and that target.
+    """Write the VCF with each ALT's score in the target where it is largest, and that target.
 
     For each statistic but REF and ALT: `TFEPI_<STAT>` (Number=A, Float) and
     `TFEPI_<STAT>_TARGET` (Number=A, String); "." for an ALT that was not scored. Such fields
@@ -75,11 +75,11 @@ def _header(text: str, manifest: Manifest, stats: list[str]) -> str:
     for stat in stats:
         lines.append(
             f"##INFO=<ID={_TAG}{stat},Number=A,Type=Float,"
-            f'Description="{stat} of largest size over the targets, ALT against REF">'
+            f'Description="{stat}, ALT against REF, of the target with the largest effect">'
         )
         lines.append(
             f"##INFO=<ID={_TAG}{stat}_TARGET,Number=A,Type=String,"
-            f'Description="Target with that {stat}">'
+            f'Description="Target of TFEPI_{stat}">'
         )
     return "\n".join([*lines, columns]) + "\n"
 
@@ -92,7 +92,7 @@ def _notes(
     keys = list(zip(part["record"][()].tolist(), part["number"][()].tolist(), strict=True))
     for stat in stats:
         values = part[stat][()]
-        sizes = np.where(np.isnan(values), -1, np.abs(values))
+        sizes = np.where(np.isnan(values), -1, np.abs(values - NO_EFFECT.get(stat, 0)))
         best = sizes.argmax(axis=1)
         for i, (record, number) in enumerate(keys):
             value = values[i, best[i]]

@@ -39,7 +39,7 @@ class Forecast:
         """Return the sizes a manifest leads to."""
         survey, targets = manifest.survey, len(manifest.targets)
         stats = manifest.scoring.stats
-        cells = {name: 4 for name in stats}
+        cells = dict.fromkeys(stats, 4)
         for name in stats:
             for size in score_shape(manifest, name):
                 cells[name] *= size

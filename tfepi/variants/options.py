@@ -80,6 +80,33 @@ def _power_of_two(number: int) -> int:
     return 1 << max(0, number.bit_length() - 1)
 
 
+def check_stated(stated: dict[str, object], spec: ModelSpec, head: Head) -> None:
+    """Check the sizes that params.json states against the model's contract.
+
+    Args:
+        stated: any of "name", "seq_length", "crop", "bin width", "number of targets" → value.
+        spec: the contract.
+        head: the output that is scored.
+
+    Raises:
+        ConfigError: naming each that differs, with both values.
+    """
+    of_model = {
+        "name": spec.name,
+        "seq_length": spec.seq_length,
+        "crop": spec.crop,
+        "bin width": spec.bin_width,
+        "number of targets": len(head.targets),
+    }
+    wrong = [
+        f"{key} is {value} in params.json and {of_model[key]} in the model"
+        for key, value in stated.items()
+        if key in of_model and value != of_model[key]
+    ]
+    if wrong:
+        raise ConfigError(f"{'; '.join(wrong)}: give the params.json the model was trained with")
+
+
 @dataclass(frozen=True)
 class Shard:
     """Shard `number` of `count`, from 1."""

@@ -88,7 +88,7 @@ def write_scores(path: Path, manifest: Manifest, folder: PartFolder) -> None:
 def _chunks(rows: int, shape: tuple[int, ...]) -> tuple[int, ...]:
     """Return HDF5 chunks of about a megabyte that are narrow in targets, so columns read fast."""
     if len(shape) == 2:
-        return (1, *shape)
+        return (max(1, min(rows, _CHUNK_BYTES // (4 * shape[0] * shape[1]))), *shape)
     width = min(shape[0], _TARGETS_PER_CHUNK)
     return (max(1, min(rows, _CHUNK_BYTES // (4 * width))), width)
 

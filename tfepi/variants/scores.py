@@ -100,6 +100,8 @@ STATISTICS: dict[str, _Statistic] = {
 }
 PREDICTIONS = ("REF", "ALT")
 NAMES = (*STATISTICS, *PREDICTIONS)
+NO_EFFECT = {"REF_RATIO": 0.5}
+"""What a statistic is where the alleles do not differ, if not 0."""
 
 
 def check_names(names: Sequence[str]) -> tuple[str, ...]:

@@ -109,12 +109,12 @@ def score_vcf(
             chunk_records=chunk_records,
         )
         _begin(folder, manifest, resume, overwrite)
+        if shard is None and is_finished(folder, manifest):
+            clean(folder)
+            return folder
         facts = {"shard": shard and shard.folder, "skipped": manifest.survey.skipped}
         with run_record(folder, {}, **facts) as record:
             record["inputs"] = manifest.inputs
-            if shard is None and is_finished(folder, manifest):
-                clean(folder)
-                return folder
             numbers = (shard or Shard(1, 1)).chunks(manifest.chunks)
             todo = {n for n in numbers if not is_whole(folder, manifest, n)}
             Forecast.of(manifest).report(folder, manifest, len(todo), shard is None)
@@ -198,7 +198,7 @@ class _Run:
             for number, chunk in enumerate(chunks(read_variants(self._manifest.vcf), size)):
                 if number in todo:
                     undefined += self._write_part(number, chunk, bar.update)
-                if number >= numbers.stop:
+                if number + 1 >= numbers.stop:
                     break
         if undefined:
             _log.warning("%d rows have predictions that are not finite numbers", undefined)

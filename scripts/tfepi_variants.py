@@ -1,0 +1,80 @@
+#!/usr/bin/env python3
+"""Score the variants of a VCF: predictions for ALT against predictions for REF."""
+
+import argparse
+
+from tfrecords_tools import command
+
+
+def parser() -> argparse.ArgumentParser:
+    p = argparse.ArgumentParser(description=__doc__)
+    p.add_argument("params", nargs="?", help="params.json the model was trained with, or a preset")
+    p.add_argument("model", nargs="?", help=".keras file, run folder or SavedModel folder")
+    p.add_argument("vcf", nargs="?", help="VCF, VCF.gz or BCF, sorted")
+    p.add_argument("-f", dest="fasta", metavar="FASTA", help="genome, plain or bgzip")
+    p.add_argument("-o", dest="out", required=True, metavar="DIR", help="output folder")
+    p.add_argument("-t", "--targets", metavar="TABLE", help="score only this table's targets")
+    p.add_argument("--head", help="output of the model, where it has several")
+    p.add_argument("--stats", default="SAD", help="comma-separated [%(default)s]")
+    p.add_argument("--rc", action="store_true", help="average with the reverse complement")
+    p.add_argument("--shifts", default="0", help='bp to average over, "1,0,-1" [%(default)s]')
+    p.add_argument("--untransform", help="undo the targets' transforms: current or old data's")
+    p.add_argument("--ref_policy", "--ref-policy", default="error", help="error, swap, skip")
+    p.add_argument("--indel_align", "--indel-align", default="stitch", help="stitch, left")
+    p.add_argument("--batch_size", type=int, help="sequences per call of the model")
+    p.add_argument("--chunk_records", type=int, help="VCF records per numbered part")
+    p.add_argument("--shard", metavar="i/n", help="do share i of n, from 1")
+    p.add_argument("--merge", action="store_true", help="join the shards in DIR")
+    command.add_common(p, seed=False)
+    return p
+
+
+def work(args: argparse.Namespace) -> None:
+    from tfepi.evaluation import matching
+    from tfepi.params import read_params
+    from tfepi.predictors import load_predictor, spec_path
+    from tfepi.spec import ModelSpec
+    from tfepi.variants import merge, options, scoring
+    from tfrecords_tools.errors import ConfigError
+    from tfrecords_tools.targets import read_targets
+
+    if args.merge:
+        print(f"merged {merge.merge_shards(args.out, args.vcf, args.resume, args.overwrite)}")
+        return
+    if args.vcf is None or args.fasta is None:
+        raise ConfigError("want params.json, model, in.vcf and -f genome.fa; or --merge with -o")
+    path = spec_path(args.model)
+    spec = ModelSpec.read(path)
+    head = spec.head(args.head)
+    options.check_stated(matching.stated_sizes(read_params(args.params).model), spec, head)
+    names = ("rc", "ref_policy", "indel_align", "head", "untransform")
+    batch_size = args.batch_size
+    if batch_size is None:
+        batch_size = options.default_batch_size(spec, head)
+    folder = scoring.score_vcf(
+        lambda: load_predictor(args.model, batch_size),
+        spec,
+        args.vcf,
+        args.fasta,
+        args.out,
+        options.Scoring(
+            stats=tuple(args.stats.split(",")),
+            shifts=matching.parse_shifts(args.shifts),
+            batch_size=batch_size,
+            **{name: getattr(args, name) for name in names},
+        ),
+        model_files=matching.model_files(args.model) | {"spec": path},
+        targets=read_targets(args.targets) if args.targets else None,
+        shard=options.Shard.parse(args.shard) if args.shard else None,
+        **{k: getattr(args, k) for k in ("chunk_records", "resume", "overwrite", "quiet")},
+    )
+    print(f"wrote {folder}")
+
+
+def main(argv: list[str] | None = None) -> int:
+    args = parser().parse_args(argv)
+    return command.run(lambda: work(args), args.quiet)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

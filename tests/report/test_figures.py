@@ -1,0 +1,233 @@
+"""Figures: the same data give the same bytes, and what is drawn is what came in."""
+
+import json
+import re
+
+import matplotlib
+import numpy as np
+import pytest
+
+from tfepi.evaluation.bootstrap import Bootstrap
+from tfepi.evaluation.metrics import evaluate
+from tfepi.evaluation.predictions import Layout, PredictionParts
+from tfepi.report import accuracy_figures, figures, panels
+from tfrecords_tools.errors import ConfigError, InputFileError
+from tfrecords_tools.intervals import Interval
+from tfrecords_tools.targets import Target
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+def values(seed=0, shape=(300,)):
+    rng = np.random.default_rng(seed)
+    rate = rng.gamma(0.7, 4, shape)
+    truth = rng.poisson(rate).astype(float)
+    truth.flat[::17] = np.nan
+    return truth, rate * 0.8 + 0.3
+
+
+@pytest.fixture
+def predictions(tmp_path):
+    places = [*range(40), *range(60, 75)]
+    windows = tuple(Interval("chr2", 128 * i, 128 * (i + 1)) for i in places)
+    targets = tuple(Target(i, f"cell type {i}") for i in range(8))
+    layout = Layout(windows, 4, 32, targets)
+    parts = PredictionParts(tmp_path / "parts", layout)
+    truth, prediction = values(1, (55, 4, 8))
+    prediction += np.random.default_rng(2).gamma(1, np.arange(1, 9), prediction.shape)
+    parts.write(0, truth, prediction)
+    return parts
+
+
+def lines(axis):
+    return {line.get_label(): line for line in axis.get_lines()}
+
+
+def test_the_same_data_give_the_same_bytes(tmp_path):
+    for name in ("a", "b"):
+        figure = panels.observed_predicted([panels.Observed("x", *values(), note="r = 0.9")])
+        paths = figures.save_figure(figure, tmp_path / name)
+        assert [p.suffix for p in paths] == [".svg", ".png"]
+    for suffix in (".svg", ".png"):
+        first, second = ((tmp_path / f"{n}{suffix}").read_bytes() for n in "ab")
+        assert first == second
+    assert (tmp_path / "a.png").read_bytes().startswith(PNG)
+    svg = (tmp_path / "a.svg").read_text()
+    assert "dc:date" not in svg
+    assert "observed log2(coverage + 1)" in svg  # text stays text
+
+
+def test_a_figure_leaves_no_settings_behind():
+    before = dict(matplotlib.rcParams)
+    panels.observed_predicted([panels.Observed("x", *values())])
+    assert dict(matplotlib.rcParams) == before
+
+
+def test_observed_predicted_counts_every_position():
+    truth, prediction = values()
+    figure = panels.observed_predicted([panels.Observed("x", truth, prediction)])
+    axis = figure.axes[0]
+    mesh = axis.collections[0]
+    assert mesh.get_array().sum() == (~np.isnan(truth)).sum()
+    assert axis.get_xlabel() == "observed log2(coverage + 1)"
+    assert axis.get_ylabel() == "predicted log2(coverage + 1)"
+
+
+def test_observed_predicted_of_values_below_zero_keeps_the_scale():
+    truth = np.linspace(-2, 2, 30)
+    figure = panels.observed_predicted([panels.Observed("x", truth, truth / 2)], "fold change")
+    assert figure.axes[0].get_xlabel() == "observed fold change"
+    assert figure.axes[0].collections[0].get_array().sum() == 30
+
+
+def test_observed_predicted_of_a_binary_truth():
+    truth = np.array([0, 1, 1, 0, 1, np.nan])
+    figure = panels.observed_predicted([panels.Observed("x", truth, np.linspace(0, 1, 6))])
+    labels = [t.get_text() for t in figure.axes[0].get_legend().get_texts()]
+    assert labels == ["observed 0 (n = 2)", "observed 1 (n = 3)"]
+
+
+def test_observed_predicted_without_a_value_and_constant(tmp_path):
+    nothing = panels.Observed("none", np.full(5, np.nan), np.ones(5))
+    constant = panels.Observed("same", np.full(5, 2.0), np.full(5, 2.0))
+    figure = panels.observed_predicted([nothing, constant])
+    assert figure.axes[0].texts[0].get_text() == "no observed value"
+    figures.save_figure(figure, tmp_path / "x")
+
+
+def test_tracks_break_at_gaps():
+    starts = np.array([0, 100, 200, 500, 600])
+    truth, prediction = np.arange(5.0), np.arange(5.0) * 2
+    figure = panels.tracks("chrX", starts, 100, [panels.Observed("x", truth, prediction)])
+    x, y = lines(figure.axes[0])["predicted"].get_data()
+    np.testing.assert_allclose(x, [0, 0.1, 0.2, 0.3, 0.5, 0.6, 0.7])
+    np.testing.assert_array_equal(y, [0, 2, 4, np.nan, 6, 8, 8])
+    assert figure.axes[0].get_xlabel() == "position on chrX (kb), bins of 100 bp"
+
+
+def epochs(count=6):
+    rng = np.random.default_rng(0)
+    return [
+        {
+            "epoch": e,
+            "loss": 3 / (e + 1),
+            "valid_loss": 3 / (e + 1) + 0.3,
+            "pearsonr": 0.1 * e,
+            "valid_pearsonr": 0.08 * e - (0.3 if e == count - 1 else 0),
+            "r2": float("nan") if e == 0 else 0.05 * e,
+            "valid_r2": 0.04 * e,
+            "learning_rate": 0.01 * 0.9**e,
+            "seconds": float(rng.random()),
+        }
+        for e in range(count)
+    ]
+
+
+def test_training_curves():
+    figure = figures.training_curves(epochs())
+    drawn = [a for a in figure.axes if a.axison]
+    wanted = ["loss", "Pearson r, mean over targets", "R2, mean over targets", "learning rate"]
+    assert [a.get_ylabel() for a in drawn] == wanted
+    found = lines(drawn[1])
+    np.testing.assert_allclose(found["training"].get_ydata(), 0.1 * np.arange(6))
+    assert found["best epoch"].get_xdata()[0] == 4
+    assert np.isnan(lines(drawn[2])["training"].get_ydata()[0])
+
+
+def test_training_curves_of_a_classifier_mark_the_lowest_loss():
+    values = [
+        {"epoch": e, "valid_loss": loss, "valid_auroc": 0.7, "valid_pearsonr": e, "valid_r2": 0.0}
+        for e, loss in enumerate((3.0, 1.0, 2.0))
+    ]
+    axis = figures.training_curves(values).axes[0]
+    assert lines(axis)["best epoch"].get_xdata()[0] == 1
+
+
+def test_accuracy_per_target_draws_each_estimate():
+    first = [{"value": 0.6, "interval": [0.5, 0.7]}, {"value": None, "interval": None}]
+    second = [{"value": 0.4, "interval": None}, {"value": 0.2, "interval": [0.1, 0.3]}]
+    figure = figures.accuracy_per_target(["a", "b"], {"r": first, "r log": second}, "accuracy")
+    axis = figure.axes[0]
+    found = lines(axis)
+    np.testing.assert_array_equal(found["r"].get_xdata(), [0.6, np.nan])
+    np.testing.assert_array_equal(found["r log"].get_xdata(), [0.4, 0.2])
+    segments = axis.collections[0].get_segments()
+    np.testing.assert_allclose(segments[0][:, 0], [0.5, 0.7])
+    assert [t.get_text() for t in axis.get_yticklabels()] == ["a", "b"]
+
+
+def test_many_targets_are_ranked(tmp_path):
+    estimates = [{"value": v, "interval": [v - 0.1, v + 0.1]} for v in np.linspace(0.9, 0.1, 90)]
+    estimates[3] = {"value": None, "interval": None}
+    names = [f"t{i}" for i in range(90)]
+    figure = figures.accuracy_per_target(names, {"r": estimates})
+    x, y = lines(figure.axes[0])["r"].get_data()
+    assert y[0] == 89  # the best is on top
+    assert y[3] == 0
+    assert figure.axes[0].get_ylabel() == "target, by rank"
+    figures.save_figure(figure, tmp_path / "many")
+
+
+def test_figures_of_nothing_are_refused():
+    with pytest.raises(ConfigError, match="no targets"):
+        panels.observed_predicted([])
+    with pytest.raises(ConfigError, match="no targets"):
+        panels.tracks("c", np.array([0]), 10, [])
+    with pytest.raises(ConfigError, match="no epochs"):
+        figures.training_curves([])
+    with pytest.raises(ConfigError, match="no quantities"):
+        figures.training_curves([{"epoch": 0, "seconds": 3}])
+    with pytest.raises(ConfigError, match="no targets"):
+        figures.accuracy_per_target([], {"r": []})
+    with pytest.raises(ConfigError, match="no statistics"):
+        figures.accuracy_per_target(["a"], {})
+
+
+def test_draw_accuracy(tmp_path, predictions):
+    metrics = evaluate(predictions, Bootstrap(resamples=30, rank_resamples=0))
+    (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(e) + "\n" for e in epochs()))
+    for name in ("a", "b"):
+        paths = accuracy_figures.draw_accuracy(
+            predictions, metrics, tmp_path / name, "reads", tmp_path / "metrics.jsonl"
+        )
+    stems = ["accuracy", "observed_predicted", "tracks", "training"]
+    assert [p.stem for p in paths] == [s for s in stems for _ in range(2)]
+    for path in paths:
+        assert path.read_bytes() == (tmp_path / "a" / path.name).read_bytes()
+    svg = (tmp_path / "a" / "tracks.svg").read_text()
+    assert "reads per 32 bp" in svg
+    assert re.search("position on chr2 \\(kb\\), bins of 32 bp", svg)
+
+
+def test_targets_are_spread_over_ranks():
+    entries = [{"r": {"value": v}} for v in (0.1, 0.9, None, 0.5, 0.7)]
+    assert accuracy_figures.targets_shown(entries, "r", 3) == [1, 3, 2]
+    assert accuracy_figures.targets_shown(entries, "r", 9) == [1, 4, 3, 0, 2]
+    assert accuracy_figures.targets_shown(entries, "auroc", 1) == [0]
+
+
+def test_the_busiest_stretch():
+    places = [(0, 64), (64, 128), (128, 192), (500, 564), (564, 628), (600, 664), (628, 692)]
+    windows = tuple(Interval("c", *p) for p in reversed(places))
+    layout = Layout(windows, 2, 32, (Target(0, "a"),))
+    truth = np.ones((7, 2))
+    truth[0] = truth[1] = 9  # (628, 692), and (600, 664), which overlaps and is passed over
+    truth[4] = np.nan
+    found = accuracy_figures.busiest_stretch(layout, [truth], bins=400)
+    assert [windows[i].start for i in found] == [500, 564, 628]
+    found = accuracy_figures.busiest_stretch(layout, [truth], bins=4)
+    assert [windows[i].start for i in found] == [628]
+    found = accuracy_figures.busiest_stretch(layout, [np.full((7, 2), np.nan)], bins=400)
+    assert [windows[i].start for i in found] == [0, 64, 128]
+
+
+def test_training_metrics_that_are_none(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    with pytest.raises(InputFileError, match="does not exist"):
+        accuracy_figures.read_curves(path)
+    path.write_text('{"epoch": 0}\n\n[1]\n')
+    with pytest.raises(InputFileError, match="line 3 is no JSON object"):
+        accuracy_figures.read_curves(path)
+    path.write_text('{"epoch": 0}\n{"epo')
+    with pytest.raises(InputFileError, match="line 2 is no JSON object"):
+        accuracy_figures.read_curves(path)

@@ -1,0 +1,88 @@
+import keras
+import numpy as np
+import pytest
+
+from tfepi.models import basset
+from tfepi.predictors import load_predictor
+from tfepi.serving import export as export_module
+from tfepi.serving.export import export
+from tfepi.spec import Head, ModelSpec
+from tfrecords_tools.errors import InputFileError, TfepiError, UnfinishedError
+from tfrecords_tools.genome import one_hot
+from tfrecords_tools.targets import Target
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    keras.utils.set_random_seed(1)
+    model = basset(
+        targets=2,
+        input_length=240,
+        tower_filters=(8, 8),
+        stem_filters=8,
+        neck_filters=8,
+        dense_units=8,
+    )
+    model.save(folder / "model_best.keras")
+    spec = ModelSpec(
+        "basset",
+        {"sequence": (240, 4)},
+        192,
+        24,
+        (Head("output", (Target(0, "a"), Target(1, "b"))),),
+    )
+    spec.write(folder / "model.json")
+    return folder
+
+
+def test_export_predicts_the_same(run, tmp_path):
+    report = export(run, tmp_path / "saved")
+    assert report["signatures"] == ["predict", "predict_indices", "serving_default"]
+    assert report["largest_difference"] <= 1e-6
+    keras_predictor = load_predictor(run, batch_size=4)
+    saved = load_predictor(tmp_path / "saved", batch_size=4)
+    assert saved.spec == keras_predictor.spec
+    indices = np.random.default_rng(0).integers(0, 5, (7, 240), dtype=np.uint8)
+    want = keras_predictor.predict({"sequence": indices})["output"]
+    assert want.shape == (7, 1, 2)
+    assert want.dtype == np.float32
+    for sequence in (indices, one_hot(indices)):
+        for predictor in (keras_predictor, saved):
+            got = predictor.predict({"sequence": sequence})["output"]
+            np.testing.assert_allclose(got, want, atol=1e-6)
+
+
+def test_an_export_that_differs_is_not_kept(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(export_module, "TOLERANCE", -1.0)
+    with pytest.raises(TfepiError, match="differs from the Keras model"):
+        export(run, tmp_path / "saved")
+    assert not (tmp_path / "saved").exists()
+
+
+def test_results_are_not_overwritten(run, tmp_path):
+    (tmp_path / "saved").mkdir()
+    (tmp_path / "saved" / "x").write_text("mine")
+    with pytest.raises(UnfinishedError):
+        export(run, tmp_path / "saved")
+    export(run, tmp_path / "saved", overwrite=True)
+    assert not (tmp_path / "saved" / "x").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("none", "does not exist"),
+        ("text.txt", "no known kind"),
+        ("empty", "has no model.json"),
+        ("damaged/model_best.keras", "cannot load model"),
+    ],
+)
+def test_bad_models_are_refused(run, tmp_path, name, message):
+    (tmp_path / "text.txt").write_text("x")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "damaged").mkdir()
+    (tmp_path / "damaged" / "model.json").write_text((run / "model.json").read_text())
+    (tmp_path / "damaged" / "model_best.keras").write_bytes(b"PK\x03\x04 not a model")
+    with pytest.raises(InputFileError, match=message):
+        load_predictor(tmp_path / name)
