@@ -33,6 +33,7 @@ from tfrecords_tools.progress import progress
 from tfrecords_tools.records import RecordWriter, sequence_features
 
 WORK = ".build"
+SEQUENCE_BYTES = 1 << 26
 log = logging.getLogger(__name__)
 
 
@@ -229,10 +230,16 @@ def write_shard(job: ShardJob) -> int:
         atomic_path(job.path) as part,
         RecordWriter(part, compressed=options.encoding == "index") as writer,
     ):
-        for row, window in enumerate(job.windows):
-            indices = genome.indices(
-                window.chrom, window.start - options.crop, window.end + options.crop
-            )
+        group = max(1, SEQUENCE_BYTES // options.seq_length)
+        for row in range(len(job.windows)):
+            if row % group == 0:
+                sequences = genome.windows(
+                    [
+                        (w.chrom, w.start - options.crop, w.end + options.crop)
+                        for w in job.windows[row : row + group]
+                    ]
+                )
+            indices = sequences[row % group]
             features = sequence_features(indices, options.encoding)
             features["target"] = targets[row].tobytes()
             if options.unmappable_store and job.unmappable is not None:

@@ -7,6 +7,7 @@ whatever the case. One-hot codes have four channels; index 4 is all zeros.
 import gzip
 import os
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,8 @@ from tfrecords_tools.errors import InputFileError
 from tfrecords_tools.files import existing
 
 UNKNOWN = 4
+_NEAR = 1 << 12
+_STRETCH = 1 << 22
 _TO_INDEX = np.full(256, UNKNOWN, np.uint8)
 for _index, _base in enumerate("ACGT"):
     _TO_INDEX[ord(_base)] = _TO_INDEX[ord(_base.lower())] = _index
@@ -181,6 +184,34 @@ class Genome:
                     "the file is truncated"
                 )
             out[low - start : high - start] = encode(text)
+        return out
+
+    def windows(self, spans: Sequence[tuple[str, int, int]]) -> np.ndarray:
+        """Return base indices of windows of one length, reading neighbours at once.
+
+        Args:
+            spans: (chromosome, start, end) of each, in any order, 0-based.
+
+        Returns:
+            uint8 [len(spans), length], in the order given.
+        """
+        length = spans[0][2] - spans[0][1]
+        out = np.empty((len(spans), length), np.uint8)
+        order = sorted(range(len(spans)), key=lambda i: spans[i])
+        first = 0
+        while first < len(order):
+            chrom, low, high = spans[order[first]]
+            last = first + 1
+            while last < len(order):
+                other, start, end = spans[order[last]]
+                if other != chrom or start > high + _NEAR or end - low > max(_STRETCH, length):
+                    break
+                high = max(high, end)
+                last += 1
+            stretch = self.indices(chrom, low, high)
+            for i in order[first:last]:
+                out[i] = stretch[spans[i][1] - low : spans[i][2] - low]
+            first = last
         return out
 
     def close(self) -> None:

@@ -21,8 +21,8 @@ _COUNTS = (
     "moved",
     "other_strand",
 )
-_CONTIG = re.compile(r"^##contig=<(?:.*,)?ID=([^,>]+)(.*)>$", re.MULTILINE)
-_LENGTH = re.compile(r"[,<]length=(\d+)")
+_CONTIG_NAME = re.compile(r"[<,]ID=([^,>]+)")
+_CONTIG_LENGTH = re.compile(r"[<,]length=(\d+)")
 
 
 class Variant(Protocol):
@@ -131,14 +131,19 @@ def survey_variants(
         counts["swapped"] += any(a == bases.get(chrom, start, start + len(a)) for a in alts)
         counts["other_strand"] += here == decode(reverse_complement(encode(ref)))
         first = first or f"{chrom}:{start + 1} has REF {ref}, the genome {here}"
-    contigs = {
-        name: int(length[1])
-        for name, rest in _CONTIG.findall(source.header(source.path))
-        if (length := _LENGTH.search("," + rest))
-    }
     return VariantSurvey(
-        source.path, records, whole, contigs, absent, first_mismatch=first, **counts
+        source.path, records, whole, _contigs(source), absent, first_mismatch=first, **counts
     )
+
+
+def _contigs(source: VariantSource) -> dict[str, int]:
+    """Return contig → length, bp, as far as the header states it."""
+    found = {}
+    for line in source.header(source.path).splitlines():
+        name, length = _CONTIG_NAME.search(line), _CONTIG_LENGTH.search(line)
+        if line.startswith("##contig=<") and name and length:
+            found[name[1]] = int(length[1])
+    return found
 
 
 class _Bases:

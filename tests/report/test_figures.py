@@ -54,7 +54,7 @@ def test_the_same_data_give_the_same_bytes(tmp_path):
     assert (tmp_path / "a.png").read_bytes().startswith(PNG)
     svg = (tmp_path / "a.svg").read_text()
     assert "dc:date" not in svg
-    assert "observed log2(coverage + 1)" in svg  # text stays text
+    assert "observed, log2(x + 1)" in svg  # text stays text
 
 
 def test_a_figure_leaves_no_settings_behind():
@@ -69,14 +69,15 @@ def test_observed_predicted_counts_every_position():
     axis = figure.axes[0]
     mesh = axis.collections[0]
     assert mesh.get_array().sum() == (~np.isnan(truth)).sum()
-    assert axis.get_xlabel() == "observed log2(coverage + 1)"
-    assert axis.get_ylabel() == "predicted log2(coverage + 1)"
+    assert axis.get_xlabel() == "observed, log2(x + 1)"
+    assert axis.get_ylabel() == "predicted, log2(x + 1)"
 
 
 def test_observed_predicted_of_values_below_zero_keeps_the_scale():
     truth = np.linspace(-2, 2, 30)
     figure = panels.observed_predicted([panels.Observed("x", truth, truth / 2)], "fold change")
-    assert figure.axes[0].get_xlabel() == "observed fold change"
+    assert figure.axes[0].get_xlabel() == "observed, x"
+    assert figure.get_supxlabel() == "x: fold change"
     assert figure.axes[0].collections[0].get_array().sum() == 30
 
 
@@ -161,7 +162,7 @@ def test_many_targets_are_ranked(tmp_path):
     estimates[3] = {"value": None, "interval": None}
     names = [f"t{i}" for i in range(90)]
     figure = figures.accuracy_per_target(names, {"r": estimates})
-    x, y = lines(figure.axes[0])["r"].get_data()
+    y = lines(figure.axes[0])["r"].get_ydata()
     assert y[0] == 89  # the best is on top
     assert y[3] == 0
     assert figure.axes[0].get_ylabel() == "target, by rank"

@@ -114,3 +114,13 @@ def test_an_unknown_chromosome_explains_the_prefix(tmp_path):
 
 def test_one_hot_keeps_leading_axes():
     assert one_hot(np.zeros((2, 3), np.uint8)).shape == (2, 3, 4)
+
+
+@given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(-5, 12)), min_size=1, max_size=9))
+def test_windows_are_the_single_reads(tmp_path_factory, starts):
+    path = tmp_path_factory.getbasetemp() / "windows.fa"
+    path.write_text(">a\nACGTACGTNNRYac\n>b\ntttt\n")
+    with Genome(path) as genome:
+        spans = [(chrom, start, start + 6) for chrom, start in starts]
+        expected = [genome.indices(*span) for span in spans]
+        np.testing.assert_array_equal(genome.windows(spans), expected)

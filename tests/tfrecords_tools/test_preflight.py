@@ -216,8 +216,14 @@ class TestChromosomes:
 
 class TestValues:
     def test_no_value_anywhere(self, folder):
-        flat(folder, np.nan)
-        errors = messages(check(folder, targets=one_target(folder)))
+        with Genome(folder / "genome.fa") as genome:
+            values = {c: np.full(n, np.nan) for c, n in genome.chroms.items()}
+        values["chr3"][100:200] = 1
+        write_bigwig(folder / "one.bw", values)
+        options = BuildOptions(
+            seq_length=1024, bin_width=64, valid="chr2", test="0", chroms=("chr1", "chr2")
+        )
+        errors = messages(check(folder, options, one_target(folder)))
         assert any("no value on any chromosome" in e for e in errors)
 
     @pytest.mark.parametrize(
@@ -242,6 +248,15 @@ class TestValues:
         found = check(folder, targets=one_target(folder, **columns))
         assert not messages(found, "warning")
         assert (found.tracks[0].clipped > 0.9) == ("clip" in columns)
+
+    def test_no_value_on_one_chromosome(self, folder):
+        with Genome(folder / "genome.fa") as genome:
+            values = {c: np.arange(n) % 3.0 for c, n in genome.chroms.items()}
+        values["chr2"][:] = np.nan
+        write_bigwig(folder / "one.bw", values)
+        found = check(folder, targets=one_target(folder))
+        assert not messages(found)
+        assert any("no value on chr2" in w for w in messages(found, "warning"))
 
     def test_one_file_twice(self, folder):
         (folder / "two.txt").write_text("\tidentifier\tfile\n0\ta\tt0.bw\n1\tb\tt0.bw\n")

@@ -164,7 +164,7 @@ def _common_targets(a: Layout, b: Layout, first, second) -> list[tuple[int, int]
 def comparison_table(comparison: dict, first: str = "model", second: str = "ridge") -> str:
     """Return a table for people: both values and their difference, with intervals."""
     names = [n for n in ADDITIVE if n in comparison["targets"][0]]
-    width = max(len(e["identifier"]) for e in comparison["targets"]) + 2
+    width = max(len("target"), *(len(e["identifier"]) for e in comparison["targets"])) + 2
     lines = [
         "target".ljust(width)
         + "".join(c.ljust(26) for c in ("statistic", first, second, "difference")).rstrip()

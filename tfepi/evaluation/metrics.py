@@ -229,7 +229,7 @@ def summary_table(metrics: dict, names: Sequence[str] = ("pearsonr", "pearsonr_l
     rows = [(e["identifier"], e) for e in entries]
     if len(rows) > 1:
         rows.append(("mean over targets", metrics["across_positions"]["mean"]))
-    width = max(len(name) for name, _ in rows) + 2
+    width = max(len("target"), *(len(name) for name, _ in rows)) + 2
     lines = ["target".ljust(width) + "".join(n.ljust(26) for n in names).rstrip()]
     for name, entry in rows:
         cells = "".join(format_estimate(entry.get(n)).ljust(26) for n in names)

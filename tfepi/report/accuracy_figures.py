@@ -69,7 +69,7 @@ def draw_accuracy(
         panels.append(Observed(layout.targets[t].identifier, *values, _note(entries[t], names)))
     unit = f"{unit} per {layout.bin_width} bp" if layout.bin_width > 1 else unit
     paths += save_figure(observed_predicted(panels, unit), folder / "observed_predicted")
-    panels = panels[:TRACKS]
+    panels = [panels[i] for i in _spread(len(panels), TRACKS)]
     windows = busiest_stretch(layout, [p.truth for p in panels])
     starts = _bin_starts(layout, windows)
     rows = [
@@ -78,6 +78,7 @@ def draw_accuracy(
     ]
     chrom = layout.windows[windows[0]].chrom
     title = f"{metrics['label']} windows: the contiguous stretch with the most observed signal"
+    title += " (accuracy: of all windows)"
     figure = tracks(chrom, starts, layout.bin_width, rows, unit, title)
     paths += save_figure(figure, folder / "tracks")
     if curves is not None:
@@ -89,8 +90,13 @@ def targets_shown(entries: list[dict], name: str, count: int = SHOWN) -> list[in
     """Return up to `count` positions of targets, evenly spaced by rank, best first."""
     value = [e.get(name, {}).get("value") for e in entries]
     order = np.argsort([np.inf if v is None else -v for v in value], kind="stable")
-    ranks = np.linspace(0, len(order) - 1, min(count, len(order))).round().astype(int)
-    return [int(order[r]) for r in ranks]
+    return [int(order[rank]) for rank in _spread(len(order), count)]
+
+
+def _spread(available: int, count: int) -> list[int]:
+    """Return up to `count` whole numbers, evenly spaced from 0 to available - 1."""
+    steps = np.linspace(0, available - 1, min(count, available))
+    return steps.round().astype(int).tolist()
 
 
 def busiest_stretch(

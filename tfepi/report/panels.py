@@ -45,7 +45,7 @@ def observed_predicted(panels: Sequence[Observed], unit: str = "coverage") -> Fi
     columns = min(3, len(panels))
     rows = -(-len(panels) // columns)
     with styled():
-        figure = Figure(figsize=(3.3 * columns + 0.3, 3.0 * rows + 0.3), layout="constrained")
+        figure = Figure(figsize=(3.1 * columns + 0.4, 2.8 * rows + 0.4), layout="constrained")
         axes = figure.subplots(rows, columns, squeeze=False).ravel()
         for axis, panel in zip(axes, panels, strict=False):
             seen = ~(np.isnan(panel.truth) | np.isnan(panel.prediction))
@@ -56,17 +56,18 @@ def observed_predicted(panels: Sequence[Observed], unit: str = "coverage") -> Fi
             elif np.isin(truth, (0, 1)).all():
                 _two_classes(axis, truth, prediction, panel.note)
             else:
-                _cloud(figure, axis, truth, prediction, unit, panel.note)
+                _cloud(figure, axis, truth, prediction, panel.note)
         for axis in axes[len(panels) :]:
             axis.set_axis_off()
+        figure.supxlabel(f"x: {unit}", fontsize=9)
     return figure
 
 
-def _cloud(figure: Figure, axis: Axes, truth, prediction, unit: str, note: str) -> None:
-    quantity = unit
+def _cloud(figure: Figure, axis: Axes, truth, prediction, note: str) -> None:
+    scale = "x"
     if truth.min() >= 0 and prediction.min() > -1:
         truth, prediction = np.log2(truth + 1), np.log2(np.maximum(prediction, 0) + 1)
-        quantity = f"log2({unit} + 1)"
+        scale = "log2(x + 1)"
     low = min(truth.min(), prediction.min())
     high = max(truth.max(), prediction.max())
     high = high if high > low else low + 1
@@ -75,9 +76,15 @@ def _cloud(figure: Figure, axis: Axes, truth, prediction, unit: str, note: str) 
     norm = LogNorm(1, max(counts.max(), 2))
     mesh = axis.pcolormesh(edges, edges, shown, cmap="viridis", norm=norm, rasterized=True)
     axis.plot((low, high), (low, high), color=GREY, linewidth=0.8, linestyle="--")
-    axis.set(xlabel=f"observed {quantity}", ylabel=f"predicted {quantity}", aspect="equal")
+    axis.set(xlabel=f"observed, {scale}", ylabel=f"predicted, {scale}", aspect="equal")
     axis.text(0.04, 0.96, note, transform=axis.transAxes, va="top", fontsize=8)
-    figure.colorbar(mesh, ax=axis, label="positions", shrink=0.8)
+    bar = figure.colorbar(mesh, ax=axis, shrink=0.75, pad=0.02, format=_whole)
+    bar.ax.set_title("positions", fontsize=7)
+    bar.ax.minorticks_off()
+
+
+def _whole(value: float, _position: int) -> str:
+    return f"{value:,.0f}"
 
 
 def _two_classes(axis: Axes, truth, prediction, note: str) -> None:
@@ -152,9 +159,9 @@ def tracks(
                 label="predicted",
             )
             axis.set_title(f"{short(panel.name, 60)}   {panel.note}".rstrip(), loc="left")
-            axis.set_ylabel(unit)
             axis.margins(x=0)
         axes[0].legend(loc="upper right", ncols=2, bbox_to_anchor=(1, 1.28), borderaxespad=0)
+        figure.supylabel(unit, fontsize=9)
         axes[-1].set_xlabel(f"position on {chrom} (kb), bins of {bin_width} bp")
         axes[-1].ticklabel_format(useOffset=False, style="plain", axis="x")
         if title:

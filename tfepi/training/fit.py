@@ -9,6 +9,7 @@ import json
 import logging
 import math
 import time
+import warnings
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -229,7 +230,10 @@ class _Run:
         while state.epoch < train.train_epochs_max:
             if state.epoch >= train.train_epochs_min and state.unimproved > train.patience:
                 break
-            line = self._epoch(state.epoch)
+            with warnings.catch_warnings():
+                # An epoch is as long as its dataset; Keras calls that running out of data.
+                warnings.filterwarnings("ignore", message="Your input ran out of data")
+                line = self._epoch(state.epoch)
             self._keep(line)
             done = state.epoch - first
             left = (time.monotonic() - started) / done * (train.train_epochs_max - state.epoch)
