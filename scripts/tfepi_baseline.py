@@ -47,15 +47,16 @@ def work(args: argparse.Namespace) -> None:
     )
     bootstrap = Bootstrap(args.bootstrap, args.bootstrap_ranks, args.block_bp, seed=args.seed)
     data = Data.open(args.data)
+    _, layout = baseline.prepare_baseline(data, options, args.targets, bootstrap)
     if args.compare:
-        SavedPredictions(args.compare)
+        saved = SavedPredictions(args.compare)
+        compare.common_targets(saved.layout, layout, args.compare, "the ridge")
     out = files.claim_folder(args.out, args.resume, args.overwrite)
     inputs = {"data": data.folder / "statistics.json"}
     with files.run_record(out, inputs, seed=args.seed, data_sha256=data.manifest_sha256):
         plan = {"data": data.manifest_sha256}
-        outcome = baseline.run_baseline(
-            data, out, options, args.targets, bootstrap, plan, args.quiet
-        )
+        todo = (data, out, options, args.targets, bootstrap, plan, args.quiet)
+        outcome = baseline.run_baseline(*todo)
         outcome.predictions.remove()
         print(summary_table(outcome.metrics))
         if args.compare:

@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +12,16 @@ from tfrecords_tools.errors import ConfigError, InputFileError, unknown
 from tfrecords_tools.files import inside, read_json
 from tfrecords_tools.intervals import Interval, read_bed
 from tfrecords_tools.manifest import read_manifest
-from tfrecords_tools.records import is_compressed, parse_example, read_frames, unpack
+from tfrecords_tools.records import (
+    feature_offsets,
+    is_compressed,
+    parse_example,
+    read_frames,
+    unpack,
+)
 from tfrecords_tools.targets import Target, read_targets, strand_order
 
+_EMPTY = 8  # bytes of the empty ZLIB shards that other tools write
 _NEEDED = ("num_targets", "seq_length", "pool_width", "crop_bp", "target_length")
 
 
@@ -31,6 +38,8 @@ class Data:
         compressed: whether the shards are ZLIB.
         counts: records by label.
         manifest_sha256: of the manifest's content hashes, or None.
+        layout: feature → (offset, size) in every record's bytes, where the records were written
+            here and so are all alike; else None.
     """
 
     folder: Path
@@ -43,6 +52,7 @@ class Data:
     compressed: bool
     counts: dict[str, int]
     manifest_sha256: str | None
+    layout: dict[str, tuple[int, int]] | None = None
 
     @classmethod
     def open(cls, folder: str | os.PathLike) -> "Data":
@@ -77,7 +87,9 @@ class Data:
             raise InputFileError(
                 f"{path} has {len(targets)} targets, statistics.json says {stats['num_targets']}"
             )
-        shards = sorted((folder / "tfrecords").glob("*-*.tfr"))
+        shards = sorted(
+            p for p in (folder / "tfrecords").glob("*-*.tfr") if p.stat().st_size > _EMPTY
+        )
         if not shards:
             raise InputFileError(f"data folder {folder} has no tfrecords/*.tfr")
         manifest = read_manifest(folder)
@@ -94,8 +106,11 @@ class Data:
             None if manifest is None else _content_hash(manifest),
         )
         data._check_shards(manifest)
-        data._check_record(shards[0])
-        return data
+        features = data._checked_record(shards[0])
+        if manifest is None:
+            return data
+        offsets = feature_offsets(features)
+        return replace(data, layout={n: (offsets[n], len(v)) for n, v in features.items()})
 
     def _check_shards(self, manifest: dict | None) -> None:
         for entry in (manifest or {}).get("shards", []):
@@ -108,10 +123,11 @@ class Data:
                     f"{entry['bytes']}: it is damaged; build the data again"
                 )
 
-    def _check_record(self, shard: Path) -> None:
+    def _checked_record(self, shard: Path) -> dict[str, bytes]:
+        """Return the features of a shard's first record, which must have the stated sizes."""
         frame = next(read_frames(shard), None)
         if frame is None:
-            return
+            raise InputFileError(f"shard {shard} has no record")
         features = _features(frame, shard, 0)
         want = 2 * self.target_length * len(self.targets)
         if len(features.get("target", b"")) != want:
@@ -120,6 +136,7 @@ class Data:
                 f"statistics.json makes them {want}: the two are not of the same data"
             )
         self._sequence(features, shard, 0)
+        return features
 
     @property
     def labels(self) -> list[str]:
@@ -140,7 +157,7 @@ class Data:
         found = [
             p
             for p in (self.folder / "tfrecords").glob(f"{label}-*.tfr")
-            if p.stem.removeprefix(f"{label}-").isdigit() and p.stat().st_size > 8
+            if p.stem.removeprefix(f"{label}-").isdigit() and p.stat().st_size > _EMPTY
         ]
         if not found:
             raise unknown("label", label, self.labels, f"in data folder {self.folder}")
@@ -183,8 +200,9 @@ class Data:
     def _sequence(self, features: dict[str, bytes], shard: Path, number: int) -> np.ndarray:
         if self.encoding == "packed":
             data = features.get("sequence_packed", b"")
-            if len(data) == -(-self.seq_length // 4):
-                return unpack(data, features.get("sequence_n", b""), self.seq_length)
+            mask = features.get("sequence_n", b"")
+            if len(data) == -(-self.seq_length // 4) and len(mask) == -(-self.seq_length // 8):
+                return unpack(data, mask, self.seq_length)
         else:
             data = features.get("sequence", b"")
             if len(data) == self.seq_length:

@@ -21,8 +21,10 @@ _ONE_HOT = np.eye(8, 4, dtype=np.float32)[_BASES].reshape(_SYMBOLS, 16)
 _COMPLEMENT = np.array([3, 2, 1, 0, 4, 4, 4, 4])
 _REVERSE = (_COMPLEMENT[_BASES[:, ::-1]] << np.array([0, 3, 6, 9])).sum(axis=1).astype(np.int32)
 _BYTE = np.arange(256)[:, None]
-_FROM_PACKED = ((_BYTE >> np.array([0, 2, 4, 6]) & 3) << np.array([0, 3, 6, 9])).sum(axis=1)
+_FROM_PACKED = (_BYTE >> np.array([0, 2, 4, 6]) & 3) << np.array([0, 3, 6, 9])
+_FROM_PACKED = _FROM_PACKED.sum(axis=1).astype(np.int32)
 _FROM_MASK = (_BYTE >> np.arange(8) & 1).reshape(256, 2, 4) << np.array([2, 5, 8, 11])
+_FROM_MASK = _FROM_MASK.sum(axis=2).astype(np.int32)
 _ALL_N = 0o4444
 
 
@@ -140,20 +142,13 @@ def _decoder(data: Data, targets, augmentation: Augmentation | None, seed: int, 
         order = tuple(position[order[t]] for t in targets)
 
     def decode(number, serialized):
-        features = {"target": tf.io.FixedLenFeature([], tf.string)}
-        if data.encoding == "packed":
-            features["sequence_packed"] = tf.io.FixedLenFeature([], tf.string)
-            features["sequence_n"] = tf.io.FixedLenFeature([], tf.string, "")
-        else:
-            features["sequence"] = tf.io.FixedLenFeature([], tf.string)
-        parsed = tf.io.parse_example(serialized, features)
+        values = _sliced(serialized, data) if data.layout else _parsed(serialized, data)
         size = tf.shape(serialized)[0]
-        target = tf.io.decode_raw(parsed["target"], tf.float16)
-        target = tf.reshape(target, [size, bins, every])
+        target = tf.bitcast(tf.reshape(values["target"], [size, bins, every, 2]), tf.float16)
         if chosen is not None:
             target = tf.gather(target, chosen, axis=2)
         target = tf.cast(target, tf.float32)
-        symbols = _symbols(parsed, data)
+        symbols = _symbols(values, data)
         if augmentation is not None and (augmentation.rc or augmentation.shift):
             shift, flip = _draw(augmentation, size, seed, epoch, number)
             symbols = _moved(symbols, length, augmentation.shift, shift, flip)
@@ -164,12 +159,31 @@ def _decoder(data: Data, targets, augmentation: Augmentation | None, seed: int, 
     return decode
 
 
-def _symbols(parsed, data: Data):
+def _sliced(serialized, data: Data):
+    """Return feature → uint8 [batch, bytes] of records that are all laid out alike."""
+    record = tf.io.decode_raw(serialized, tf.uint8)
+    end = max(start + size for start, size in data.layout.values())
+    record = tf.ensure_shape(record, [None, end])
+    return {name: record[:, at : at + size] for name, (at, size) in data.layout.items()}
+
+
+def _parsed(serialized, data: Data):
+    """Return feature → uint8 [batch, bytes] of any writer's records."""
+    names = ["target", "sequence"]
+    if data.encoding == "packed":
+        names = ["target", "sequence_packed", "sequence_n"]
+    found = tf.io.parse_example(
+        serialized, {n: tf.io.FixedLenFeature([], tf.string) for n in names}
+    )
+    return {name: tf.io.decode_raw(value, tf.uint8) for name, value in found.items()}
+
+
+def _symbols(values, data: Data):
     """Return int32 [batch, ceil(length / 4)]; bases past the end are N."""
     length = data.seq_length
     count = -(-length // 4)
     if data.encoding == "index":
-        bases = tf.ensure_shape(tf.io.decode_raw(parsed["sequence"], tf.uint8), [None, length])
+        bases = tf.ensure_shape(values["sequence"], [None, length])
         if length % 4:
             bases = tf.pad(bases, [[0, 0], [0, -length % 4]], constant_values=4)
         x = tf.bitcast(tf.reshape(bases, [-1, count, 4]), tf.int32)
@@ -177,23 +191,21 @@ def _symbols(parsed, data: Data):
             tf.bitwise.bitwise_and(tf.bitwise.right_shift(x, 5 * i), 7 << 3 * i) for i in range(4)
         ]
         return tf.add_n(parts)
-    packed = tf.io.decode_raw(parsed["sequence_packed"], tf.uint8)
-    packed = tf.ensure_shape(packed, [None, count])
-    symbols = tf.gather(_FROM_PACKED.astype(np.int32), tf.cast(packed, tf.int32))
+    packed = tf.ensure_shape(values["sequence_packed"], [None, count])
+    symbols = tf.gather(_FROM_PACKED, tf.cast(packed, tf.int32))
+    mask = values["sequence_n"]
+
+    def masked():
+        unknown = tf.gather(_FROM_MASK, tf.cast(mask, tf.int32))
+        unknown = tf.reshape(unknown, [-1, 2 * -(-length // 8)])[:, :count]
+        return tf.bitwise.bitwise_or(symbols, unknown)
+
+    symbols = tf.cond(tf.reduce_any(mask > 0), masked, lambda: symbols)
     if length % 4:
         past = np.zeros(count, np.int32)
         past[-1] = sum(4 << 3 * i for i in range(length % 4, 4))
         symbols = tf.bitwise.bitwise_or(symbols, past)
-
-    def masked():
-        mask_length = -(-length // 8)
-        mask = tf.io.decode_raw(parsed["sequence_n"], tf.uint8, fixed_length=mask_length)
-        unknown = tf.gather(_FROM_MASK.sum(axis=2).astype(np.int32), tf.cast(mask, tf.int32))
-        unknown = tf.reshape(unknown, [-1, 2 * mask_length])[:, :count]
-        return tf.bitwise.bitwise_or(symbols, unknown)
-
-    has_n = tf.reduce_any(tf.strings.length(parsed["sequence_n"]) > 0)
-    return tf.cond(has_n, masked, lambda: symbols)
+    return symbols
 
 
 def _draw(augmentation: Augmentation, size, seed: int, epoch: int, number):

@@ -60,23 +60,28 @@ def example(features: dict[str, bytes]) -> bytes:
     return _message(1, entries)
 
 
+def feature_offsets(features: dict[str, bytes]) -> dict[str, int]:
+    """Return the byte at which each feature's value starts in the `example` of such features."""
+    marked = {n: bytes((0xF0 + i,)) * len(v) for i, (n, v) in enumerate(features.items())}
+    data = example(marked)
+    return {name: data.index(value) for name, value in marked.items()}
+
+
 def pack(indices: np.ndarray) -> tuple[bytes, bytes]:
-    """Return (two bits per base, one bit per base that is no ACGT; empty if there is none)."""
+    """Return (two bits per base, one bit per base that is no ACGT)."""
     unknown = indices == UNKNOWN
     bases = np.zeros(-(-len(indices) // 4) * 4, np.uint8)
     bases[: len(indices)] = np.where(unknown, 0, indices)
     packed = (bases.reshape(-1, 4) * _PACK_WEIGHTS).sum(axis=1, dtype=np.uint8)
-    mask = np.packbits(unknown, bitorder="little").tobytes() if unknown.any() else b""
-    return packed.tobytes(), mask
+    return packed.tobytes(), np.packbits(unknown, bitorder="little").tobytes()
 
 
 def unpack(packed: bytes, mask: bytes, length: int) -> np.ndarray:
     """Return base indices uint8 [length] of what `pack` made."""
     data = np.frombuffer(packed, np.uint8)
     out = (data[:, None] >> np.array([0, 2, 4, 6], np.uint8) & 3).ravel()[:length]
-    if mask:
-        unknown = np.unpackbits(np.frombuffer(mask, np.uint8), bitorder="little")[:length]
-        out[unknown.astype(bool)] = UNKNOWN
+    unknown = np.unpackbits(np.frombuffer(mask, np.uint8), bitorder="little")[:length]
+    out[unknown.astype(bool)] = UNKNOWN
     return out
 
 
@@ -85,8 +90,7 @@ def sequence_features(indices: np.ndarray, encoding: str) -> dict[str, bytes]:
     if encoding == "index":
         return {"sequence": indices.tobytes()}
     packed, mask = pack(indices)
-    features = {"sequence_packed": packed}
-    return features | ({"sequence_n": mask} if mask else {})
+    return {"sequence_packed": packed, "sequence_n": mask}
 
 
 class RecordWriter:

@@ -132,6 +132,17 @@ def test_augmented_examples_are_moved_and_flipped_records(data, most, rc, per):
             assert 0.4 < np.mean(flips) < 0.6
 
 
+def test_records_of_other_writers_are_parsed(data):
+    """Without a manifest nothing is known of the records' layout."""
+    from dataclasses import replace
+
+    assert data.layout is not None
+    sliced = collected(D.eval_dataset(data, "valid", 64))
+    parsed = collected(D.eval_dataset(replace(data, layout=None), "valid", 64))
+    for a, b in zip(sliced, parsed, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
 def test_workers_share_the_examples(data):
     whole = {s.tobytes() for s in collected(D.eval_dataset(data, "valid", 8))[0]}
     parts = [collected(D.eval_dataset(data, "valid", 8, worker=w, workers=3))[0] for w in range(3)]

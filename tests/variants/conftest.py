@@ -1,16 +1,15 @@
 """A genome, a VCF with every kind of record, and a model that is a plain sum."""
 
+import runpy
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pysam
 import pytest
 
-from tfepi.spec import CallablePredictor, Head, ModelSpec
-from tfrecords_tools.targets import Target
-
 CHROM_LENGTHS = {"chrA": 5000, "chrB": 700}
-LENGTH, BIN, CROP, BINS, TARGETS = 64, 8, 8, 6, 3
+TOY = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("toy_model.py"))))
 HEADER = (
     "##fileformat=VCFv4.2\n"
     '##INFO=<ID=DP,Number=1,Type=Integer,Description="Depth">\n'
@@ -39,10 +38,6 @@ def fasta(tmp_path_factory, letters) -> Path:
     return path
 
 
-def other_base(base: str, step: int = 1) -> str:
-    return "ACGT"[("ACGT".index(base) + step) % 4]
-
-
 @pytest.fixture(scope="session")
 def rows(letters) -> list[tuple[str, int, str, str, str]]:
     """Scoreable records (chrom, 1-based pos, id, REF, ALT): SNVs, indels, several ALTs, edges."""
@@ -52,7 +47,7 @@ def rows(letters) -> list[tuple[str, int, str, str, str]]:
             ref = letters[chrom][pos - 1]
             if ref == "N":
                 continue
-            snv = other_base(ref)
+            snv = TOY.other_base(ref)
             if chrom == "chrA" and number % 7 == 2:
                 found.append((chrom, pos, f"ins{number}", ref, ref + "ACG" * (1 + number % 4)))
             elif chrom == "chrA" and number % 7 == 3:
@@ -61,11 +56,11 @@ def rows(letters) -> list[tuple[str, int, str, str, str]]:
                 found.append((chrom, pos, f"multi{number}", ref, f"{snv},{ref}TT"))
             elif chrom == "chrA" and number % 7 == 5:
                 mnv = letters[chrom][pos - 1 : pos + 2]
-                found.append((chrom, pos, f"mnv{number}", mnv, "".join(map(other_base, mnv))))
+                found.append((chrom, pos, f"mnv{number}", mnv, "".join(map(TOY.other_base, mnv))))
             else:
                 found.append((chrom, pos, f"snv{number}", ref, snv))
                 if number % 7 == 6:
-                    found.append((chrom, pos, ".", ref, other_base(ref, 2)))
+                    found.append((chrom, pos, ".", ref, TOY.other_base(ref, 2)))
     return found
 
 
@@ -103,44 +98,12 @@ def vcf(make_vcf, rows) -> Path:
     return make_vcf(rows)
 
 
-def toy_spec(bins: int = BINS, **changes) -> ModelSpec:
-    targets = tuple(
-        Target(i, f"T{i}", description=f"track {i}" if i else "") for i in range(TARGETS)
-    )
-    values = {
-        "name": "toy",
-        "inputs": {"sequence": (LENGTH, 4)},
-        "bin_width": BIN,
-        "crop": CROP,
-        "heads": (Head("main", targets),),
-    }
-    spec = ModelSpec(**(values | changes))
-    assert bins == spec.target_length
-    return spec
-
-
-def toy_values(one_hot: np.ndarray) -> np.ndarray:
-    """Return a positive value per bin and target that depends on each base and its place."""
-    rng = np.random.default_rng(1)
-    weights = rng.uniform(0.05, 1, (BIN, 4, TARGETS)).astype(np.float32)
-    inner = one_hot[:, CROP : CROP + BINS * BIN].reshape(len(one_hot), BINS, BIN, 4)
-    return np.einsum("nbwc,wct->nbt", inner, weights)
-
-
-class CountingPredictor(CallablePredictor):
-    """The toy model; counts the sequences it was asked for."""
-
-    def __init__(self, function=toy_values, spec=None):
-        super().__init__(function, spec or toy_spec())
-        self.sequences = 0
-        self.calls = 0
-
-    def predict(self, inputs):
-        self.sequences += len(inputs["sequence"])
-        self.calls += 1
-        return super().predict(inputs)
+@pytest.fixture(scope="session")
+def toy() -> SimpleNamespace:
+    """What toy_model.py defines: the model's sizes, its spec and its predictor."""
+    return TOY
 
 
 @pytest.fixture
-def predictor() -> CountingPredictor:
-    return CountingPredictor()
+def predictor():
+    return TOY.CountingPredictor()

@@ -11,7 +11,7 @@ from tfepi.evaluation.bootstrap import Bootstrap, genome_blocks
 from tfepi.evaluation.kmer_ridge import PENALTIES, KmerCounter, Ridge, fit_ridge
 from tfepi.evaluation.matching import LabelledData
 from tfepi.evaluation.metrics import evaluate
-from tfepi.evaluation.predictions import PredictionParts
+from tfepi.evaluation.predictions import Layout, PredictionParts
 from tfepi.evaluation.testing import (
     Outcome,
     fill_parts,
@@ -52,6 +52,7 @@ class RidgeOptions:
     def __post_init__(self):
         if self.bin not in BIN_RULES:
             raise unknown("bin rule", self.bin, BIN_RULES)
+        KmerCounter(self.k)
 
 
 def bin_value(values: np.ndarray, rule: str) -> np.ndarray:
@@ -75,6 +76,31 @@ def centre_of(data: LabelledData, rule: str) -> tuple[int, int]:
         return data.crop_bp, data.crop_bp + data.target_length * data.pool_width
     start = data.crop_bp + data.target_length // 2 * data.pool_width
     return start, start + data.pool_width
+
+
+def prepare_baseline(
+    data: LabelledData,
+    options: RidgeOptions,
+    targets: Sequence[str] | None,
+    bootstrap: Bootstrap,
+) -> tuple[list[int], Layout]:
+    """Check all that can be checked before windows are read.
+
+    Returns:
+        Positions of the targets in the data, and the layout of the predictions.
+
+    Raises:
+        ConfigError: unknown label or target, blocks of the genome that are too few.
+        InputFileError: no windows are listed for a label.
+    """
+    of_data = list(select(data.targets, list(targets)) if targets else range(len(data.targets)))
+    for label in f"{options.train},{options.valid}".split(","):
+        layout_of(data, label, of_data, 1)
+    layout = layout_of(data, options.test, of_data, 1)
+    if bootstrap.resamples:
+        genome_blocks(layout.windows, bootstrap.block_bp)
+    start, end = centre_of(data, options.bin)
+    return of_data, replace(layout, bin_width=end - start)
 
 
 def run_baseline(
@@ -102,13 +128,8 @@ def run_baseline(
     """
     out, options = Path(out), options or RidgeOptions()
     bootstrap = bootstrap or Bootstrap()
-    of_data = list(select(data.targets, list(targets))) if targets else None
-    of_data = list(range(len(data.targets))) if of_data is None else of_data
-    layout = layout_of(data, options.test, of_data, bins=1)
-    start, end = centre_of(data, options.bin)
-    layout = replace(layout, bin_width=end - start)
-    if bootstrap.resamples:
-        genome_blocks(layout.windows, bootstrap.block_bp)
+    of_data, layout = prepare_baseline(data, options, targets, bootstrap)
+    counter = KmerCounter(options.k, centre_of(data, options.bin))
     size = max(1, BATCH_BASES // data.seq_length)
 
     def batches(labels: str):
@@ -120,7 +141,7 @@ def run_baseline(
                     bar.update(len(sequence))
 
     ridge = fit_ridge(
-        KmerCounter(options.k, (start, end)),
+        counter,
         lambda: batches(options.train),
         lambda: batches(options.valid),
         options.log1p,

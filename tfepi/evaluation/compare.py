@@ -97,13 +97,7 @@ def compare_tests(
     bootstrap = bootstrap or Bootstrap()
     saved = [SavedPredictions(folder) for folder in (first, second)]
     layouts = [s.layout for s in saved]
-    places = [[(w.chrom, w.start, w.end) for w in x.windows] for x in layouts]
-    if places[0] != places[1]:
-        raise InputFileError(
-            f"{first} and {second} test other windows ({len(places[0])} and {len(places[1])}): "
-            "test both on the same label of the same data"
-        )
-    pairs = _common_targets(*layouts, first, second)
+    pairs = common_targets(*layouts, first, second)
     blocks = _blocks(layouts[0], bootstrap)
     drawn = multiplicities(blocks.count, bootstrap.resamples, bootstrap.seed)
     reduce = layouts[0].bins != layouts[1].bins
@@ -151,7 +145,23 @@ def _blocks(layout: Layout, bootstrap: Bootstrap) -> Blocks:
     return blocks
 
 
-def _common_targets(a: Layout, b: Layout, first, second) -> list[tuple[int, int]]:
+def common_targets(a: Layout, b: Layout, first: object, second: object) -> list[tuple[int, int]]:
+    """Return positions of the targets that two tests of the same windows share, in b's order.
+
+    Args:
+        a, b: what is compared.
+        first, second: what errors call them.
+
+    Raises:
+        InputFileError: other windows.
+        ConfigError: no target in common.
+    """
+    places = [[(w.chrom, w.start, w.end) for w in x.windows] for x in (a, b)]
+    if places[0] != places[1]:
+        raise InputFileError(
+            f"{first} and {second} test other windows ({len(places[0])} and {len(places[1])}): "
+            "test both on the same label of the same data"
+        )
     position = {t.identifier: p for p, t in enumerate(a.targets)}
     pairs = [
         (position[t.identifier], p) for p, t in enumerate(b.targets) if t.identifier in position

@@ -151,6 +151,8 @@ class Stretches:
     def __call__(self, chrom: str, start: int, end: int) -> np.ndarray:
         """Return base indices of [start, end): uint8, 4 beyond the chromosome; do not write."""
         name, low, high = self._current
+        if start >= end:
+            return self._bases[:0]
         if name != chrom or start < low or end > high:
             self._current = next(
                 (s for s in self._stretches if s[0] == chrom and s[1] <= start and end <= s[2]),

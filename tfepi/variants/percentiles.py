@@ -59,7 +59,8 @@ def percentiles(blocks: Blocks, shares: np.ndarray = PERCENTILES) -> np.ndarray:
     below = values[np.searchsorted(wanted, low)]
     above = values[np.searchsorted(wanted, np.minimum(low + 1, total - 1))]
     with np.errstate(invalid="ignore"):
-        between = np.where(below == above, below, below + (above - below) * (place - low))
+        exact = (below == above) | (place == low)
+        between = np.where(exact, below, below + (above - below) * (place - low))
     return between.astype(np.float32)
 
 

@@ -6,6 +6,7 @@ VCF's 1-based positions become 0-based here and nowhere else.
 import contextlib
 import gzip
 import itertools
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -112,10 +113,22 @@ def _opened(path: str | Path) -> Iterator[pysam.VariantFile]:
                 f"{path} is no VCF or BCF: want a first line '##fileformat=VCFv4.x' and a line "
                 "'#CHROM POS ID REF ALT QUAL FILTER INFO' separated by tabs"
             ) from None
-        with file:
+        try:
             yield file
+        except BaseException:
+            with contextlib.suppress(OSError):  # closing a damaged file fails again
+                file.close()
+            raise
+        _close(file, path)
     finally:
         pysam.set_verbosity(verbosity)
+
+
+def _close(file: pysam.VariantFile, path: Path) -> None:
+    try:
+        file.close()
+    except OSError:
+        raise InputFileError(f"{path} is damaged: its end does not read; fetch it again") from None
 
 
 def _check_whole(path: Path) -> None:
@@ -145,15 +158,23 @@ def _check_whole(path: Path) -> None:
 
 def _damage(path: Path, row: int, error: Exception) -> str:
     """Return what is wrong with record `row`, looking at the text where it is text."""
-    with contextlib.suppress(OSError, EOFError, UnicodeDecodeError):
-        with open(path, "rb") as handle:
-            opener = gzip.open if handle.read(2) == b"\x1f\x8b" else open
-        with opener(path, "rt", encoding="utf-8") as handle:
-            data = (n for n in enumerate(handle, 1) if not n[1].startswith("#"))
-            number, line = next(itertools.islice(data, row, None), (0, ""))
+    with contextlib.suppress(OSError, EOFError, UnicodeDecodeError, zlib.error):
+        number, line = _data_line(path, row)
         if number:
             return f"{path} line {number} {_malformed(line)}"
     return f"{path} is truncated or damaged after record {row}: {error}; fetch it again"
+
+
+def _data_line(path: Path, row: int) -> tuple[int, str]:
+    """Return a record's line and its number from 1; 0 in a BCF, or past the last line."""
+    with open(path, "rb") as handle:
+        opener = gzip.open if handle.read(2) == b"\x1f\x8b" else open
+    with opener(path, "rt", encoding="utf-8") as handle:
+        numbered = enumerate(handle, 1)
+        if not next(numbered)[1].startswith("##"):
+            return 0, ""
+        data = (n for n in numbered if not n[1].startswith("#"))
+        return next(itertools.islice(data, row, None), (0, ""))
 
 
 def _malformed(line: str) -> str:

@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# Install the package with its tests' needs and run pytest; arguments go to pytest.
+#
+#   scripts/test.sh [pytest arguments]
+#
+# Uses the active virtual environment, else .venv (made if absent).
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+if [ -n "${VIRTUAL_ENV:-}" ]; then
+  environment=$VIRTUAL_ENV
+else
+  environment=$PWD/.venv
+  [ -x "$environment/bin/python" ] || "${PYTHON:-python3}" -m venv "$environment"
+fi
+python=$environment/bin/python
+
+"$python" -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+exec "$python" -m pytest "$@"
