@@ -316,7 +316,8 @@ def test_resume_ends_in_the_same_bytes(run, toy, predictor, calls):
     with pytest.raises(Stop):
         run("cut", small, stopping(toy, calls))
     assert contents(run("cut", small, resume=True)) == whole
-    assert predictor.sequences == total if calls < 3 else predictor.sequences < total
+    first_part_done = calls == 7
+    assert (predictor.sequences < total) == first_part_done
 
 
 @pytest.mark.parametrize("change", ["option", "vcf", "chunk", "model", "targets"])
@@ -421,7 +422,7 @@ def test_forecast_is_near_the_truth(run, vcf, fasta, make_vcf, letters):
         patch.setattr(forecast.Forecast, "report", keep)
         folder = run(vcf=make_vcf(many), chunk_records=4096)
     for name, size in sizes.items():
-        assert 0.5 < (folder / name).stat().st_size / size < 1.6, name
+        assert 0.3 < (folder / name).stat().st_size / size < 1.5, name
 
 
 def test_small_disk_is_refused_before_work(run, predictor, monkeypatch):

@@ -14,8 +14,8 @@ from tfepi.variants.percentiles import PERCENTILES
 from tfepi.variants.scores import PREDICTIONS
 
 _PART_OVERHEAD = 20_000
-_COMPRESSION = 0.35  # bgzip of the records' own text
-_NOTE_BYTES = 12  # per ALT and statistic, compressed
+_COMPRESSION = 0.2  # bgzip of the records' own text
+_NOTE_BYTES = 6  # per ALT and statistic, compressed
 
 _log = logging.getLogger(__name__)
 

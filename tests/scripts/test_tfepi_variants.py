@@ -1,0 +1,187 @@
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from tfepi.spec import Head, ModelSpec
+from tfrecords_tools.genome import Genome
+from tfrecords_tools.targets import Target
+
+SCRIPT = "tfepi_variants.py"
+LENGTH = 256
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory) -> Path:
+    """A run folder with an untrained Basset-like model of 256 bp and one bin."""
+    from tfepi.startup import import_tensorflow
+
+    import_tensorflow()
+    import keras
+
+    folder = tmp_path_factory.mktemp("model")
+    keras.utils.set_random_seed(1)
+    sequence = keras.Input((LENGTH, 4), name="sequence")
+    x = keras.layers.Conv1D(8, 11, activation="relu", padding="same")(sequence)
+    x = keras.layers.AveragePooling1D(LENGTH)(x)
+    x = keras.layers.Dense(2, activation="softplus", name="main")(x)
+    keras.Model({"sequence": sequence}, {"main": x}).save(folder / "model_best.keras")
+    targets = (Target(0, "t0", description="first"), Target(1, "t1"))
+    inputs = {"sequence": (LENGTH, 4)}
+    ModelSpec("tiny", inputs, LENGTH, 0, (Head("main", targets),)).write(folder / "model.json")
+    (folder / "params.json").write_text(json.dumps({"model": {"name": "tiny"}}))
+    return folder
+
+
+@pytest.fixture
+def vcf(tmp_path, genome_folder) -> Path:
+    path = tmp_path / "in.vcf"
+    lines = ["##fileformat=VCFv4.2", "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO"]
+    with Genome(genome_folder / "genome.fa") as genome:
+        for chrom in ("chr1", "chr2"):
+            for number, start in enumerate(range(1500, 20_000, 997)):
+                bases = genome.indices(chrom, start, start + 3)
+                if (bases > 3).any():
+                    continue
+                ref, more, _ = ("ACGT"[b] for b in bases)
+                alt = "ACGT"[(bases[0] + 1) % 4]
+                ref, alt = ((ref, alt), (ref, ref + "GG"), (ref + more, ref))[number % 3]
+                lines.append(f"{chrom}\t{start + 1}\trs{start}\t{ref}\t{alt}\t.\t.\t.")
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+@pytest.fixture
+def arguments(model, vcf, genome_folder, tmp_path):
+    return [
+        *(model / "params.json", model, vcf),
+        *("-f", genome_folder / "genome.fa", "-o", tmp_path / "out"),
+    ]
+
+
+def test_help_is_quick_and_light():
+    code = (
+        "import runpy, sys\n"
+        f"sys.argv = ['{SCRIPT}', '--help']\n"
+        "try:\n    runpy.run_path(sys.argv[0], run_name='__main__')\n"
+        "except SystemExit as end:\n    assert end.code == 0\n"
+        "heavy = {'numpy', 'tensorflow', 'keras', 'pysam', 'h5py'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    folder = Path(__file__).parent.parent.parent
+    began = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        cwd=folder / "scripts",
+        env={"PYTHONPATH": str(folder)},
+    )
+    assert done.returncode == 0, done.stderr
+    assert time.monotonic() - began < 2  # 0.1 s on an idle machine
+    assert "--indel_align" in done.stdout
+
+
+def test_scores_shards_and_resume(run_script, arguments, tmp_path):
+    options = ["--rc", "--shifts", "1,0,-1", "--stats", "SAD,REF,ALT", "--chunk_records", 7, "-q"]
+    done = run_script(SCRIPT, *arguments, *options)
+    assert done.stdout == f"wrote {tmp_path / 'out'}\n"
+    assert done.stderr == ""
+    out = tmp_path / "out"
+    with h5py.File(out / "scores.h5") as file:
+        sad = file["SAD"][()]
+        assert len(sad) > 20
+        assert np.isfinite(sad).all()
+        assert np.abs(sad).max() > 0
+        change = (file["ALT"][()] - file["REF"][()])[:, 0]
+        np.testing.assert_allclose(sad, change, atol=1e-6)
+        assert file["target_labels"][()].tolist() == [b"first", b"t1"]
+    record = json.loads((out / "run.json").read_text())
+    assert {"vcf", "fasta", "model", "spec"} <= set(record["inputs"])
+    assert record["outcome"] == "finished"
+    arguments[-1] = tmp_path / "split"
+    for shard in ("1/2", "2/2"):
+        run_script(SCRIPT, *arguments, *options, "--shard", shard)
+    done = run_script(SCRIPT, "--merge", "-o", tmp_path / "split")
+    assert done.stdout == f"merged {tmp_path / 'split'}\n"
+    for name in ("scores.h5", "scores.parquet", "scores.vcf.gz", "skipped.tsv"):
+        assert (tmp_path / "split" / name).read_bytes() == (out / name).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"-f": None}, "want params.json, model, in.vcf and -f genome.fa"),
+        ({"--stats": "SADD"}, "unknown statistic 'SADD': did you mean 'SAD'"),
+        ({"--shifts": "a"}, "shifts 'a'"),
+        ({"--shard": "3/2"}, "shard is 3/2"),
+        ({"--ref_policy": "none"}, "unknown ref_policy 'none'"),
+        ({"--head": "body"}, "head 'body' is not one of the model's heads: main"),
+        ({"params": {"name": "tiny", "seq_length": 1344}}, "seq_length is 1344 in params.json"),
+        ({"vcf": "symbolic"}, "record 2 (chr1:40000): ALT '<DEL>' is symbolic"),
+        ({"vcf": "unsorted"}, "is not sorted: record"),
+        ({"vcf": "truncated"}, "truncated"),
+        ({"vcf": "prefix"}, "differ by the 'chr' prefix"),
+        ({"model": "none"}, "model none does not exist"),
+    ],
+)
+def test_bad_input_is_one_line_before_tensorflow(arguments, tmp_path, vcf, change, message):
+    place = dict(zip(("params", "model", "vcf", "-f"), (0, 1, 2, 4), strict=True))
+    (key, value), extra = next(iter(change.items())), []
+    lines = vcf.read_text().splitlines(keepends=True)
+    if key == "vcf":
+        body = {
+            "symbolic": [*lines[:3], "chr1\t40000\t.\tN\t<DEL>\t.\t.\t.\n"],
+            "unsorted": [*lines, lines[2]],
+            "truncated": [*lines[:-1], lines[-1][:-3]],
+            "prefix": [*lines[:2], lines[2].removeprefix("chr")],
+        }[value]
+        if value == "symbolic":
+            letter = _letter(arguments[4], "chr1", 39_999)
+            body[3] = body[3].replace("\tN\t", f"\t{letter}\t")
+        vcf.write_text("".join(body))
+    elif key == "params":
+        arguments[0] = tmp_path / "params.json"
+        arguments[0].write_text(json.dumps({"model": value}))
+    elif value is None:
+        del arguments[3:5]
+    elif key in place:
+        arguments[place[key]] = value
+    else:
+        extra = [key, value]
+    code = (
+        "import runpy, sys\n"
+        "main = runpy.run_path(sys.argv[1])['main']\n"
+        "status = main(sys.argv[2:])\n"
+        "assert not {'tensorflow', 'keras'} & set(sys.modules)\n"
+        "raise SystemExit(status)\n"
+    )
+    root = Path(__file__).parent.parent.parent
+    done = subprocess.run(
+        [sys.executable, "-c", code, root / "scripts" / SCRIPT, *map(str, arguments + extra)],
+        capture_output=True,
+        text=True,
+        env={"PYTHONPATH": str(root)},
+    )
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1
+    assert message in done.stderr
+    assert done.stdout == ""
+    assert not (tmp_path / "out").exists()
+
+
+def _letter(fasta, chrom, position):
+    with Genome(fasta) as genome:
+        return "ACGTN"[genome.indices(chrom, position, position + 1)[0]]
+
+
+def test_merge_without_shards(run_script, tmp_path):
+    done = run_script(SCRIPT, "--merge", "-o", tmp_path, check=False)
+    assert done.returncode == 2
+    assert "has no shards" in done.stderr
