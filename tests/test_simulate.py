@@ -11,10 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tfepi.simulate import Grammar, Simulation, expected_signal, find_sites, simulate
-from tfepi.simulate.effects import centre_signal
+from tfepi.simulate.effects import centre_signal, mend
 from tfepi.simulate.grammar import KERNEL, MAX_COST, MOTIFS, REACH, grammars
 from tfrecords_tools.errors import ConfigError
-from tfrecords_tools.genome import Genome, encode, reverse_complement
+from tfrecords_tools.genome import Genome, decode, encode, reverse_complement
 from tfrecords_tools.intervals import read_bed
 from tfrecords_tools.targets import read_targets
 
@@ -209,6 +209,25 @@ def test_some_variants_matter_and_most_outside_sites_do_not(folder):
     inside = [x for x, r in zip(large, rows, strict=True) if r["place"] != "outside"]
     outside = [x for x, r in zip(large, rows, strict=True) if r["place"] == "outside"]
     assert np.mean(inside) > 0.5 > 0.3 > np.mean(outside)
+
+
+def test_mending_a_site_leaves_one_mistake_less():
+    text = "TGGCTCAGTA"  # A with two mistakes: A→G at 2, C→T at 8
+    for placed in (text, decode(reverse_complement(encode(text)))):
+        indices = background(400, 4, (200, placed))
+        sites = find_sites(indices)
+        (site,) = range(len(sites.centre))
+        pos, base = mend(indices, sites, site)
+        indices[pos] = base
+        better = find_sites(indices).strength.max()
+        assert better > sites.strength[site]
+        assert better == pytest.approx(np.exp(-0.6))  # a transition at an outer position is left
+
+
+def test_effects_go_both_ways(folder):
+    diff = np.array([[float(r[f"diff_cell{c}"]) for c in (1, 2, 3)] for r in read_effects(folder)])
+    assert (diff > 5).any(axis=1).sum() >= 3
+    assert (diff < -5).any(axis=1).sum() >= 10
 
 
 def test_vcf_and_effects_agree_with_the_genome(folder):

@@ -11,7 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
-from tfepi import __version__
+import tfepi
 from tfrecords_tools.errors import ConfigError, InputFileError
 from tfrecords_tools.files import read_json, write_json
 from tfrecords_tools.genome import one_hot, reverse_complement
@@ -91,7 +91,7 @@ class ModelSpec:
         return {
             "format": FORMAT,
             "format_version": FORMAT_VERSION,
-            "tfepi_version": __version__,
+            "tfepi_version": tfepi.__version__,
             "name": self.name,
             "inputs": {k: list(v) for k, v in self.inputs.items()},
             "bin_width": self.bin_width,

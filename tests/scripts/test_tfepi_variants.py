@@ -91,7 +91,6 @@ def test_scores_shards_and_resume(run_script, arguments, tmp_path):
     options = ["--rc", "--shifts", "1,0,-1", "--stats", "SAD,REF,ALT", "--chunk_records", 7, "-q"]
     done = run_script(SCRIPT, *arguments, *options)
     assert done.stdout == f"wrote {tmp_path / 'out'}\n"
-    assert done.stderr == ""
     out = tmp_path / "out"
     with h5py.File(out / "scores.h5") as file:
         sad = file["SAD"][()]

@@ -11,15 +11,18 @@ from tfepi.simulate.grammar import (
     Grammar,
     Sites,
     expected_signal,
+    motif_costs,
 )
 from tfepi.simulate.sequence import Chromosome
 from tfrecords_tools.genome import UNKNOWN, decode
 from tfrecords_tools.intervals import covered_bases, merge_array
 
-SITE_SHARE = 0.6
+SITE_SHARE = 0.5
+GAIN_SHARE = 0.15
 INDEL_SHARE = 0.06
 _LONGEST_INDEL = 6
 _MARGIN = 3_000
+_STRONG = 0.5
 
 
 @dataclass(frozen=True)
@@ -84,8 +87,9 @@ def make_variants(
 ) -> list[TrueVariant]:
     """Return up to `count` variants at different positions, sorted.
 
-    Most are put into strong sites, the rest anywhere; a few are insertions and deletions. None
-    lies within 3 kb of a chromosome's end, or where the bin meets an N, a repeat or an artefact.
+    Most are put into strong sites, some mend weak sites, the rest lie anywhere; a few are
+    insertions and deletions. None lies within 3 kb of a chromosome's end, or where the bin
+    meets an N, a repeat or an artefact.
 
     Args:
         chromosome: where.
@@ -95,7 +99,8 @@ def make_variants(
         bin_width: bp of the centre bin.
         rng: source of every choice.
     """
-    strong = np.flatnonzero(sites.strength > 0.5)
+    strong = np.flatnonzero(sites.strength > _STRONG)
+    weak = np.flatnonzero(sites.strength <= _STRONG)
     avoid = merge_array(np.concatenate([chromosome.gaps, chromosome.repeats, chromosome.artefacts]))
     reach = bin_width // 2 + REACH
     names = list(MOTIFS)
@@ -103,11 +108,16 @@ def make_variants(
     tries = 0
     while len(found) < count and tries < 50 * count:
         tries += 1
-        place = "outside"
-        if len(strong) and rng.random() < SITE_SHARE:
+        place, mended = "outside", None
+        kind = rng.random()
+        if len(strong) and kind < SITE_SHARE:
             site = strong[rng.integers(len(strong))]
             place = names[sites.motif[site]]
             pos = int(sites.centre[site]) + int(rng.integers(-MOTIF_LENGTH // 2, MOTIF_LENGTH // 2))
+        elif len(weak) and kind < SITE_SHARE + GAIN_SHARE:
+            site = weak[rng.integers(len(weak))]
+            place = names[sites.motif[site]]
+            pos, mended = mend(chromosome.indices, sites, site)
         else:
             pos = int(rng.integers(0, chromosome.length))
         if not _MARGIN <= pos < chromosome.length - _MARGIN or pos in found:
@@ -117,6 +127,8 @@ def make_variants(
         if place == "outside" and _inside_site(pos, sites):
             continue
         ref, alt = _alleles(chromosome.indices, pos, rng)
+        if mended is not None:
+            ref, alt = decode(chromosome.indices[pos : pos + 1]), np.array([mended], np.uint8)
         if alt is None:
             continue
         pairs = [centre_signal(chromosome.indices, pos, ref, alt, g, bin_width) for g in grammars]
@@ -130,6 +142,23 @@ def make_variants(
             alt_signal=tuple(p[1] for p in pairs),
         )
     return [found[p] for p in sorted(found)]
+
+
+def mend(indices: np.ndarray, sites: Sites, site: int) -> tuple[int, int]:
+    """Return the position and the base index of the change that strengthens a site most.
+
+    Args:
+        indices: base indices of the chromosome, uint8 [length].
+        sites: its sites.
+        site: which of them.
+    """
+    costs = motif_costs(list(MOTIFS)[sites.motif[site]])[:, :4]
+    if sites.reverse[site]:
+        costs = costs[::-1, ::-1]
+    start = int(sites.centre[site]) - MOTIF_LENGTH // 2
+    now = costs[np.arange(MOTIF_LENGTH), indices[start : start + MOTIF_LENGTH]]
+    worst = int(np.argmax(now))
+    return start + worst, int(np.argmin(costs[worst]))
 
 
 def _inside_site(pos: int, sites: Sites) -> bool:

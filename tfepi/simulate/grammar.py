@@ -16,7 +16,7 @@ MOTIFS = {
     "A": "TGACTCAGCA",
     "B": "CCGGAAGTGA",
     "C": "AGATAAGGCT",
-    "D": "TTCAGCACCA",
+    "D": "ACGCTTTGAA",
     "E": "GTAAACAATG",
 }
 MOTIF_LENGTH = 10

@@ -1,0 +1,1 @@
+"""What the work costs, in CPU-seconds: builds, reading, training steps, SNV scores, `--help`."""

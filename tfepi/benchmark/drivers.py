@@ -1,0 +1,135 @@
+"""Our side of what a command line alone cannot time: reading, training steps, a fresh model.
+
+`python -m tfepi.benchmark.drivers read|train|model …` prints its figures as one line of JSON.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from tfepi.benchmark.clock import StepClock, timed_reading
+
+
+def read(args: argparse.Namespace) -> dict:
+    """Read a data folder's training records over and over; return examples per second."""
+    from tfepi.startup import import_tensorflow
+    from tfrecords_tools.data import Data
+
+    import_tensorflow()
+    from tfrecords_tools.dataset import Augmentation, eval_dataset, train_dataset
+
+    data = Data.open(args.data)
+    if args.mode == "eval":
+        dataset = eval_dataset(data, "train", args.batch)
+    else:
+        dataset = train_dataset(
+            data, "train", args.batch, 44, 0, Augmentation(True, args.shift), args.shuffle
+        )
+    return timed_reading(iter(dataset.repeat()), args.warmup, args.seconds)
+
+
+def train(args: argparse.Namespace) -> dict:
+    """Train a preset's model as `tfepi.training.fit` does; return seconds per step."""
+    from tfepi.params import read_params
+    from tfepi.startup import import_tensorflow
+    from tfrecords_tools.data import Data
+
+    params = read_params(args.params)
+    data = Data.open(args.data)
+    import_tensorflow()
+    import keras
+
+    from tfepi.models import make_model
+    from tfepi.training.losses import make_loss
+    from tfepi.training.metrics import R2, PearsonR
+    from tfepi.training.schedules import make_optimizer
+    from tfrecords_tools.dataset import Augmentation, train_dataset
+
+    keras.utils.set_random_seed(44)
+    targets = len(data.targets)
+    model = make_model(params.model, targets)
+    model.compile(
+        optimizer=make_optimizer(params.train, max(1, data.counts["train"] // args.batch)),
+        loss=make_loss(params.train.loss),
+        metrics=[PearsonR(targets), R2(targets)],
+        jit_compile=False,
+    )
+    augmentation = Augmentation(params.model.augment_rc, params.model.augment_shift)
+    dataset = train_dataset(
+        data, "train", args.batch, 44, 0, augmentation, params.train.shuffle_buffer
+    )
+    clock = StepClock(args.warmup, args.steps)
+
+    class Tick(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            float(logs["loss"])  # the command looks at it after each step too
+            clock.tick()
+
+    steps = args.warmup + args.steps + 1
+    model.fit(dataset.repeat().take(steps), epochs=1, verbose=0, shuffle=False, callbacks=[Tick()])
+    return clock.figures() | {"weights": model.count_params()}
+
+
+def model(args: argparse.Namespace) -> dict:
+    """Write a preset's model with random weights as a run folder that predictors load."""
+    from tfepi.params import read_params
+    from tfepi.spec import Head, ModelSpec
+    from tfepi.startup import import_tensorflow
+    from tfrecords_tools.targets import read_targets
+
+    params, targets = read_params(args.params), read_targets(args.targets)
+    import_tensorflow()
+    import keras
+
+    from tfepi.models import bin_width, make_model
+
+    keras.utils.set_random_seed(44)
+    built = make_model(params.model, len(targets))
+    length, bins = built.get_layer("sequence").output.shape[1], built.output_shape[1]
+    width = bin_width(params.model)
+    spec = ModelSpec(
+        name=params.model.name,
+        inputs={"sequence": (length, 4)},
+        bin_width=width,
+        crop=(length - bins * width) // 2,
+        heads=(Head("output", targets),),
+    )
+    folder = Path(args.out)
+    folder.mkdir(parents=True, exist_ok=True)
+    spec.write(folder / "model.json")
+    built.save(folder / "model_best.keras")
+    return {"weights": built.count_params()}
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the options."""
+    p = argparse.ArgumentParser(description=__doc__)
+    commands = p.add_subparsers(required=True)
+    one = commands.add_parser("read", help="examples per second")
+    one.add_argument("data")
+    one.add_argument("--mode", choices=("eval", "train"), default="eval")
+    one.add_argument("--batch", type=int, default=64)
+    one.add_argument("--shuffle", type=int, default=128, help="records to draw from")
+    one.add_argument("--shift", type=int, default=3, help="bp; train mode also flips strands")
+    one.add_argument("--warmup", type=float, default=3, help="seconds")
+    one.add_argument("--seconds", type=float, default=10)
+    one.set_defaults(work=read)
+    one = commands.add_parser("train", help="seconds per step")
+    one.add_argument("params")
+    one.add_argument("data")
+    one.add_argument("--batch", type=int, default=64)
+    one.add_argument("--warmup", type=int, default=3, help="steps")
+    one.add_argument("--steps", type=int, default=12)
+    one.set_defaults(work=train)
+    one = commands.add_parser("model", help="a run folder with random weights")
+    one.add_argument("params")
+    one.add_argument("targets")
+    one.add_argument("-o", dest="out", required=True)
+    one.set_defaults(work=model)
+    return p
+
+
+if __name__ == "__main__":
+    arguments = parser().parse_args()
+    sys.stdout.write(json.dumps(arguments.work(arguments)) + "\n")
