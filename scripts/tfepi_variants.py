@@ -18,7 +18,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--stats", default="SAD", help="comma-separated [%(default)s]")
     p.add_argument("--rc", action="store_true", help="average with the reverse complement")
     p.add_argument("--shifts", default="0", help='bp to average over, "1,0,-1" [%(default)s]')
-    p.add_argument("--untransform", help="undo the targets' transforms: current or old data's")
+    p.add_argument("--untransform", help="of targets: current, old, basenji_sad")
     p.add_argument("--ref_policy", "--ref-policy", default="error", help="error, swap, skip")
     p.add_argument("--indel_align", "--indel-align", default="stitch", help="stitch, left")
     p.add_argument("--batch_size", type=int, help="sequences per call of the model")

@@ -47,6 +47,13 @@ def test_undoes_the_forward_transform(style, forward, x):
     np.testing.assert_allclose(found, x, rtol=1e-5, atol=1e-4)
 
 
+def test_basenji_sad_takes_square_roots_for_powers_of_three_quarters():
+    target = Target(0, "a", sum_stat="sum_sqrt", clip_soft=4.0, scale=2.0)
+    found = untransform(np.array([[3.0], [6.0]]), (target,), "basenji_sad")
+    np.testing.assert_allclose(found[:, 0], [4 ** (4 / 3) - 1, 13 ** (4 / 3) - 1], rtol=1e-6)
+    assert untransform(np.ones((1, 1)), (Target(0, "a", scale=2.0),), "basenji_sad") == 1
+
+
 @pytest.mark.parametrize(
     ("target", "style", "message"),
     [
