@@ -7,7 +7,9 @@ Every job's result is a whole file; a killed build goes on from those.
 import contextlib
 import logging
 import multiprocessing
+import os
 import shutil
+import threading
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -179,12 +181,23 @@ def _executor(executor: Executor | None, workers: int):
     )
     if context.get_start_method() == "forkserver":
         context.set_forkserver_preload(["tfrecords_tools.build", "pyBigWig"])
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+    with ProcessPoolExecutor(workers, context, initializer=_end_with_parent) as pool:
         try:
             yield pool
         except BaseException:
             pool.shutdown(wait=True, cancel_futures=True)
             raise
+
+
+def _end_with_parent() -> None:
+    """Let a worker end when the process that made it is killed, instead of waiting for ever."""
+    parent = multiprocessing.parent_process()
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def _run(pool, function, jobs, label, unit, size, quiet) -> None:

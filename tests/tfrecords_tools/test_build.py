@@ -1,4 +1,5 @@
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -196,6 +197,7 @@ def start(genome_folder, out, *extra):
         env=os.environ | {"PYTHONPATH": root},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
+        start_new_session=True,
     )
 
 
@@ -218,6 +220,25 @@ def test_a_killed_build_resumes_to_the_same_bytes(genome_folder, tmp_path):
         assert last.wait(60) == 0, last.stderr.read()
         assert content(out) == content(tmp_path / "whole")
     assert interrupted > 0
+
+
+@pytest.mark.skipif(not shutil.which("pgrep"), reason="pgrep is not installed")
+def test_workers_end_with_a_killed_parent(genome_folder, tmp_path):
+    process = start(genome_folder, tmp_path / "d", "-p", "2", "--stride", "1")
+
+    def workers():
+        listed = subprocess.run(["pgrep", "-g", str(process.pid)], capture_output=True, text=True)
+        return set(map(int, listed.stdout.split())) - {process.pid}
+
+    deadline = time.monotonic() + 30
+    while len(workers()) < 3 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert len(workers()) >= 3  # the fork server, the resource tracker, a worker
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    while workers() and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert not workers()
 
 
 def unfinished(genome_folder, out, **changes):
@@ -252,8 +273,6 @@ def test_an_unfinished_build_is_not_data_and_not_overwritten(genome_folder, tmp_
 
 
 def test_other_options_or_inputs_do_not_resume(genome_folder, tmp_path):
-    import shutil
-
     copy = tmp_path / "g"
     shutil.copytree(genome_folder, copy)
     unfinished(copy, tmp_path / "d")
@@ -317,8 +336,6 @@ def broken(folder, kind):
     ],
 )
 def test_bad_input_stops_before_any_output(genome_folder, tmp_path, kind, message):
-    import shutil
-
     copy = tmp_path / "g"
     shutil.copytree(genome_folder, copy)
     changes = broken(copy, kind)
@@ -346,8 +363,6 @@ def test_bad_options_are_refused(changes, message):
 def test_negative_values_under_a_root_are_named(
     genome_folder, genome_values, write_bigwig, tmp_path
 ):
-    import shutil
-
     copy = tmp_path / "g"
     shutil.copytree(genome_folder, copy)
     write_bigwig(copy / "t2.bw", {c: -v for c, v in genome_values[1][2].items()})
@@ -357,7 +372,6 @@ def test_negative_values_under_a_root_are_named(
 
 def test_data_that_disagrees_is_refused(small_data, tmp_path):
     import json
-    import shutil
 
     copy = tmp_path / "d"
     shutil.copytree(small_data, copy)

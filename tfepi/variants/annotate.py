@@ -7,9 +7,10 @@ import h5py
 import numpy as np
 import pysam
 
+from tfepi.variants.hdf5 import full_disk
 from tfepi.variants.manifest import Manifest
-from tfepi.variants.output import PartFolder, opened_part
-from tfepi.variants.parts import full_disk
+from tfepi.variants.output import PartFolder
+from tfepi.variants.parts import opened_part
 from tfepi.variants.scores import NO_EFFECT, PREDICTIONS
 from tfepi.variants.vcf import header_text, records
 from tfrecords_tools.errors import InputFileError

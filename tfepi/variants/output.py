@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tfepi.variants.checks import skipped_header
+from tfepi.variants.hdf5 import full_disk, written_hdf5
 from tfepi.variants.manifest import Manifest
 from tfepi.variants.parts import (
-    full_disk,
     opened_part,
     score_shape,
     skipped_lines,
@@ -29,7 +29,6 @@ FORMAT_VERSION = 1
 WIDE_COLUMNS = 1000  # above, the table holds one list column per statistic
 _CHUNK_BYTES = 1 << 20
 _TARGETS_PER_CHUNK = 64
-_CACHE_BYTES = 64 << 20
 _GROUP_BYTES = 32 << 20
 _TEXT = {"chr": "chrom", "snp": "id", "ref_allele": "ref", "alt_allele": "alt"}
 
@@ -52,11 +51,7 @@ def target_labels(manifest: Manifest) -> list[str]:
 def write_scores(path: Path, manifest: Manifest, folder: PartFolder) -> None:
     """Write Basenji's HDF5 layout in float32, with percentiles of each statistic per target."""
     rows = manifest.survey.rows
-    with (
-        full_disk(path),
-        atomic_path(path) as temporary,
-        h5py.File(temporary, "w", rdcc_nbytes=_CACHE_BYTES) as file,
-    ):
+    with written_hdf5(path) as (file, check):
         file.attrs["format"] = "tfepi-variant-scores"
         file.attrs["format_version"] = FORMAT_VERSION
         file.attrs["scoring"] = json.dumps(asdict(manifest.scoring))
@@ -79,6 +74,7 @@ def write_scores(path: Path, manifest: Manifest, folder: PartFolder) -> None:
             count = len(part["pos"])
             for name in ("pos", *_TEXT, *manifest.scoring.stats):
                 file[name][row : row + count] = part[name][()]
+                check()
             row += count
         for name in manifest.scoring.stats:
             if name not in PREDICTIONS:

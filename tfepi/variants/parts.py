@@ -1,18 +1,17 @@
 """Numbered parts: the scores of one run of consecutive VCF records each, in HDF5."""
 
 import contextlib
-import errno
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import h5py
 import numpy as np
 
 from tfepi.variants.alleles import AllelePair
+from tfepi.variants.hdf5 import written_hdf5
 from tfepi.variants.manifest import Manifest
 from tfepi.variants.scores import PREDICTIONS
 from tfrecords_tools.errors import InputFileError
-from tfrecords_tools.files import atomic_path
 
 FORMAT = "tfepi-variants-part"
 FORMAT_VERSION = 1
@@ -42,12 +41,14 @@ class PartWriter:
     def __init__(
         self,
         file: h5py.File,
+        check: Callable[[], None],
         manifest: Manifest,
         number: int,
         pairs: Sequence[AllelePair],
         skipped: str,
     ):
         self._file = file
+        self._check = check
         self._row = 0
         self._undefined = 0
         file.attrs["format"] = FORMAT
@@ -80,6 +81,7 @@ class PartWriter:
         count = len(next(iter(scores.values())))
         for name, values in scores.items():
             self._file[name][self._row : self._row + count] = values
+        self._check()
         self._row += count
         self._undefined += undefined
         self._file.attrs["undefined"] = self._undefined
@@ -92,19 +94,8 @@ def written_part(
     """Yield a writer of a part that is there, whole, only if the block succeeds."""
     path = part_path(folder, number)
     path.parent.mkdir(exist_ok=True)
-    with full_disk(path), atomic_path(path) as part, h5py.File(part, "w") as file:
-        yield PartWriter(file, manifest, number, pairs, skipped)
-
-
-@contextlib.contextmanager
-def full_disk(path: Path) -> Iterator[None]:
-    """Give HDF5's various ways to say that the disk is full the system's error number."""
-    try:
-        yield
-    except (OSError, RuntimeError) as error:
-        if "No space left on device" in str(error) or "errno = 28" in str(error):
-            raise OSError(errno.ENOSPC, "No space left on device", str(path)) from None
-        raise
+    with written_hdf5(path) as (file, check):
+        yield PartWriter(file, check, manifest, number, pairs, skipped)
 
 
 def is_whole(folder: Path, manifest: Manifest, number: int) -> bool:
