@@ -99,6 +99,7 @@ def build(
     fingerprint = plan.fingerprint()
     done = _finished(out, fingerprint) if resume and out.is_dir() else None
     if done is not None:
+        shutil.rmtree(out / WORK, ignore_errors=True)  # killed between the manifest and this
         log.info("%s is complete already", out)
         return done
     claim_folder(out, resume, overwrite)

@@ -222,6 +222,15 @@ def test_a_killed_build_resumes_to_the_same_bytes(genome_folder, tmp_path):
     assert interrupted > 0
 
 
+def test_a_kill_after_the_manifest_leaves_only_tidying(genome_folder, small_data, tmp_path):
+    shutil.copytree(small_data, tmp_path / "d")
+    (tmp_path / "d" / ".build" / "done").mkdir(parents=True)
+    options = BuildOptions(**OPTIONS)
+    plan = make_plan(genome_folder / "genome.fa", genome_folder / "targets.txt", options)
+    build(plan, tmp_path / "d", resume=True, quiet=True)
+    assert content(tmp_path / "d") == content(small_data)
+
+
 @pytest.mark.skipif(not shutil.which("pgrep"), reason="pgrep is not installed")
 def test_workers_end_with_a_killed_parent(genome_folder, tmp_path):
     process = start(genome_folder, tmp_path / "d", "-p", "2", "--stride", "1")

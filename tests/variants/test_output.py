@@ -9,7 +9,6 @@ import pysam
 import pytest
 
 from tfepi.variants import annotate, output
-from tfepi.variants.hdf5 import full_disk
 from tfepi.variants.manifest import Manifest
 from tfepi.variants.options import Scoring, Shard
 from tfepi.variants.scoring import score_vcf
@@ -155,14 +154,6 @@ def test_manifest_survives_json(run):
     (folder / "manifest.json").write_text('{"format": "tfepi-variants", "format_version": 1}')
     with pytest.raises(InputFileError, match=r"manifest.json is damaged"):
         Manifest.read(folder)
-
-
-def test_full_disk_is_told_apart(tmp_path):
-    with pytest.raises(OSError, match="No space left") as caught, full_disk(tmp_path):
-        raise RuntimeError("write failed: No space left on device")
-    assert caught.value.errno == 28
-    with pytest.raises(RuntimeError, match="other"), full_disk(tmp_path):
-        raise RuntimeError("other")
 
 
 def test_vcf_that_shrank(run, make_vcf, rows, tmp_path):

@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 import pysam
 
-from tfepi.variants.hdf5 import full_disk
+from tfepi.variants.disk import full_disk
 from tfepi.variants.manifest import Manifest
 from tfepi.variants.output import PartFolder
 from tfepi.variants.parts import opened_part
@@ -42,7 +42,7 @@ def write_annotated(path: Path, manifest: Manifest, folder: PartFolder, vcf: str
     stats = [s for s in manifest.scoring.stats if s not in PREDICTIONS]
     names = [_info_text(t.identifier) for t in manifest.targets]
     incoming = records(vcf)
-    with full_disk(path), atomic_path(path) as temporary:
+    with atomic_path(path) as temporary, full_disk(path):
         with pysam.BGZFile(str(temporary), "wb") as out:
             out.write(_header(header_text(vcf), manifest, stats).encode())
             for number in range(manifest.chunks):

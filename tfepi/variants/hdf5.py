@@ -1,7 +1,6 @@
 """HDF5 files that are whole or absent, on disks that may fill up."""
 
 import contextlib
-import errno
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -67,14 +66,3 @@ def written_hdf5(path: Path) -> Iterator[tuple[h5py.File, Callable[[], None]]]:
             check()
         finally:
             disk.close()
-
-
-@contextlib.contextmanager
-def full_disk(path: Path) -> Iterator[None]:
-    """Give libraries' various ways to say that the disk is full the system's error number."""
-    try:
-        yield
-    except (OSError, RuntimeError) as error:
-        if "No space left on device" in str(error):
-            raise OSError(errno.ENOSPC, "No space left on device", str(path)) from None
-        raise

@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tfepi.variants.checks import skipped_header
-from tfepi.variants.hdf5 import full_disk, written_hdf5
+from tfepi.variants.disk import full_disk
+from tfepi.variants.hdf5 import written_hdf5
 from tfepi.variants.manifest import Manifest
 from tfepi.variants.parts import (
     opened_part,
@@ -148,8 +149,8 @@ def write_table(path: Path, manifest: Manifest, folder: PartFolder) -> None:
     """
     schema = _schema(manifest)
     with (
-        full_disk(path),
         atomic_path(path) as temporary,
+        full_disk(path),
         pq.ParquetWriter(temporary, schema) as out,
     ):
         held: list[pa.RecordBatch] = []
