@@ -21,7 +21,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--untransform", help="of targets: current, old, basenji_sad")
     p.add_argument("--ref_policy", "--ref-policy", default="error", help="error, swap, skip")
     p.add_argument("--indel_align", "--indel-align", default="stitch", help="stitch, left")
-    p.add_argument("--batch_size", type=int, help="sequences per call of the model")
+    p.add_argument("--batch_size", type=int, help="sequences per call of the model [by its size]")
     p.add_argument("--chunk_records", type=int, help="VCF records per numbered part")
     p.add_argument("--shard", metavar="i/n", help="do share i of n, from 1")
     p.add_argument("--merge", action="store_true", help="join the shards in DIR")
@@ -48,9 +48,7 @@ def work(args: argparse.Namespace) -> None:
     head = spec.head(args.head)
     options.check_stated(matching.stated_sizes(read_params(args.params).model), spec, head)
     names = ("rc", "ref_policy", "indel_align", "head", "untransform")
-    batch_size = args.batch_size
-    if batch_size is None:
-        batch_size = options.default_batch_size(spec, head)
+    batch_size = args.batch_size or options.default_batch_size(spec, head)
     folder = scoring.score_vcf(
         lambda: load_predictor(args.model, batch_size),
         spec,

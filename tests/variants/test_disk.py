@@ -12,7 +12,7 @@ def failing(after):
 
     class Failing:
         def __init__(self, path, mode, buffering):
-            self.file = open(path, mode, buffering=buffering)
+            self.file = open(path, mode, buffering=buffering)  # noqa: SIM115
             self.seek, self.tell, self.close = self.file.seek, self.file.tell, self.file.close
             self.read, self.readinto = self.file.read, self.file.readinto
             self.truncate = self.file.truncate
@@ -51,7 +51,7 @@ def test_full_disk_while_hdf5_writes(tmp_path, monkeypatch, capfd, after):
 
 
 def raised(error, path):
-    with pytest.raises(OSError, match=".") as caught, disk.full_disk(path):
+    with pytest.raises(OSError, match=r".") as caught, disk.full_disk(path):
         raise error
     return caught.value
 

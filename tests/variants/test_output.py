@@ -68,7 +68,8 @@ def test_many_targets_become_lists(run, monkeypatch):
 
 def test_percentiles_in_blocks_are_the_same(run, monkeypatch):
     whole = h5(run(name="a"))
-    monkeypatch.setattr(output, "_GROUP_BYTES", 1)
+    monkeypatch.setattr(output, "_HELD_BYTES", 1)
+    monkeypatch.setattr(output, "_ROWS_AT_ONCE", 7)
     monkeypatch.setattr(output, "_CHUNK_BYTES", 100)
     monkeypatch.setattr(output, "_TARGETS_PER_CHUNK", 2)
     blocks = h5(run(name="b"))

@@ -29,12 +29,14 @@ class Command:
         made: a folder it writes, removed before each run; its records are counted if `records`.
         records: count the records in made/tfrecords.
         items: how many things it works through, where that is known before.
+        original: it is the original's, and runs in its environment.
     """
 
     arguments: tuple[str, ...]
     made: str | None = None
     records: bool = False
     items: int | None = None
+    original: bool = False
 
 
 @dataclass(frozen=True)
@@ -85,9 +87,9 @@ def our_driver(*arguments: str) -> tuple[str, ...]:
     return (sys.executable, "-m", "tfepi.benchmark.drivers", *arguments)
 
 
-def their_driver(settings: Settings, *arguments: str) -> tuple[str, ...]:
-    """Return a command line for the original's drivers."""
-    return (str(settings.basenji_python), str(DRIVERS), *arguments)
+def their_driver(settings: Settings, *arguments: str) -> Command:
+    """Return a command of the original's drivers."""
+    return Command((str(settings.basenji_python), str(DRIVERS), *arguments), original=True)
 
 
 def _their_script(settings: Settings, name: str) -> tuple[str, ...]:
@@ -106,7 +108,10 @@ def _their_build(settings: Settings, genome: str, out: str, *options: str) -> Co
     split = ("-v", settings.valid, "-t", settings.test, "--local", "-p", str(settings.processes))
     start = _their_script(settings, "basenji_data.py")
     return Command(
-        (*start, *split, *options, "-o", out, genome, "targets.txt"), made=out, records=True
+        (*start, *split, *options, "-o", out, genome, "targets.txt"),
+        made=out,
+        records=True,
+        original=True,
     )
 
 
@@ -142,7 +147,7 @@ def read_cases(settings: Settings) -> Iterator[Case]:
             "packed": Command(our_driver("read", "data/packed", *options)),
         }
         if settings.basenji_python:
-            sides["theirs"] = Command(their_driver(settings, "read", "data/index", *options))
+            sides["theirs"] = their_driver(settings, "read", "data/index", *options)
         yield Case(
             f"read 1344, {mode}, batch {settings.batch}",
             sides,
@@ -165,8 +170,9 @@ def train_cases(settings: Settings) -> Iterator[Case]:
     options += ("--warmup", str(settings.warmup_steps), "--steps", str(settings.steps))
     sides = {"ours": Command(our_driver("train", "basset", "data/centre", *options))}
     if settings.basenji_python:
-        driver = their_driver(settings, "train", "basenji_basset.json", "data/centre", *options)
-        sides["theirs"] = Command(driver)
+        sides["theirs"] = their_driver(
+            settings, "train", "basenji_basset.json", "data/centre", *options
+        )
     yield Case(
         f"train Basset, batch {settings.batch}",
         sides,
@@ -185,7 +191,7 @@ def score_cases(settings: Settings, genome: str, snvs: int) -> Iterator[Case]:
     if settings.basenji_python:
         theirs = (*_their_script(settings, "basenji_sad.py"), "--stats", "SAD", "-f", genome)
         theirs += ("-o", "scored/theirs", "basenji_basset.json", "basenji_basset.h5", "snvs.vcf")
-        sides["theirs"] = Command(theirs, made="scored/theirs", items=snvs)
+        sides["theirs"] = Command(theirs, made="scored/theirs", items=snvs, original=True)
     best_recorded = 500 / 91  # of 91 to 125 CPU-seconds for 500
     yield Case(
         f"score {snvs} SNVs, Basset",

@@ -60,7 +60,7 @@ def prepare(settings: Settings, work: Path, run: Callable[[Command], object]) ->
         run(Command(our_driver("model", "basset", "targets.txt", "-o", "model")))
         if settings.basenji_python:
             options = ("model", "basenji_basset.json", "-o", "basenji_basset.h5")
-            run(Command(their_driver(settings, *options)))
+            run(their_driver(settings, *options))
     return genome, snvs
 
 

@@ -56,8 +56,7 @@ class Runner:
         stem = self._work.resolve() / "logs" / f"{self._count:03d}-{label}"
         if command.made:
             shutil.rmtree(self._work / command.made, ignore_errors=True)
-        foreign = command.arguments[0] == str(self._settings.basenji_python)
-        environment = self._theirs if foreign else self._ours
+        environment = self._theirs if command.original else self._ours
         usage = measure(list(command.arguments), stem, self._work, environment)
         if usage.status:
             lines = Path(f"{stem}.err").read_text(errors="replace").strip().splitlines()
@@ -69,6 +68,8 @@ class Runner:
         items = command.items
         if command.records:
             items = count_records(self._work / command.made)
+            if not items:
+                raise TfepiError(f"{self.shown(command)} made no records in {command.made}")
             figures["records"] = items
             figures["records_per_cpu_s"] = items / usage.cpu_s
         elif items is not None:

@@ -98,7 +98,8 @@ def markdown(results: dict) -> str:
     if any(r["theirs_source"] == "recorded" for r in results["rows"]):
         lines.append(
             "¹ Not measured here: recorded for calico/basenji 74b8671, TensorFlow 2.15, two shared "
-            "cores. The ratio is of our median to it; on another machine it is only a guide."
+            "cores and another simulated genome of this size. The ratio is of our median to it: "
+            "only a guide."
         )
     lines += ["", "Commands, in the work folder:", "", "```"]
     lines += [f"# input\n{command}" for command in results["inputs"]]

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import h5py
@@ -30,7 +31,9 @@ FORMAT_VERSION = 1
 WIDE_COLUMNS = 1000  # above, the table holds one list column per statistic
 _CHUNK_BYTES = 1 << 20
 _TARGETS_PER_CHUNK = 64
-_GROUP_BYTES = 32 << 20
+_GROUP_BYTES = 8 << 20
+_HELD_BYTES = 8 << 20
+_ROWS_AT_ONCE = 1 << 16
 _TEXT = {"chr": "chrom", "snp": "id", "ref_allele": "ref", "alt_allele": "alt"}
 
 PartFolder = Callable[[int], Path]
@@ -92,20 +95,20 @@ def _chunks(rows: int, shape: tuple[int, ...]) -> tuple[int, ...]:
 
 def _percentiles(scores: h5py.Dataset) -> np.ndarray:
     """Return float32 [targets, percentiles]."""
-    rows, step = scores.chunks[0] * 16, scores.chunks[1]
+    rows, step = min(scores.chunks[0], _ROWS_AT_ONCE), scores.chunks[1]
+    count, targets = scores.shape
 
-    def column(target: int) -> Iterator[np.ndarray]:
-        for start in range(0, scores.shape[0], rows):
-            yield scores[start : start + rows, target]
+    def blocks(source: h5py.Dataset | np.ndarray, column: int) -> Iterator[np.ndarray]:
+        for start in range(0, count, rows):
+            yield source[start : start + rows, column]
 
     found = []
-    for first in range(0, scores.shape[1], step):
-        if scores.shape[0] * step * 4 <= _GROUP_BYTES:  # one read serves all these targets
-            held = scores[:, first : first + step]
-            found += [percentiles(lambda c=c: iter((c,))) for c in held.T]
-        else:
-            last = min(first + step, scores.shape[1])
-            found += [percentiles(lambda t=t: column(t)) for t in range(first, last)]
+    for first in range(0, targets, step):
+        last = min(first + step, targets)
+        source, columns = scores, range(first, last)
+        if count * step * 4 <= _HELD_BYTES:  # one read serves all these targets
+            source, columns = scores[:, first:last], range(last - first)
+        found += [percentiles(partial(blocks, source, column)) for column in columns]
     return np.stack(found)
 
 
