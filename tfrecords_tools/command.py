@@ -44,13 +44,13 @@ def run(work: Callable[[], object], quiet: bool = False) -> int:
             raise
         return _fail(str(error))
     except KeyboardInterrupt:
-        print("interrupted: run the same command with --resume to go on", file=sys.stderr)
+        sys.stderr.write("interrupted: run the same command with --resume to go on\n")
         return INTERRUPTED
     return 0
 
 
 def _fail(message: str) -> int:
-    print("error: " + " ".join(message.split()), file=sys.stderr)
+    sys.stderr.write("error: " + " ".join(message.split()) + "\n")
     return BAD_INPUT
 
 

@@ -9,7 +9,10 @@ from keras import ops
 
 
 class _Moments(keras.metrics.Metric):
-    """Sums over batch and bins of truth, prediction, their squares and product: [targets]."""
+    """Sums over batch and bins of truth, prediction, their squares and product: [targets].
+
+    A subclass has `per_target`, the metric of each target from these sums.
+    """
 
     def __init__(self, targets: int, name: str, **kwargs):
         super().__init__(name=name, **kwargs)
@@ -48,10 +51,6 @@ class _Moments(keras.metrics.Metric):
         yy = ops.maximum(self._yy - self._y * self._y / n, 0.0)
         pp = ops.maximum(self._pp - self._p * self._p / n, 0.0)
         return yy, pp, self._yp - self._y * self._p / n
-
-    def per_target(self):
-        """Return [targets]; NaN where the truth does not vary."""
-        raise NotImplementedError
 
     def result(self):
         """Return the mean over targets whose value is defined."""
