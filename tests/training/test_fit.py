@@ -11,7 +11,7 @@ from tfepi.params import parse_params
 from tfepi.predictors import load_predictor
 from tfepi.spec import ModelSpec
 from tfepi.startup import import_tensorflow
-from tfepi.training import fit
+from tfepi.training import run
 from tfepi.training.fit import Settings, train
 from tfrecords_tools.data import Data
 from tfrecords_tools.errors import ConfigError, TfepiError, UnfinishedError
@@ -75,14 +75,14 @@ def weights(folder, name="model_best.keras"):
 
 def stopped_after(monkeypatch, epochs):
     """Make a run stop, as by a kill, before it keeps the epoch after `epochs`."""
-    real = fit._Run._keep
+    real = run.Run._keep
 
     def keep(self, line):
         if line["epoch"] >= epochs:
             raise KeyboardInterrupt
         real(self, line)
 
-    monkeypatch.setattr(fit._Run, "_keep", keep)
+    monkeypatch.setattr(run.Run, "_keep", keep)
 
 
 def test_a_resumed_run_has_the_weights_of_an_uninterrupted_one(data, tmp_path, monkeypatch):
@@ -122,7 +122,7 @@ def test_seeds_matter(data, tmp_path):
 def test_dropout_seeds_follow_seed_and_epoch():
     def states(seed, epoch):
         model = multi_bin(targets=1)
-        fit.set_random_states(model, seed, epoch)
+        run.set_random_states(model, seed, epoch)
         found = [
             np.asarray(x.seed_generator.state) for x in model.layers if hasattr(x, "seed_generator")
         ]
@@ -181,7 +181,7 @@ def test_early_stopping(data, tmp_path):
 
 
 def test_a_loss_that_is_no_number_stops_and_keeps_the_last_good(data, tmp_path, monkeypatch):
-    real = fit.train_dataset
+    real = run.train_dataset
 
     def poisoned(*args, **kwargs):
         dataset = real(*args, **kwargs)
@@ -189,7 +189,7 @@ def test_a_loss_that_is_no_number_stops_and_keeps_the_last_good(data, tmp_path, 
             dataset = dataset.map(lambda x, y: (x, y * float("inf")))
         return dataset
 
-    monkeypatch.setattr(fit, "train_dataset", poisoned)
+    monkeypatch.setattr(run, "train_dataset", poisoned)
     with pytest.raises(TfepiError, match=r"loss became .* in epoch 1, step 0"):
         train(params(), data, tmp_path / "run", QUIET)
     assert (tmp_path / "run" / "model_best.keras").exists()
