@@ -10,7 +10,7 @@ printf '1\tatac_nucleosome\t%s/atac_nucleosome.bw\tsum\tmidpoints, 150-250 bp\n'
 chroms=chrI,chrII,chrIII,chrIV,chrV,chrVI,chrVII,chrVIII,chrIX,chrX
 tfepi_data.py -o "$out/data" -l 768 -w 192 -c 288 --stride 192 --stride_test 192 -r 4096 \
   --chroms $chroms -v chrIX -t chrX "$in/sacCer3.fa.gz" "$out/targets.txt"
-tfepi_train.py -o "$out/run" basset_small "$out/data"
+tfepi_train.py -o "$out/run" --epochs 13 basset_small "$out/data"
 tfepi_test.py -o "$out/test" --rc --shifts "1,0,-1" --save basset_small "$out/run" "$out/data"
 for transform in log1p none; do
   tfepi_baseline.py -o "$out/ridge_$transform" --transform $transform --compare "$out/test" "$out/data"
