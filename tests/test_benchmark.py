@@ -10,6 +10,8 @@ import sys
 import time
 from pathlib import Path
 
+import h5py
+import keras
 import numpy as np
 import pytest
 
@@ -319,11 +321,41 @@ def test_our_drivers(tmp_path, genome_folder, centre_data):
     assert made["weights"] == step["weights"]
     spec = ModelSpec.read(tmp_path / "m" / "model.json")
     assert (spec.seq_length, spec.crop, spec.target_length) == (256, 64, 1)
-    assert (tmp_path / "m" / "model_best.keras").exists()
+    model = keras.saving.load_model(tmp_path / "m" / "model_best.keras", compile=False)
+    weights = [w + 1 for w in model.get_weights()]
+    np.savez(tmp_path / "w.npz", *weights)
+    options = ("-o", tmp_path / "n", "--weights", tmp_path / "w.npz")
+    ask("model", tmp_path / "p.json", table, *options)
+    model = keras.saving.load_model(tmp_path / "n" / "model_best.keras", compile=False)
+    for found, wanted in zip(model.get_weights(), weights, strict=True):
+        np.testing.assert_array_equal(found, wanted)
+
+
+def test_scores_are_compared_where_no_letter_is_unknown(tmp_path):
+    (tmp_path / "g.fa").write_text(">c\n" + "ACGT" * 10 + "N" + "ACGT" * 10 + "\n")
+
+    def table(name, pos, values):
+        with h5py.File(tmp_path / name, "w") as out:
+            out["chr"], out["pos"] = np.array([b"c"] * len(pos)), np.array(pos)
+            out["SAD"] = np.array(values)[:, None]
+        return str(tmp_path / name)
+
+    def ask(ours, theirs):
+        options = ["--genome", str(tmp_path / "g.fa"), "--window", "8"]
+        args = drivers.parser().parse_args(["scores", ours, theirs, *options])
+        return args.work(args)
+
+    ours = table("ours.h5", [10, 41, 60], [1.0, 5.0, -2.0])
+    found = ask(ours, table("theirs.h5", [10, 41, 60], [1.5, 500.0, -2.0]))
+    assert found == {"compared": 2, "largest_difference": 0.25}
+    with pytest.raises(InputFileError, match="of different variants"):
+        ask(ours, table("other.h5", [10, 41, 61], [1.0, 5.0, -2.0]))
+    with pytest.raises(InputFileError, match="are 0: nothing is compared"):
+        ask(ours, table("zero.h5", [10, 41, 60], [0.0, 5.0, 0.0]))
 
 
 def test_their_drivers_need_nothing_of_ours():
-    allowed = set(sys.stdlib_module_names) | {"basenji", "tensorflow"}
+    allowed = set(sys.stdlib_module_names) | {"basenji", "numpy", "tensorflow"}
     for module, names in ((basenji_drivers, allowed), (clock, sys.stdlib_module_names)):
         for node in ast.walk(ast.parse(Path(module.__file__).read_text())):
             if isinstance(node, ast.Import):
@@ -346,6 +378,7 @@ def test_both_drivers_have_the_same_options():
         }
 
     ours, theirs = options(drivers.parser()), options(basenji_drivers.parser())
+    ours = {k: v for k, v in ours.items() if k[0] != "scores"}
     assert {k: v for k, v in ours.items() if k in theirs} == theirs
     assert set(ours) - set(theirs) == {("read", "shift")}
 

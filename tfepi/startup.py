@@ -9,12 +9,15 @@ def import_tensorflow(deterministic: bool = True):
 
     The messages of its native code go to file descriptor 2 whatever the log level, so that
     descriptor points elsewhere during the import alone. The log level is set to 3 unless the
-    user set one.
+    user set one. oneDNN's kernels are switched on unless the user set TF_ENABLE_ONEDNN_OPTS:
+    TensorFlow does so by itself on some CPUs only, and on the others they make Basset's training
+    step about a quarter shorter.
 
     Args:
         deterministic: ask for deterministic operations (free on CPUs).
     """
     first = "tensorflow" not in sys.modules
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     if first and "TF_CPP_MIN_LOG_LEVEL" not in os.environ:
         os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
         kept = os.dup(2)

@@ -1,7 +1,7 @@
 """The original's side of what a command line alone cannot time: reading, training steps, a model.
 
 Runs by its path under an interpreter that has TensorFlow 2.15 and calico/basenji, and imports
-nothing but these, the standard library and the clocks beside it:
+nothing but these (numpy with them), the standard library and the clocks beside it:
 `python basenji_drivers.py read|train|model …` prints its figures as one line of JSON.
 """
 
@@ -80,14 +80,26 @@ def train(args):
 
 
 def model(args):
-    """Save their model with random weights."""
+    """Save their model with random weights, and the weights alone for ours to take.
+
+    Batch norms get random values too: their first gammas let no signal through six of them.
+    """
+    import numpy as np
     import tensorflow as tf
     from basenji import seqnn
 
     tf.keras.utils.set_random_seed(44)
     params = json.loads(Path(args.params).read_text())
     built = seqnn.SeqNN(params["model"] | {"verbose": False})
+    draw = np.random.default_rng(44)
+    for layer in built.model.layers:
+        if isinstance(layer, tf.keras.layers.BatchNormalization):
+            count = layer.gamma.shape[0]
+            scales = [draw.uniform(0.5, 1.5, count) for _ in range(2)]
+            shifts = [draw.normal(0, 0.1, count) for _ in range(2)]
+            layer.set_weights([scales[0], shifts[0], shifts[1], scales[1]])
     built.save(args.out)
+    np.savez(Path(args.out).with_suffix(".npz"), *built.model.get_weights())
     return {"weights": int(built.model.count_params())}
 
 

@@ -16,6 +16,7 @@ DRIVERS = Path(__file__).with_name("basenji_drivers.py")
 LONG_STRIDE = 0.3  # of the window: about 500 windows in 20 Mb
 MEMORY_LIMIT = 600
 HELP_LIMIT = 0.5
+FLOAT16_STEP = 2**-10  # the original writes its scores in float16
 SHORT = ("-l", "1344", "-w", "192")
 CENTRE_BIN = ("-c", "576")
 
@@ -68,7 +69,7 @@ class Case:
 
     Attributes:
         name: of the case.
-        sides: "ours" (also "packed"), "theirs" → command.
+        sides: "ours" (also "packed"), "theirs", "equal" (compares both) → command.
         figures: rows of the table.
     """
 
@@ -184,7 +185,7 @@ def train_cases(settings: Settings) -> Iterator[Case]:
 
 
 def score_cases(settings: Settings, genome: str, snvs: int) -> Iterator[Case]:
-    """Yield the scoring of SNVs by Basset, start-up included."""
+    """Yield the scoring of SNVs by Basset with the same weights, start-up included."""
     ours = (*our_script(settings, "tfepi_variants.py"), "-q", "--stats", "SAD", "-f", genome)
     ours += ("-o", "scored/ours", "basset", "model", "snvs.vcf")
     sides = {"ours": Command(ours, made="scored/ours", items=snvs)}
@@ -192,12 +193,16 @@ def score_cases(settings: Settings, genome: str, snvs: int) -> Iterator[Case]:
         theirs = (*_their_script(settings, "basenji_sad.py"), "--stats", "SAD", "-f", genome)
         theirs += ("-o", "scored/theirs", "basenji_basset.json", "basenji_basset.h5", "snvs.vcf")
         sides["theirs"] = Command(theirs, made="scored/theirs", items=snvs, original=True)
+        both = ("scores", "scored/ours/scores.h5", "scored/theirs/sad.h5", "--genome", genome)
+        sides["equal"] = Command(our_driver(*both))
     best_recorded = 500 / 91  # of 91 to 125 CPU-seconds for 500
-    yield Case(
-        f"score {snvs} SNVs, Basset",
-        sides,
-        (Figure("SNVs per CPU-s", "items_per_cpu_s", 3, recorded=best_recorded),),
-    )
+    figures = [Figure("SNVs per CPU-s", "items_per_cpu_s", 3, recorded=best_recorded)]
+    if "equal" in sides:
+        what = "largest SAD difference / largest SAD"
+        figures.append(
+            Figure(what, "largest_difference", FLOAT16_STEP, "equal", less=True, limit=True)
+        )
+    yield Case(f"score {snvs} SNVs, Basset", sides, tuple(figures))
 
 
 def help_cases(settings: Settings) -> Iterator[Case]:

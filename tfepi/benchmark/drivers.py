@@ -1,6 +1,6 @@
-"""Our side of what a command line alone cannot time: reading, training steps, a fresh model.
+"""Our side of what a command line alone cannot do: reading, training steps, a model, a comparison.
 
-`python -m tfepi.benchmark.drivers read|train|model …` prints its figures as one line of JSON.
+`python -m tfepi.benchmark.drivers read|train|model|scores …` prints figures as one line of JSON.
 """
 
 import argparse
@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from tfepi.benchmark.clock import StepClock, timed_reading
+from tfrecords_tools.errors import InputFileError
 
 
 def read(args: argparse.Namespace) -> dict:
@@ -72,7 +73,7 @@ def train(args: argparse.Namespace) -> dict:
 
 
 def model(args: argparse.Namespace) -> dict:
-    """Write a preset's model with random weights as a run folder that predictors load."""
+    """Write a preset's model as a run folder; its weights are random or the original's."""
     from tfepi.params import read_params
     from tfepi.spec import Head, ModelSpec
     from tfepi.startup import import_tensorflow
@@ -81,11 +82,15 @@ def model(args: argparse.Namespace) -> dict:
     params, targets = read_params(args.params), read_targets(args.targets)
     import_tensorflow()
     import keras
+    import numpy as np
 
     from tfepi.models import bin_width, make_model
 
     keras.utils.set_random_seed(44)
     built = make_model(params.model, len(targets))
+    if args.weights:
+        with np.load(args.weights, allow_pickle=False) as weights:
+            built.set_weights([weights[f"arr_{i}"] for i in range(len(weights))])
     length, bins = built.get_layer("sequence").output.shape[1], built.output_shape[1]
     width = bin_width(params.model)
     spec = ModelSpec(
@@ -100,6 +105,33 @@ def model(args: argparse.Namespace) -> dict:
     spec.write(folder / "model.json")
     built.save(folder / "model_best.keras")
     return {"weights": built.count_params()}
+
+
+def scores(args: argparse.Namespace) -> dict:
+    """Compare our SAD with theirs; return the largest difference over the largest SAD.
+
+    Windows with N are left out: the original codes N as 0.25 here, and as 0 in training.
+    """
+    import h5py
+    import numpy as np
+
+    from tfrecords_tools.genome import Genome
+
+    with h5py.File(args.ours) as ours, h5py.File(args.theirs) as theirs:
+        if not np.array_equal(ours["pos"][:], theirs["pos"][:]):
+            raise InputFileError(f"{args.ours} and {args.theirs} are of different variants")
+        places = [(c.decode(), int(p) - 1) for c, p in zip(ours["chr"], ours["pos"], strict=True)]
+        a, b = ours["SAD"][:].astype("f8"), theirs["SAD"][:].astype("f8")
+    half = args.window // 2
+    with Genome(args.genome) as genome:
+        whole = [(genome.indices(c, p - half, p + half + 1) < 4).all() for c, p in places]
+    a, b = a[whole], b[whole]
+    if not b.any():
+        raise InputFileError(f"all scores in {args.theirs} are 0: nothing is compared")
+    return {
+        "compared": len(b),
+        "largest_difference": float(np.abs(a - b).max() / np.abs(b).max()),
+    }
 
 
 def parser() -> argparse.ArgumentParser:
@@ -126,7 +158,14 @@ def parser() -> argparse.ArgumentParser:
     one.add_argument("params")
     one.add_argument("targets")
     one.add_argument("-o", dest="out", required=True)
+    one.add_argument("--weights", help="of the original, .npz")
     one.set_defaults(work=model)
+    one = commands.add_parser("scores", help="largest difference of SAD over the largest SAD")
+    one.add_argument("ours")
+    one.add_argument("theirs")
+    one.add_argument("--genome", required=True, help="FASTA")
+    one.add_argument("--window", type=int, default=1344, help="bp")
+    one.set_defaults(work=scores)
     return p
 
 

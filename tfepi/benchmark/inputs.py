@@ -57,10 +57,12 @@ def prepare(settings: Settings, work: Path, run: Callable[[Command], object]) ->
     if chosen & {"train", "score"}:
         write_json(work / "basenji_basset.json", basenji_params(len(targets), settings.batch))
     if "score" in chosen:
-        run(Command(our_driver("model", "basset", "targets.txt", "-o", "model")))
+        ours = ("model", "basset", "targets.txt", "-o", "model")
         if settings.basenji_python:
             options = ("model", "basenji_basset.json", "-o", "basenji_basset.h5")
             run(their_driver(settings, *options))
+            ours += ("--weights", "basenji_basset.npz")
+        run(Command(our_driver(*ours)))
     return genome, snvs
 
 

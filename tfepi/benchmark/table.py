@@ -21,7 +21,7 @@ def rows(case: Case, runs: dict[str, list[dict]]) -> list[dict]:
 
 def _row(case: Case, figure: Figure, runs: dict[str, list[dict]]) -> dict:
     ours = [run[figure.key] for run in runs[figure.side]]
-    theirs = [run[figure.key] for run in runs.get("theirs", [])]
+    theirs = [run[figure.key] for run in runs.get("theirs", []) if figure.key in run]
     value = median(ours) if ours else None
     measured = median(theirs) if theirs else None
     ratios = [_ratio(a, b, figure.less) for a, b in zip(ours, theirs, strict=False)]
