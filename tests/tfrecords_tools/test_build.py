@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -92,6 +93,41 @@ def test_workers_do_not_change_the_bytes(genome_folder, tmp_path):
     make(genome_folder, tmp_path / "one")
     make(genome_folder, tmp_path / "two", workers=2)
     assert content(tmp_path / "one") == content(tmp_path / "two")
+
+
+def test_no_process_imports_tensorflow(genome_folder, tmp_path):
+    """A TensorFlow that cannot be imported, nor Keras, stands before the real ones."""
+    for name in ("tensorflow", "keras"):
+        (tmp_path / "path" / name).mkdir(parents=True)
+        (tmp_path / "path" / name / "__init__.py").write_text("raise SystemExit('imported')\n")
+    root = Path(__file__).parents[2]
+    script = root / "scripts" / "tfepi_data.py"
+    options = [
+        "-q",
+        "-p",
+        "2",
+        "-l",
+        "256",
+        "-w",
+        "32",
+        "-r",
+        "100",
+        "-v",
+        "chr2",
+        "-t",
+        "chr3",
+        "genome.fa",
+        "targets.txt",
+    ]
+    done = subprocess.run(
+        [sys.executable, script, *options, "-o", tmp_path / "data"],
+        cwd=genome_folder,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path / "path"), str(root)])},
+        capture_output=True,
+        text=True,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert Data.open(tmp_path / "data").counts["train"] > 0
 
 
 def test_statistics_and_manifest_tell_what_is_there(small_data):
