@@ -8,7 +8,7 @@ from tfrecords_tools import command
 
 
 def parser() -> argparse.ArgumentParser:
-    p = argparse.ArgumentParser(
+    p = command.Parser(
         description=__doc__ + " Without an interpreter that has the original installed, its "
         "recorded figures stand in. Writes table.md and results.json."
     )
@@ -54,7 +54,7 @@ def work(args: argparse.Namespace) -> None:
 
 def main(argv: list[str] | None = None) -> int:
     args = parser().parse_args(argv)
-    return command.run(lambda: work(args), args.quiet)
+    return command.run(lambda: work(args), args.quiet, resumable=False)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from tfrecords_tools import command
 
 
 def parser() -> argparse.ArgumentParser:
-    p = argparse.ArgumentParser(description=__doc__)
+    p = command.Parser(description=__doc__)
     p.add_argument("data", help="data folder")
     p.add_argument("-o", dest="out", default="baseline_out", help="output folder [%(default)s]")
     p.add_argument("-t", "--targets", nargs="+", help="identifiers or indexes [all]")

@@ -7,7 +7,7 @@ from tfrecords_tools import command
 
 
 def parser() -> argparse.ArgumentParser:
-    p = argparse.ArgumentParser(description=__doc__)
+    p = command.Parser(description=__doc__)
     p.add_argument("model", help=".keras file or run folder")
     p.add_argument("-o", dest="out", required=True, help="folder of the SavedModel")
     p.add_argument("--overwrite", action="store_true", help="remove earlier results first")
@@ -33,7 +33,7 @@ def work(args: argparse.Namespace) -> None:
 
 def main(argv: list[str] | None = None) -> int:
     args = parser().parse_args(argv)
-    return command.run(lambda: work(args), args.quiet)
+    return command.run(lambda: work(args), args.quiet, resumable=False)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from tfrecords_tools import command
 
 def parser() -> argparse.ArgumentParser:
     """Return the command's options."""
-    p = argparse.ArgumentParser(
+    p = command.Parser(
         description="Simulate a genome (FASTA), its tracks (bigWig), peaks and regions (BED) and "
         "variants (VCF) with known effects (effects.tsv). The same seed gives the same bytes."
     )
@@ -20,7 +20,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--variants", type=int, help="number of variants [400]")
     p.add_argument("--depth", type=float, help="reads per unit of signal; more is less noise [1]")
     p.add_argument("--overwrite", action="store_true", help="remove earlier results first")
-    p.add_argument("--seed", type=int, default=44, help="random seed [%(default)s]")
+    p.add_argument("--seed", type=command.whole_seed, default=44, help="random seed [%(default)s]")
     p.add_argument("-q", "--quiet", action="store_true", help="no progress bar")
     return p
 
@@ -46,7 +46,7 @@ def work(args: argparse.Namespace) -> None:
 def main(argv: list[str] | None = None) -> int:
     """Run the command; return its exit status."""
     args = parser().parse_args(argv)
-    return command.run(lambda: work(args), args.quiet)
+    return command.run(lambda: work(args), args.quiet, resumable=False)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from tfrecords_tools import command
 
 
 def parser() -> argparse.ArgumentParser:
-    p = argparse.ArgumentParser(description=__doc__)
+    p = command.Parser(description=__doc__)
     p.add_argument("params", help="params.json the model was trained with, or a preset")
     p.add_argument("model", help=".keras file, run folder or SavedModel folder")
     p.add_argument("data", help="data folder")
@@ -23,7 +23,7 @@ def parser() -> argparse.ArgumentParser:
     b.add_argument("--bootstrap", type=int, default=1000, help="resamples; 0: none [%(default)s]")
     b.add_argument("--bootstrap_ranks", type=int, default=200, help="of rank statistics [200]")
     b.add_argument("--block_bp", type=int, help="block size [largest that gives 20 blocks]")
-    p.add_argument("--no_figures", "--no-figures", action="store_true")
+    p.add_argument("--no_figures", "--no-figures", action="store_true", help="none")
     command.add_common(p)
     return p
 
@@ -53,10 +53,12 @@ def work(args: argparse.Namespace) -> None:
     head, *_ = prepare(spec, data, request, matching.stated_sizes(params.model))
     inputs = {"params": find_params(args.params), "data": data.folder / "statistics.json"}
     inputs |= matching.model_files(args.model)
+    files.check_folder(args.out, args.resume, args.overwrite)
+    predictor = load_predictor(args.model, args.batch_size)
+    stated = matching.stated_sizes(params.model, defaults=True)
+    prepare(spec, data, request, stated)
     out = files.claim_folder(args.out, args.resume, args.overwrite)
     with files.run_record(out, inputs, seed=args.seed, data_sha256=data.manifest_sha256) as record:
-        predictor = load_predictor(args.model, args.batch_size)
-        stated = matching.stated_sizes(params.model, defaults=True)
         plan = matching.without_paths(record["inputs"]) | {"manifest": data.manifest_sha256}
         outcome = run_test(predictor, data, out, request, stated, plan, args.quiet)
         if not args.no_figures:

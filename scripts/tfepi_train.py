@@ -7,9 +7,9 @@ from tfrecords_tools import command
 
 
 def parser() -> argparse.ArgumentParser:
-    p = argparse.ArgumentParser(description=__doc__)
+    p = command.Parser(description=__doc__)
     p.add_argument("params", help="params.json, or the name of a preset")
-    p.add_argument("data", help="folder written by tfepi_data.py")
+    p.add_argument("data", nargs="+", help="folders written by tfepi_data.py, of the same targets")
     p.add_argument("-o", dest="out", required=True, help="run folder")
     p.add_argument("--targets", default="", help="identifiers or indices, comma-separated [all]")
     p.add_argument("--train_label", default="train", help="[%(default)s]")
@@ -33,11 +33,12 @@ def work(args: argparse.Namespace) -> None:
     from tfepi.params import read_params
     from tfepi.startup import import_tensorflow
     from tfrecords_tools.data import Data
+    from tfrecords_tools.joined import join
 
     params = read_params(args.params)
-    if args.epochs:
+    if args.epochs is not None:
         params = replace(params, train=replace(params.train, train_epochs_max=args.epochs))
-    data = Data.open(args.data)
+    data = join([Data.open(folder) for folder in args.data])
     for label in (args.train_label, args.valid_label):
         data.shards(label)
     import_tensorflow()

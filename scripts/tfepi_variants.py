@@ -7,7 +7,7 @@ from tfrecords_tools import command
 
 
 def parser() -> argparse.ArgumentParser:
-    p = argparse.ArgumentParser(description=__doc__)
+    p = command.Parser(description=__doc__)
     p.add_argument("params", nargs="?", help="params.json the model was trained with, or a preset")
     p.add_argument("model", nargs="?", help=".keras file, run folder or SavedModel folder")
     p.add_argument("vcf", nargs="?", help="VCF, VCF.gz or BCF, sorted")
@@ -48,7 +48,9 @@ def work(args: argparse.Namespace) -> None:
     head = spec.head(args.head)
     options.check_stated(matching.stated_sizes(read_params(args.params).model), spec, head)
     names = ("rc", "ref_policy", "indel_align", "head", "untransform")
-    batch_size = args.batch_size or options.default_batch_size(spec, head)
+    batch_size = args.batch_size
+    if batch_size is None:
+        batch_size = options.default_batch_size(spec, head)
     folder = scoring.score_vcf(
         lambda: load_predictor(args.model, batch_size),
         spec,

@@ -1,6 +1,7 @@
 """params.json: the train and model sections as validated values.
 
-Nothing is ignored: a key that no part understands is an error that names it.
+A key that no part understands is an error that names it. Basenji's `num_gpu` alone is passed
+over: devices are chosen by the command.
 """
 
 from dataclasses import dataclass, field, fields
@@ -17,7 +18,20 @@ _CYCLE = (
     "final_learning_rate",
     "train_epochs_cycle1",
 )
-_POSITIVE = ("batch_size", "shuffle_buffer", "learning_rate", "train_epochs_max")
+_POSITIVE = (
+    "batch_size",
+    "shuffle_buffer",
+    "learning_rate",
+    "clip_norm",
+    "global_clipnorm",
+    "train_epochs_max",
+    "train_epochs_cycle1",
+    "decay_steps",
+    "steps_per_epoch",
+)
+_NOT_NEGATIVE = ("weight_decay", "patience", "train_epochs_min", "warmup_steps")
+OPTIMIZERS = ("sgd", "momentum", "adam", "adamw")
+LOSSES = ("poisson", "mse", "bce")
 
 
 @dataclass(frozen=True)
@@ -68,11 +82,28 @@ class TrainParams:
                 raise ConfigError(
                     f"params.json train.{f.name} is {value!r}, want a {_NOUN[kinds[0]]}"
                 )
-        for name in _POSITIVE:
-            if getattr(self, name) <= 0:
-                raise ConfigError(
-                    f"params.json train.{name} is {getattr(self, name)}, want above 0"
-                )
+        for names, lowest in ((_POSITIVE, "above 0"), (_NOT_NEGATIVE, "at least 0")):
+            for name in names:
+                value = getattr(self, name)
+                if value is not None and (value < 0 or (value == 0 and names is _POSITIVE)):
+                    raise ConfigError(f"params.json train.{name} is {value}, want {lowest}")
+        for key, value, choices in (
+            ("optimizer", self.optimizer, OPTIMIZERS),
+            # The original tools would train with Poisson instead.
+            ("loss", self.loss, LOSSES),
+            ("augment_per", self.augment_per, ("example", "batch")),
+        ):
+            if value not in choices:
+                raise unknown(key, value, choices, "in train of params.json")
+        if self.clip_norm is not None and self.global_clipnorm is not None:
+            raise ConfigError(
+                "params.json train has both clip_norm and global_clipnorm: leave one out"
+            )
+        if self.weight_decay and self.optimizer != "adamw":
+            raise ConfigError(
+                f"params.json train.weight_decay is {self.weight_decay}, but {self.optimizer!r} "
+                'has none: use "adamw", or leave it out'
+            )
         cycle = [name for name in _CYCLE if getattr(self, name) is not None]
         if cycle and len(cycle) < len(_CYCLE):
             missing = next(n for n in _CYCLE if n not in cycle)
@@ -146,13 +177,17 @@ def parse_params(value: dict, where: str = "params.json") -> Params:
             raise unknown("section", key, ("train", "model"), f"in {where}")
     if not isinstance(value.get("model"), dict):
         raise ConfigError(f"{where} has no 'model' section")
+    if not isinstance(value.get("train", {}), dict):
+        raise ConfigError(f"{where}: train is {value['train']!r}, want a section")
     train = dict(value.get("train", {}))
+    if "clipnorm" in train and "clip_norm" in train:
+        raise ConfigError(f"{where}: train has both clipnorm and clip_norm: leave one out")
     if "clipnorm" in train:
-        train.setdefault("clip_norm", train.pop("clipnorm"))
+        train["clip_norm"] = train.pop("clipnorm")
     for key in train:
         if key in _NOT_YET:
             raise ConfigError(f"{where}: train.{key} is not supported yet: remove it")
-    train.pop("num_gpu", None)  # devices are chosen by the command, not by the model's file
+    train.pop("num_gpu", None)
     allowed = [f.name for f in fields(TrainParams)]
     for key in train:
         if key not in allowed:

@@ -1,5 +1,6 @@
 """Predictors of model files: Keras models and SavedModels, behind one contract."""
 
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,8 @@ def spec_path(model: str | Path) -> Path:
     model = Path(model)
     if not model.exists():
         raise InputFileError(f"model {model} does not exist: check the path")
+    if model.is_dir() and (model / "variables").is_dir() and not is_saved_model(model):
+        raise InputFileError(f"SavedModel {model} has no saved_model.pb: export it again")
     if model.is_dir():
         found = model / (SAVED_MODEL_SPEC if is_saved_model(model) else "model.json")
     elif model.suffix == ".keras":
@@ -55,6 +58,22 @@ def load_predictor(model: str | Path, batch_size: int = 64) -> Predictor:
     return KerasPredictor(load_keras(path), spec, batch_size)
 
 
+def keras_file(model: str | Path) -> Path:
+    """Return the .keras file of a run folder (its best), or the file itself.
+
+    Raises:
+        InputFileError: there is none.
+    """
+    path = Path(model)
+    if path.is_dir() and is_saved_model(path):
+        raise InputFileError(f"{path} is a SavedModel: name the run folder it was exported from")
+    if path.is_dir():
+        path = path / "model_best.keras"
+    if not path.exists():
+        raise InputFileError(f"model {path} does not exist: has the training finished an epoch?")
+    return path
+
+
 def load_keras(model: str | Path):
     """Return the Keras model of a .keras file or of a run folder (its best), not compiled.
 
@@ -68,16 +87,20 @@ def load_keras(model: str | Path):
 
     import tfepi.layers  # noqa: F401 - registers the layers
 
-    path = Path(model)
-    if path.is_dir():
-        path = path / "model_best.keras"
-    if not path.exists():
-        raise InputFileError(f"model {path} does not exist: has the training finished an epoch?")
+    path = keras_file(model)
+    if not zipfile.is_zipfile(path):
+        raise InputFileError(
+            f"cannot load model {path}: it is no .keras archive, or truncated; copy it again"
+        )
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
-    except (ValueError, OSError, KeyError) as error:
-        reason = str(error).splitlines()[0][:200]
-        raise InputFileError(f"cannot load model {path}: {reason}") from None
+    except (ValueError, OSError, KeyError, TypeError, zipfile.BadZipFile) as error:
+        raise _damaged(path, error) from None
+
+
+def _damaged(path: Path, error: Exception) -> InputFileError:
+    reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
+    return InputFileError(f"cannot load model {path}: {reason}; copy or make it again")
 
 
 class _Batched:
@@ -142,8 +165,12 @@ class SavedModelPredictor(_Batched):
         from tfepi.startup import import_tensorflow
 
         super().__init__(spec, batch_size)
-        self._loaded = import_tensorflow().saved_model.load(str(path))  # kept: signatures are weak
-        self._function = self._loaded.signatures["serving_default"]
+        tf = import_tensorflow()
+        try:
+            self._loaded = tf.saved_model.load(str(path))  # kept: signatures are weak
+            self._function = self._loaded.signatures["serving_default"]
+        except (ValueError, OSError, KeyError, IndexError, tf.errors.OpError) as error:
+            raise _damaged(path, error) from None
 
     def _call(self, batch):
         sequence = batch["sequence"]

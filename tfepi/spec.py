@@ -193,8 +193,7 @@ class AveragedPredictor:
     """
 
     def __init__(self, predictor: Predictor, rc: bool = False, shifts: tuple[int, ...] = (0,)):
-        if not shifts:
-            raise ConfigError("shifts is empty: name at least one, for instance 0")
+        check_shifts(predictor.spec, shifts)
         self.spec = predictor.spec
         self._predictor = predictor
         self._variants = [(s, r) for s in shifts for r in ((False, True) if rc else (False,))]
@@ -215,6 +214,21 @@ class AveragedPredictor:
         return {
             k: (v / np.float32(len(self._variants))).astype(np.float32) for k, v in total.items()
         }
+
+
+def check_shifts(spec: ModelSpec, shifts: tuple[int, ...]) -> None:
+    """Check that there are shifts, each below half the model's sequence.
+
+    Raises:
+        ConfigError: none, or one too large.
+    """
+    if not shifts:
+        raise ConfigError("shifts is empty: name at least one, for instance 0")
+    largest = max(map(abs, shifts))
+    if largest >= spec.seq_length // 2:
+        raise ConfigError(
+            f"shifts reach {largest} bp: want less than half the window of {spec.seq_length} bp"
+        )
 
 
 def shift_sequence(sequence: np.ndarray, shift: int, rc: bool = False) -> np.ndarray:

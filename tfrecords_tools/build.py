@@ -11,13 +11,14 @@ import os
 import shutil
 import threading
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from tfrecords_tools import coverage
-from tfrecords_tools.errors import InputFileError, UnfinishedError
+from tfrecords_tools.errors import InputFileError, TfepiError, UnfinishedError
 from tfrecords_tools.files import (
     atomic_path,
     claim_folder,
@@ -25,11 +26,18 @@ from tfrecords_tools.files import (
     remove_parts,
     run_record,
     same_identity,
+    sha256,
     write_json,
 )
 from tfrecords_tools.genome import Genome
 from tfrecords_tools.intervals import Interval
-from tfrecords_tools.manifest import read_manifest, shard_entry, write_layout, write_manifest
+from tfrecords_tools.manifest import (
+    LAYOUT,
+    read_manifest,
+    shard_entry,
+    write_layout,
+    write_manifest,
+)
 from tfrecords_tools.plan import Plan
 from tfrecords_tools.progress import progress
 from tfrecords_tools.records import RecordWriter, sequence_features
@@ -115,6 +123,7 @@ def build(
             _run(pool, coverage.run_job, jobs, "coverage", "window", lambda j: len(j.starts), quiet)
             tracks = coverage.summarise(jobs)
             shards = _shard_jobs(plan, out, [t.limit for t in tracks])
+            Genome(plan.fasta, work).close()  # indexed once, if it must be, not in every job
             _run(pool, write_shard, shards, "records", "record", lambda j: len(j.windows), quiet)
         _warn_clipped(plan, tracks)
         write_layout(out, plan)
@@ -134,10 +143,17 @@ def _warn_clipped(plan: Plan, tracks: list[coverage.TrackSummary]) -> None:
 
 
 def _finished(out: Path, fingerprint: dict) -> dict | None:
+    """Return the manifest of a folder that is whole."""
     manifest = read_manifest(out)
     if manifest is None:
         return None
     _same(manifest, fingerprint, out)
+    hashes = {f"tfrecords/{s['file']}": s["sha256"] for s in manifest["shards"]}
+    for name in (*LAYOUT, *hashes):
+        path = out / name
+        if not path.is_file() or (name in hashes and sha256(path) != hashes[name]):
+            log.info("%s is missing or damaged: building %s again", path, out)
+            return None
     return manifest
 
 
@@ -148,7 +164,7 @@ def _begin(work: Path, fingerprint: dict) -> None:
         _same(read_json(path), fingerprint, work.parent)
         return
     work.mkdir(parents=True, exist_ok=True)
-    write_json(path, fingerprint)
+    write_json(path, {"format": "tfepi-build", "format_version": 1} | fingerprint)
 
 
 def _same(old: dict, new: dict, out: Path) -> None:
@@ -212,9 +228,15 @@ def _run(pool, function, jobs, label, unit, size, quiet) -> None:
             for job in waiting:
                 bar.update(function(job))
             return
-        futures: list[Future] = [pool.submit(function, job) for job in waiting]
-        for future in as_completed(futures):
-            bar.update(future.result())
+        try:
+            futures: list[Future] = [pool.submit(function, job) for job in waiting]
+            for future in as_completed(futures):
+                bar.update(future.result())
+        except BrokenProcessPool:
+            raise TfepiError(
+                f"a worker process was killed while writing {label} (was memory short?): run the "
+                "same command with --resume, with fewer processes (-p)"
+            ) from None
 
 
 def _shard_jobs(plan: Plan, out: Path, limits: list[float]) -> list[ShardJob]:
@@ -240,7 +262,7 @@ def write_shard(job: ShardJob) -> int:
     options = job.plan_options
     targets = _shard_targets(job)
     with (
-        Genome(job.fasta) as genome,
+        Genome(job.fasta, job.folder) as genome,
         atomic_path(job.path) as part,
         RecordWriter(part, compressed=options.encoding == "index") as writer,
     ):

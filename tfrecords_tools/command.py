@@ -3,6 +3,7 @@
 Imports nothing heavy, so that `--help` answers at once.
 """
 
+import argparse
 import errno
 import logging
 import sys
@@ -14,8 +15,28 @@ BAD_INPUT = 2
 INTERRUPTED = 130
 
 
-def run(work: Callable[[], object], quiet: bool = False) -> int:
+class Parser(argparse.ArgumentParser):
+    """An ArgumentParser that says what is wrong in one line, as every other error is said."""
+
+    def error(self, message: str):
+        """Write the line and exit with status 2."""
+        self.exit(BAD_INPUT, f"error: {message} (see {self.prog} --help)\n")
+
+
+def whole_seed(text: str) -> int:
+    """Return a random seed from 0 to 2^32 − 1, which every generator takes."""
+    if not text.isdecimal() or int(text) >= 1 << 32:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 0 to 4294967295")
+    return int(text)
+
+
+def run(work: Callable[[], object], quiet: bool = False, resumable: bool = True) -> int:
     """Call `work` and turn what can go wrong into one line on stderr and an exit status.
+
+    Args:
+        work: what the command does.
+        quiet: log warnings and errors only.
+        resumable: whether the command has --resume, which is then advised.
 
     Returns:
         0 on success, 2 after a TfepiError or an error of the operating system (file,
@@ -26,6 +47,7 @@ def run(work: Callable[[], object], quiet: bool = False) -> int:
         format="%(levelname)s: %(message)s",
         stream=sys.stderr,
     )
+    again = "with --resume to go on" if resumable else "with --overwrite"
     try:
         work()
         sys.stdout.flush()
@@ -38,13 +60,13 @@ def run(work: Callable[[], object], quiet: bool = False) -> int:
         if error.errno == errno.ENOSPC:
             return _fail(
                 f"no space left on the device while writing {error.filename or 'the output'}: "
-                "free some space, then run the same command with --resume"
+                f"free some space, then run the same command {again}"
             )
         if error.errno is None and not error.filename:
             raise
         return _fail(str(error))
     except KeyboardInterrupt:
-        sys.stderr.write("interrupted: run the same command with --resume to go on\n")
+        sys.stderr.write(f"interrupted: run the same command {again}\n")
         return INTERRUPTED
     return 0
 
@@ -58,7 +80,7 @@ def add_common(parser, seed: bool = True) -> None:
     """Add the options every command shares: -q, --seed, --resume, --overwrite."""
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress bars or notes")
     if seed:
-        parser.add_argument("--seed", type=int, default=44, help="random seed [%(default)s]")
+        parser.add_argument("--seed", type=whole_seed, default=44, help="random seed [%(default)s]")
     again = parser.add_mutually_exclusive_group()
     again.add_argument("--resume", action="store_true", help="go on where a run was stopped")
     again.add_argument("--overwrite", action="store_true", help="remove earlier results first")

@@ -5,7 +5,9 @@ long stretches, pools, and writes rows into the track's file `signal/{track}.f2`
 [windows, bins] in record order; its marker `done/{track}-{block}.json` follows.
 """
 
+import errno
 import itertools
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -106,7 +108,11 @@ def signal_file(folder: Path, track: int) -> Path:
 
 
 def allocate(folder: Path, tracks: int, total: int, bins: int) -> None:
-    """Make each track's file with its final size, sparse where the file system can."""
+    """Make each track's file with its final size, sparse where the file system can.
+
+    The files are written with `pwrite`, since a full disk would end a process that writes to
+    a memory map.
+    """
     (folder / "signal").mkdir(parents=True, exist_ok=True)
     (folder / "done").mkdir(exist_ok=True)
     size = total * bins * 2
@@ -125,26 +131,35 @@ def run_job(job: SignalJob) -> int:
 
     Raises:
         InputFileError: the track cannot be read, or its values do not suit the statistic.
+        OSError: the disk is full.
     """
-    out = np.memmap(
-        signal_file(job.folder, job.track), np.float16, "r+", shape=(job.total, job.bins)
-    )
     track = open_track(job.file)
     summary = _Summary(job)
-    for chrom, first, end in job.chroms:
-        black = job.blacklist.get(chrom, np.zeros((0, 2), np.int64))
-        for low, high in _stretches(job.starts[first:end], job.length):
-            starts = job.starts[first + low : first + high]
-            begin, stop = int(starts[0]), int(starts[-1]) + job.length
-            values = track.values(chrom, begin, stop)
-            inside = intersect_array(np.array([[begin, stop]]), black) - begin
-            bins = stretch_values(values, starts - begin, job.length, job.pooling, inside)
-            summary.add(bins)
-            out[job.rows[first + low : first + high]] = bins
+    with open(signal_file(job.folder, job.track), "r+b", buffering=0) as out:
+        for chrom, first, end in job.chroms:
+            black = job.blacklist.get(chrom, np.zeros((0, 2), np.int64))
+            for low, high in _stretches(job.starts[first:end], job.length):
+                starts = job.starts[first + low : first + high]
+                begin, stop = int(starts[0]), int(starts[-1]) + job.length
+                values = track.values(chrom, begin, stop)
+                inside = intersect_array(np.array([[begin, stop]]), black) - begin
+                bins = stretch_values(values, starts - begin, job.length, job.pooling, inside)
+                summary.add(bins)
+                _store(out.fileno(), job.rows[first + low : first + high], bins)
+        os.fsync(out.fileno())
     track.close()
-    out.flush()
     write_json(job.marker, summary.to_json())
     return len(job.starts)
+
+
+def _store(file: int, rows: np.ndarray, bins: np.ndarray) -> None:
+    """Write each window's bins at its row."""
+    size = bins.shape[1] * bins.itemsize
+    data = memoryview(bins.view(np.uint8)).cast("B")
+    for number, offset in enumerate((rows * size).tolist()):
+        row = data[number * size : (number + 1) * size]
+        if os.pwrite(file, row, offset) < size:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def _stretches(starts: np.ndarray, length: int) -> list[tuple[int, int]]:

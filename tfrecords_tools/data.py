@@ -120,7 +120,7 @@ class Data:
             if path.stat().st_size != entry["bytes"]:
                 raise InputFileError(
                     f"shard {path} has {path.stat().st_size} bytes, the manifest says "
-                    f"{entry['bytes']}: it is damaged; build the data again"
+                    f"{entry['bytes']}: it is damaged, rebuild it with --resume"
                 )
 
     def _checked_record(self, shard: Path) -> dict[str, bytes]:
@@ -137,6 +137,11 @@ class Data:
             )
         self._sequence(features, shard, 0)
         return features
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """The folders that records come from."""
+        return (self.folder,)
 
     @property
     def labels(self) -> list[str]:

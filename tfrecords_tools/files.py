@@ -16,6 +16,7 @@ from tfrecords_tools.errors import InputFileError, UnfinishedError
 
 WHOLE_HASH_LIMIT = 1 << 30
 END_BYTES = 16 << 20
+MARKER = ".tfepi"
 _VERSIONED = ("tfepi", "tensorflow", "keras", "numpy", "pysam", "pyBigWig", "h5py", "pandas")
 
 
@@ -63,11 +64,24 @@ def read_json(path: str | os.PathLike) -> dict:
     """Read a JSON object.
 
     Raises:
-        InputFileError: the file is missing, not JSON (with line and column), or no object.
+        InputFileError: the file is missing, not JSON (with line and column), no object, or has
+            NaN, infinity or a key twice.
     """
     existing(path)
+
+    def constant(name: str):
+        raise InputFileError(f"{path} has the number {name}: want a finite one")
+
+    def once(pairs: list[tuple[str, object]]) -> dict:
+        value = dict(pairs)
+        for key, _ in pairs if len(value) < len(pairs) else ():
+            if sum(k == key for k, _ in pairs) > 1:
+                raise InputFileError(f"{path} has the key {key!r} twice: leave one out")
+        return value
+
     try:
-        value = json.loads(Path(path).read_text())
+        text = Path(path).read_text()
+        value = json.loads(text, parse_constant=constant, object_pairs_hook=once)
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise InputFileError(f"{path} is not valid JSON: {error}") from None
     if not isinstance(value, dict):
@@ -137,25 +151,44 @@ def same_identity(old: dict, new: dict) -> bool:
     }
 
 
-def claim_folder(path: str | os.PathLike, resume: bool, overwrite: bool) -> Path:
-    """Make an output folder, or refuse one that has results.
+def check_folder(path: str | os.PathLike, resume: bool = False, overwrite: bool = False) -> Path:
+    """Return an output folder's path after checking that it may be written.
 
-    A folder with any file other than hidden leftovers counts as having results.
+    A folder with any file but hidden leftovers and run.json counts as having results. Only a folder
+    that was claimed here while it was empty, and has the marker of that, is ever written again.
 
     Raises:
-        UnfinishedError: it has results and neither resume nor overwrite was asked for.
+        UnfinishedError: it has results and neither resume nor overwrite was asked for, or it was
+            not made here, or overwrite would remove the working directory.
     """
     path = Path(path)
     if path.exists() and not path.is_dir():
         raise UnfinishedError(f"output {path} is a file: name a folder")
-    if path.is_dir() and any(not p.name.startswith(".") for p in path.iterdir()):
-        if overwrite:
-            shutil.rmtree(path)
-        elif not resume:
-            raise UnfinishedError(
-                f"output folder {path} has results: use --resume to go on, --overwrite to redo"
-            )
+    names = {p.name for p in path.iterdir()} if path.is_dir() else set()
+    if all(name.startswith(".") or name == "run.json" for name in names):
+        return path
+    if not (resume or overwrite):
+        raise UnfinishedError(
+            f"output folder {path} has results: use --resume to go on, --overwrite to redo"
+        )
+    if not (path / MARKER).exists():
+        raise UnfinishedError(
+            f"output folder {path} has files that tfepi did not make: name another folder"
+        )
+    if overwrite and path.resolve() in (Path.cwd(), *Path.cwd().parents):
+        raise UnfinishedError(
+            f"output folder {path} holds the working directory: overwrite it from elsewhere"
+        )
+    return path
+
+
+def claim_folder(path: str | os.PathLike, resume: bool, overwrite: bool) -> Path:
+    """Make an output folder, emptied if `overwrite`, or refuse it as `check_folder` does."""
+    path = check_folder(path, resume, overwrite)
+    if overwrite and path.is_dir():
+        shutil.rmtree(path)
     path.mkdir(parents=True, exist_ok=True)
+    (path / MARKER).touch()
     return path
 
 

@@ -4,7 +4,9 @@ Base indices are A 0, C 1, G 2, T 3 and 4 for anything else (N, IUPAC letters, p
 whatever the case. One-hot codes have four channels; index 4 is all zeros.
 """
 
+import contextlib
 import gzip
+import logging
 import os
 import tempfile
 from collections.abc import Sequence
@@ -14,7 +16,7 @@ import numpy as np
 import pysam
 
 from tfrecords_tools.errors import InputFileError
-from tfrecords_tools.files import existing
+from tfrecords_tools.files import atomic_path, existing
 
 UNKNOWN = 4
 _NEAR = 1 << 12
@@ -26,6 +28,7 @@ _TO_BASE = np.frombuffer(b"ACGTN", np.uint8)
 _COMPLEMENT = np.array([3, 2, 1, 0, 4], np.uint8)
 _BGZF_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
 _ONE_HOT = np.eye(5, 4, dtype=np.float32)
+log = logging.getLogger(__name__)
 
 
 def encode(sequence: bytes | str) -> np.ndarray:
@@ -54,7 +57,8 @@ class Genome:
 
     Args:
         path: the FASTA. Its .fai (and .gzi) is used if it is there and not older; else an
-            index is made beside the file, or in a temporary folder where that is read-only.
+            index is made beside the file, or in `scratch` where that is read-only.
+        scratch: folder for such an index, used again if it is there; else a temporary one.
 
     Attributes:
         chroms: chromosome name → length in bp, in the order of the file.
@@ -64,7 +68,7 @@ class Genome:
             truncated against its index, duplicate names.
     """
 
-    def __init__(self, path: str | Path):
+    def __init__(self, path: str | Path, scratch: Path | None = None):
         self.path = existing(path, "FASTA file")
         with open(self.path, "rb") as handle:
             start = handle.read(18)
@@ -77,8 +81,7 @@ class Genome:
             raise InputFileError(
                 f"{path} is no FASTA file: it starts with {start[:10]!r}, want '>'"
             )
-        self._scratch = None
-        fai, gzi = self._indexed()
+        fai, gzi = self._indexed(scratch)
         try:
             with _quiet_htslib():
                 self._file = pysam.FastaFile(
@@ -91,45 +94,70 @@ class Genome:
             raise InputFileError(f"{path} holds no sequence")
         self.chroms: dict[str, int] = dict(zip(names, self._file.lengths, strict=True))
 
-    def _indexed(self) -> tuple[str, str | None]:
-        fai, gzi = f"{self.path}.fai", f"{self.path}.gzi"
-        if not Path(fai).exists() or (self._gzip and not Path(gzi).exists()):
-            if not os.access(self.path.parent, os.W_OK):
-                self._scratch = tempfile.TemporaryDirectory(prefix="tfepi-fai-")
-                fai = os.path.join(self._scratch.name, "index.fai")
-                gzi = os.path.join(self._scratch.name, "index.gzi")
-            self._index(fai, ["--gzi-idx", gzi] if self._gzip else [])
-        if not self._matches(fai):
+    def _indexed(self, scratch: Path | None) -> tuple[str, str | None]:
+        """Return the paths of the .fai and, of a bgzip, the .gzi, after making what is needed."""
+        files = self._index_files(self.path.parent)
+        current = self._current(files)
+        if not current and not os.access(self.path.parent, os.W_OK):
+            if scratch is None:
+                self._temporary = tempfile.TemporaryDirectory(prefix="tfepi-fai-")
+                scratch = Path(self._temporary.name)
+            files = self._index_files(scratch)
+            current = self._current(files)
+        if not current:
+            self._index(*files)
+        if not self._matches(files[0]):
             raise InputFileError(
-                f"{self.path} does not have the size its index {fai} says: the FASTA is truncated "
-                "or the index is another file's; fetch the FASTA again or remove the index"
+                f"{self.path} does not have the size its index {files[0]} says: the FASTA is "
+                "truncated or the index is another file's; fetch the FASTA again or remove the "
+                "index"
             )
-        return fai, gzi if self._gzip else None
+        return str(files[0]), str(files[1]) if self._gzip else None
 
-    def _index(self, fai: str, extra: list[str]) -> None:
-        """Write the .fai; htslib drops repeated names with a warning only, here it is an error."""
-        try:
-            with _quiet_htslib():
-                pysam.faidx("--fai-idx", fai, *extra, str(self.path))
-        except pysam.SamtoolsError:
-            raise InputFileError(
-                f"cannot index FASTA {self.path}: its lines are of unequal length or the file is "
-                "truncated; fetch it again"
-            ) from None
-        headers, last = 0, b"\n"
-        with (gzip.open if self._gzip else open)(self.path, "rb") as handle:
-            while chunk := handle.read(1 << 24):
-                headers += (last + chunk).count(b"\n>")
-                last = chunk[-1:]
-        indexed = len(Path(fai).read_text().splitlines())
-        if headers != indexed:
-            Path(fai).unlink()
-            raise InputFileError(
-                f"{self.path} has {headers} sequences but only {indexed} different names: "
-                "rename the duplicates"
-            )
+    def _index_files(self, folder: Path) -> list[Path]:
+        suffixes = (".fai", ".gzi") if self._gzip else (".fai",)
+        return [folder / f"{self.path.name}{suffix}" for suffix in suffixes]
 
-    def _matches(self, fai: str) -> bool:
+    def _current(self, files: list[Path]) -> bool:
+        """Tell whether an index is there and none of its files is older than the FASTA."""
+        if not all(f.exists() for f in files):
+            return False
+        written = self.path.stat().st_mtime_ns
+        older = [f for f in files if f.stat().st_mtime_ns < written]
+        if older:
+            log.info("%s is older than its FASTA: indexing that again", older[0])
+        return not older
+
+    def _index(self, fai: Path, gzi: Path | None = None) -> None:
+        """Write the index; htslib drops repeated names with a warning only, here it is an error."""
+        with contextlib.ExitStack() as stack:
+            part = stack.enter_context(atomic_path(fai))
+            extra = ["--gzi-idx", str(stack.enter_context(atomic_path(gzi)))] if gzi else []
+            try:
+                with _quiet_htslib():
+                    pysam.faidx("--fai-idx", str(part), *extra, str(self.path))
+            except pysam.SamtoolsError:
+                raise InputFileError(
+                    f"cannot index FASTA {self.path}: its lines are of unequal length or the file "
+                    "is truncated; fetch it again"
+                ) from None
+            headers, last = 0, b"\n"
+            with (gzip.open if self._gzip else open)(self.path, "rb") as handle:
+                while chunk := handle.read(1 << 24):
+                    headers += (last + chunk).count(b"\n>")
+                    last = chunk[-1:]
+            indexed = len(part.read_text().splitlines())
+            if headers != indexed:
+                raise InputFileError(
+                    f"{self.path} has {headers} sequences but only {indexed} different names: "
+                    "rename the duplicates"
+                )
+        written = self.path.stat().st_mtime_ns
+        for file in filter(None, (fai, gzi)):  # a FASTA may be dated ahead of this clock
+            if file.stat().st_mtime_ns < written:
+                os.utime(file, ns=(written, written))
+
+    def _matches(self, fai: Path) -> bool:
         """Tell whether the file's size agrees with its index (a bgzip: whether it has its end)."""
         size = os.path.getsize(self.path)
         if self._gzip:

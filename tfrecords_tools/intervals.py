@@ -5,6 +5,7 @@ sorted and disjoint ("merged").
 """
 
 import gzip
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,30 +38,46 @@ def read_bed(path: str | Path) -> list[Interval]:
     """Read the first three columns, and the fourth as label, of a BED file (plain or gzip).
 
     Raises:
-        InputFileError: missing file, or a line that is no interval (with its number).
+        InputFileError: missing file, no text, damaged gzip, or a line that is no interval (with
+            its number).
     """
     path = existing(path, "BED file")
-    opener = gzip.open if path.suffix == ".gz" else open
     found = []
-    with opener(path, "rt") as handle:
-        for number, line in enumerate(handle, 1):
-            if not line.strip() or line.startswith(("#", "track", "browser")):
-                continue
-            fields = line.split("\t") if "\t" in line else line.split()
-            try:
-                start, end = int(fields[1]), int(fields[2])
-            except (IndexError, ValueError):
-                raise InputFileError(
-                    f"{path} line {number} is no BED interval: {line.strip()[:60]!r}; "
-                    "want chromosome, start, end"
-                ) from None
-            if not 0 <= start <= end:
-                raise InputFileError(
-                    f"{path} line {number} has start {start} and end {end}: want 0 <= start <= end"
-                )
-            label = fields[3].strip() if len(fields) > 3 else ""
-            found.append(Interval(fields[0], start, end, label))
+    for number, line in enumerate(_lines(path), 1):
+        if not line.strip() or line.startswith(("#", "track", "browser")):
+            continue
+        fields = line.split("\t") if "\t" in line else line.split()
+        try:
+            start, end = int(fields[1]), int(fields[2])
+        except (IndexError, ValueError):
+            raise InputFileError(
+                f"{path} line {number} is no BED interval: {line.strip()[:60]!r}; "
+                "want chromosome, start, end"
+            ) from None
+        if not 0 <= start <= end:
+            raise InputFileError(
+                f"{path} line {number} has start {start} and end {end}: want 0 <= start <= end"
+            )
+        label = fields[3].strip() if len(fields) > 3 else ""
+        found.append(Interval(fields[0], start, end, label))
     return found
+
+
+def _lines(path: Path) -> Iterator[str]:
+    """Yield the lines of a text file, plain or (by its first bytes) gzip."""
+    with open(path, "rb") as handle:
+        packed = handle.read(2) == b"\x1f\x8b"
+    if path.suffix == ".gz" and not packed and path.stat().st_size:
+        raise InputFileError(f"{path} is not gzip-compressed: compress it, or drop the .gz")
+    try:
+        with (gzip.open if packed else open)(path, "rt", encoding="utf-8") as handle:
+            yield from handle
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise InputFileError(f"{path} is damaged gzip ({error}): fetch or write it again") from None
+    except UnicodeDecodeError as error:
+        raise InputFileError(
+            f"{path} is no text ({error.reason} at byte {error.start}): want a BED, plain or gzip"
+        ) from None
 
 
 def write_bed(path: Path, intervals: Iterable[Interval]) -> None:

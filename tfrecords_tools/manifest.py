@@ -11,6 +11,7 @@ from tfrecords_tools.targets import write_targets
 
 FORMAT = "tfepi-data"
 FORMAT_VERSION = 1
+LAYOUT = ("statistics.json", "sequences.bed", "contigs.bed", "targets.txt")
 
 
 def statistics(plan: Plan) -> dict:

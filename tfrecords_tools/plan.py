@@ -17,7 +17,7 @@ from tfrecords_tools import splits
 from tfrecords_tools.errors import ConfigError, InputFileError, unknown
 from tfrecords_tools.files import identity
 from tfrecords_tools.genome import Genome, missing_chrom
-from tfrecords_tools.intervals import Interval, intersect_array, merged, read_bed
+from tfrecords_tools.intervals import Interval, merged, read_bed
 from tfrecords_tools.pooling import BLACKLIST_MARGIN
 from tfrecords_tools.records import ENCODINGS
 from tfrecords_tools.splits import Windowing
@@ -134,15 +134,7 @@ class Plan:
 
     def inputs(self) -> dict[str, str]:
         """Return label → path of every input file besides the targets table."""
-        found = {"genome": self.fasta}
-        for name in ("split_bed", "gaps", "blacklist", "unmappable", "limit", "ubiquitous_bed"):
-            if getattr(self.options, name):
-                found[name] = getattr(self.options, name)
-        for t in self.targets:
-            found[f"track {t.identifier}"] = t.file
-            if t.peaks:
-                found[f"peaks {t.identifier}"] = t.peaks
-        return found
+        return input_files(self.fasta, self.targets, self.options)
 
     def fingerprint(self) -> dict:
         """Return what must be equal for a build to be continued."""
@@ -156,6 +148,19 @@ class Plan:
             "windows": digest.hexdigest(),
             "inputs": {label: identity(path) for label, path in self.inputs().items()},
         }
+
+
+def input_files(fasta: str, targets: Sequence[Target], options: BuildOptions) -> dict[str, str]:
+    """Return label → path of every input file of a build besides the targets table."""
+    found = {"genome": fasta}
+    for name in ("split_bed", "gaps", "blacklist", "unmappable", "limit", "ubiquitous_bed"):
+        if getattr(options, name):
+            found[name] = getattr(options, name)
+    for t in targets:
+        found[f"track {t.identifier}"] = t.file
+        if t.peaks:
+            found[f"peaks {t.identifier}"] = t.peaks
+    return found
 
 
 def make_plan(fasta: str | Path, targets_file: str | Path, options: BuildOptions) -> Plan:
@@ -172,17 +177,11 @@ def make_plan(fasta: str | Path, targets_file: str | Path, options: BuildOptions
     for chrom in options.chroms:
         if chrom not in chroms:
             raise ConfigError(missing_chrom(chrom, chroms, f"--chroms: FASTA {fasta}"))
-    used = {c: n for c, n in chroms.items() if not options.chroms or c in options.chroms}
     beds = {
         name: _bed(getattr(options, name), chroms)
         for name in ("gaps", "blacklist", "unmappable", "limit", "split_bed", "ubiquitous_bed")
     }
-    limit = beds["limit"]
-    if options.peaks_only:
-        limit = _limited_to_peaks(targets, windowing, limit, chroms)
-    contigs = splits.make_contigs(
-        used, windowing.window_length, beds["gaps"] or (), limit, options.contig_limit
-    )
+    contigs = lay_contigs(chroms, targets, options, beds["gaps"], beds["limit"])
     needed = {c.chrom: chroms[c.chrom] for c in contigs}
     for target in targets:
         track = open_track(target.file)
@@ -193,8 +192,10 @@ def make_plan(fasta: str | Path, targets_file: str | Path, options: BuildOptions
         for label, part in _divide(contigs, options, beds["split_bed"]).items()
         if part
     }
-    windows = splits.make_windows(parts, windowing, options.seed, options.sample)
     wanted = _wanted_labels(options, beds["split_bed"])
+    if options.regions != "all":
+        _check_region_labels(options.region_labels, wanted)
+    windows = splits.make_windows(parts, windowing, options.seed, options.sample)
     _refuse_empty(windows, wanted, options, windowing)
     dropped = {}
     unmappable = None
@@ -225,6 +226,44 @@ def make_plan(fasta: str | Path, targets_file: str | Path, options: BuildOptions
     return Plan(str(fasta), targets, options, tuple(windows), parts, unmappable, margin, dropped)
 
 
+def lay_contigs(
+    chroms: dict[str, int],
+    targets: Sequence[Target],
+    options: BuildOptions,
+    gaps: Sequence[Interval] | None,
+    limit: list[Interval] | None,
+) -> list[Interval]:
+    """Return the stretches that windows may lie in, before they are divided among labels.
+
+    Args:
+        chroms: chromosome → length, bp, of the whole genome.
+        targets: whose peaks count where the options ask for them.
+        options: the options.
+        gaps, limit: what their BEDs hold.
+
+    Raises:
+        ConfigError: no contig is as long as a window.
+    """
+    windowing = options.windowing()
+    used = {c: n for c, n in chroms.items() if not options.chroms or c in options.chroms}
+    if options.peaks_only:
+        limit = regions_module.near_peaks(targets, windowing, limit, chroms)
+    return splits.make_contigs(
+        used, windowing.window_length, gaps or (), limit, options.contig_limit
+    )
+
+
+def _check_region_labels(names: Sequence[str], wanted: Sequence[str]) -> None:
+    """Refuse labels that the split does not have; beside a train, valid and test may be absent."""
+    known = [*wanted, *(("valid", "test") if "train" in wanted else ())]
+    for name in names or ("",):
+        if name not in known:
+            where = (
+                f"among the labels that --regions applies to (--region_labels {','.join(names)})"
+            )
+            raise unknown("label", name, wanted, where)
+
+
 def _bed(path: str | None, chroms: dict[str, int]) -> list[Interval] | None:
     if path is None:
         return None
@@ -245,40 +284,6 @@ def _widened(blacklist: Sequence[Interval]) -> dict[str, np.ndarray]:
         Interval(i.chrom, max(0, i.start - BLACKLIST_MARGIN), i.end + BLACKLIST_MARGIN)
         for i in blacklist
     )
-
-
-def _limited_to_peaks(
-    targets: Sequence[Target],
-    windowing: Windowing,
-    limit: list[Interval] | None,
-    chroms: dict[str, int],
-) -> list[Interval]:
-    """Return the targets' BED peaks widened to a bin plus crop, merged, whole bins long."""
-    width, crop = windowing.bin_width, windowing.crop
-    wide = []
-    for t in targets:
-        name = t.peaks or t.file
-        for p in read_bed(name):
-            start, end = p.start, p.end
-            if end - start < width:
-                start = (start + end) // 2 - width // 2
-                end = start + width
-            wide.append(Interval(p.chrom, max(0, start - crop), end + crop))
-    rounded = []
-    for chrom, spans in merged(wide).items():
-        for start, end in spans.tolist():
-            bins = max(1, round((end - start) / width))
-            low = max(0, (start + end) // 2 - bins * width // 2)
-            rounded.append(Interval(chrom, low, min(low + bins * width, chroms.get(chrom, 0))))
-    if limit is None:
-        return rounded
-    allowed = merged(limit)
-    return [
-        Interval(i.chrom, s, e)
-        for i in rounded
-        if i.chrom in allowed
-        for s, e in intersect_array(np.array([[i.start, i.end]]), allowed[i.chrom]).tolist()
-    ]
 
 
 def _fractions(options: BuildOptions) -> tuple[float, float] | None:

@@ -215,7 +215,8 @@ def extreme_limit(largest: np.ndarray, total: int) -> float:
         total: number of values (not NaN) of the whole track.
 
     Returns:
-        The percentile, interpolated linearly between order statistics, as float16 can hold it.
+        The percentile, interpolated linearly between order statistics, as float16 can hold it;
+        float16's own limit where it is not above 0, since ± that would leave one value.
     """
     if total == 0:
         return FLOAT16_MAX
@@ -223,7 +224,8 @@ def extreme_limit(largest: np.ndarray, total: int) -> float:
     below_top = (total - 1) * (1 - EXTREME_QUANTILE)
     rank = int(below_top)
     high, low = ordered[rank], ordered[min(rank + 1, total - 1, len(ordered) - 1)]
-    return float(np.float16(high + (low - high) * (below_top - rank)))
+    limit = float(np.float16(high + (low - high) * (below_top - rank)))
+    return limit if limit > 0 else FLOAT16_MAX
 
 
 def extreme_count(total: int) -> int:

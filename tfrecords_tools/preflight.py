@@ -4,18 +4,19 @@ Genome, tracks, BEDs and variants are opened, surveyed and compared with one ano
 problem is collected rather than the first one raised.
 """
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tfrecords_tools import estimate
-from tfrecords_tools.errors import ConfigError, InputFileError
+from tfrecords_tools.errors import ConfigError, InputFileError, TfepiError
 from tfrecords_tools.findings import Findings, Problem, check_bed, check_lengths, check_names
 from tfrecords_tools.genome import UNKNOWN, Genome
 from tfrecords_tools.intervals import read_bed
 from tfrecords_tools.judgement import judge_track, judge_variants
-from tfrecords_tools.plan import BuildOptions, make_plan
+from tfrecords_tools.plan import BuildOptions, lay_contigs, make_plan
+from tfrecords_tools.plan import input_files as build_inputs
 from tfrecords_tools.progress import progress
-from tfrecords_tools.splits import make_contigs
 from tfrecords_tools.targets import Target, read_targets, resolve
 from tfrecords_tools.track_survey import SAMPLED_BP, TrackSurvey, survey_track
 from tfrecords_tools.tracks import BedTrack, open_track
@@ -100,7 +101,7 @@ def preflight(
     named = [getattr(options, name) for name in _REGION_OPTIONS]
     for path in dict.fromkeys(filter(None, [*named, *(t.peaks for t in targets), *beds])):
         check_bed(path, chroms, findings) if genome else findings.attempt(read_bed, path)
-    needed = _needed(genome, options, findings) if genome else {}
+    needed = _needed(genome, targets, options, findings) if genome else {}
     surveys = []
     _check_same_files(targets, findings)
     for target in progress(targets, unit="track", label="tracks", quiet=quiet):
@@ -132,6 +133,29 @@ def preflight(
     )
 
 
+def input_files(
+    fasta: str,
+    targets_file: str,
+    options: BuildOptions,
+    variants: VariantSource | None = None,
+    beds: Sequence[str] = (),
+) -> dict[str, str]:
+    """Return label → path of those inputs of `preflight` that are files; tracks, if they are told.
+
+    Args: as of `preflight`.
+    """
+    found = {"targets": targets_file}
+    try:
+        targets = _read_targets(targets_file)
+    except TfepiError:
+        targets = ()  # preflight says why
+    found |= build_inputs(fasta, targets, options)
+    found |= {f"bed {path}": path for path in beds}
+    if variants:
+        found["variants"] = variants.path
+    return {label: path for label, path in found.items() if os.path.isfile(path)}
+
+
 def _read_targets(path: str) -> tuple[Target, ...]:
     return resolve(read_targets(path), path)
 
@@ -146,15 +170,16 @@ def _check_same_files(targets: Sequence[Target], findings: Findings) -> None:
         files.setdefault(t.file, t.identifier)
 
 
-def _needed(genome: Genome, options: BuildOptions, findings: Findings) -> dict[str, int]:
+def _needed(
+    genome: Genome, targets: Sequence[Target], options: BuildOptions, findings: Findings
+) -> dict[str, int]:
     """Return the chromosomes that windows may lie on; all of them if that cannot be told."""
     try:
         for chrom in options.chroms:
             genome.length(chrom)
-        used = {c: n for c, n in genome.chroms.items() if not options.chroms or c in options.chroms}
-        gaps = read_bed(options.gaps) if options.gaps else ()
+        gaps = read_bed(options.gaps) if options.gaps else None
         limit = read_bed(options.limit) if options.limit else None
-        contigs = make_contigs(used, options.windowing().window_length, gaps, limit)
+        contigs = lay_contigs(genome.chroms, targets, options, gaps, limit)
     except (ConfigError, InputFileError) as error:
         findings.error(str(error))
         return dict(genome.chroms)

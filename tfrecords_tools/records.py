@@ -2,8 +2,8 @@
 
 A record is a tf.train.Example in a TFRecord file: `sequence` (uint8 base indices) or
 `sequence_packed` (2 bits per base, four bases a byte, first base in the lowest bits) with
-`sequence_n` (one bit per base, set where the base is none of ACGT; left out where no bit is
-set); `target` float16 [target_length, targets]; optionally `umap` bool [target_length].
+`sequence_n` (one bit per base, set where the base is none of ACGT); `target` float16
+[target_length, targets]; optionally `umap` bool [target_length].
 TensorFlow is not imported: Example bytes, TFRecord framing and CRC32C are written here.
 """
 
@@ -53,18 +53,22 @@ def _message(field: int, data: bytes) -> bytes:
 
 def example(features: dict[str, bytes]) -> bytes:
     """Return the bytes of a tf.train.Example with one bytes value per feature."""
-    entries = b"".join(
-        _message(1, _message(1, name.encode()) + _message(2, _message(1, _message(1, value))))
-        for name, value in features.items()
-    )
-    return _message(1, entries)
+    return _message(1, b"".join(_entry(*feature) for feature in features.items()))
+
+
+def _entry(name: str, value: bytes) -> bytes:
+    """Return a feature's bytes, of which the value is the last."""
+    return _message(1, _message(1, name.encode()) + _message(2, _message(1, _message(1, value))))
 
 
 def feature_offsets(features: dict[str, bytes]) -> dict[str, int]:
     """Return the byte at which each feature's value starts in the `example` of such features."""
-    marked = {n: bytes((0xF0 + i,)) * len(v) for i, (n, v) in enumerate(features.items())}
-    data = example(marked)
-    return {name: data.index(value) for name, value in marked.items()}
+    sizes = {name: len(_entry(name, value)) for name, value in features.items()}
+    end, found = len(example(features)) - sum(sizes.values()), {}
+    for name, value in features.items():
+        end += sizes[name]
+        found[name] = end - len(value)
+    return found
 
 
 def pack(indices: np.ndarray) -> tuple[bytes, bytes]:
@@ -134,13 +138,13 @@ def read_frames(path: str | Path) -> Iterator[bytes]:
     """Yield the data of each record, checking lengths and checksums.
 
     Raises:
-        InputFileError: damage, with the record's number (from 0) and its byte offset in the
-            uncompressed stream.
+        InputFileError: damage, with the number (from 0) of the first record that cannot be
+            read, and the byte of the uncompressed stream at which that starts.
     """
     path = existing(path, "TFRecord shard")
     with open(path, "rb") as handle:
         stream = _inflating(handle, path)
-        buffer, offset, number = b"", 0, 0
+        buffer, offset, start, number = b"", 0, 0, 0
 
         def take(count: int) -> bytes:
             nonlocal buffer, offset
@@ -154,25 +158,27 @@ def read_frames(path: str | Path) -> Iterator[bytes]:
             return data[:count]
 
         def fail(reason: str) -> InputFileError:
-            return InputFileError(f"shard {path} is corrupt at record {number}, {reason}")
+            return InputFileError(
+                f"shard {path} is corrupt at record {number}, byte {start}: {reason}"
+            )
 
         try:
             while header := take(12):
                 if len(header) < 12:
-                    raise fail(f"byte {offset}: the file ends inside its length; write it again")
+                    raise fail("the file ends inside its length; write it again")
                 length = _LENGTH.unpack(header[:8])[0]
                 if _CRC.unpack(header[8:])[0] != masked_crc(header[:8]):
-                    raise fail(f"byte {offset}: the length's checksum does not match")
+                    raise fail("the length's checksum does not match")
                 body = take(length + 4)
                 if len(body) < length + 4:
-                    raise fail(f"byte {offset}: the file ends inside the record; write it again")
+                    raise fail("the file ends inside the record; write it again")
                 data = body[:-4]
                 if _CRC.unpack(body[-4:])[0] != masked_crc(data):
-                    raise fail(f"byte {offset}: the checksum does not match the data")
+                    raise fail("the checksum does not match the data")
                 yield data
-                number += 1
+                start, number = offset, number + 1
         except zlib.error as error:
-            raise fail(f"byte {offset}: cannot be inflated ({error})") from None
+            raise fail(f"cannot be inflated ({error}); write it again") from None
 
 
 def _inflating(handle, path: Path) -> Iterator[bytes]:
@@ -193,7 +199,14 @@ def _inflating(handle, path: Path) -> Iterator[bytes]:
         )
     inflate = zlib.decompressobj()
     while first:
-        piece = inflate.decompress(first)
+        before = inflate.copy()
+        try:
+            piece = inflate.decompress(first)
+        except zlib.error:  # it gives nothing of the whole piece: take what comes before
+            for byte in first:
+                if piece := before.decompress(bytes((byte,))):
+                    yield piece
+            raise
         if piece:
             yield piece
         first = handle.read(1 << 20)
@@ -201,9 +214,7 @@ def _inflating(handle, path: Path) -> Iterator[bytes]:
     if tail:
         yield tail
     if not inflate.eof:
-        raise InputFileError(
-            f"shard {path} is truncated: its ZLIB stream has no end; write it again"
-        )
+        raise zlib.error("its ZLIB stream has no end: the file is truncated")
 
 
 def is_compressed(path: str | Path) -> bool:

@@ -19,6 +19,7 @@ from tfrecords_tools.intervals import (
     merged,
     read_bed,
 )
+from tfrecords_tools.splits import Windowing
 from tfrecords_tools.targets import Target
 from tfrecords_tools.tracks import open_track
 
@@ -64,6 +65,47 @@ def track_peaks(
     return [
         merged(read_bed(t.peaks)) if t.peaks else called_peaks(t, contigs, bin_width)
         for t in targets
+    ]
+
+
+def near_peaks(
+    targets: Sequence[Target],
+    windowing: Windowing,
+    limit: list[Interval] | None,
+    chroms: dict[str, int],
+) -> list[Interval]:
+    """Return the targets' BED peaks widened to a bin plus crop, merged, whole bins long.
+
+    Args:
+        targets: their `peaks`, or else their files, are the BEDs.
+        windowing: geometry.
+        limit: if given, only what lies in these.
+        chroms: chromosome → length, bp.
+    """
+    width, crop = windowing.bin_width, windowing.crop
+    wide = []
+    for t in targets:
+        name = t.peaks or t.file
+        for p in read_bed(name):
+            start, end = p.start, p.end
+            if end - start < width:
+                start = (start + end) // 2 - width // 2
+                end = start + width
+            wide.append(Interval(p.chrom, max(0, start - crop), end + crop))
+    rounded = []
+    for chrom, spans in merged(wide).items():
+        for start, end in spans.tolist():
+            bins = max(1, round((end - start) / width))
+            low = max(0, (start + end) // 2 - bins * width // 2)
+            rounded.append(Interval(chrom, low, min(low + bins * width, chroms.get(chrom, 0))))
+    if limit is None:
+        return rounded
+    allowed = merged(limit)
+    return [
+        Interval(i.chrom, s, e)
+        for i in rounded
+        if i.chrom in allowed
+        for s, e in intersect_array(np.array([[i.start, i.end]]), allowed[i.chrom]).tolist()
     ]
 
 

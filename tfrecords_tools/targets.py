@@ -73,12 +73,18 @@ def read_targets(path: str | Path) -> tuple[Target, ...]:
         `resolve` turns them into paths.
 
     Raises:
-        InputFileError: no rows, a row of another length, a value that is no number.
+        InputFileError: no text, no rows, a row of another length, a value that is no number.
         ConfigError: duplicate identifier or index, unknown column, statistic or NaN policy,
             a strand pair that is not mutual.
     """
     path = existing(path, "targets table")
-    rows = list(csv.reader(io.StringIO(path.read_text()), delimiter="\t"))
+    try:
+        text = path.read_text(encoding="utf-8")
+        rows = list(csv.reader(io.StringIO(text), delimiter="\t"))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputFileError(
+            f"targets table {path} is no tab-separated text ({error}): is it the right file?"
+        ) from None
     rows = [(n, r) for n, r in enumerate(rows, 1) if any(c.strip() for c in r)]
     if len(rows) < 2:
         raise InputFileError(f"targets table {path} has no rows below its header")

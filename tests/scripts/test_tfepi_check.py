@@ -70,7 +70,21 @@ def test_through_a_shell(run_script, folder, vcf, tmp_path):
     )
     assert done.stderr == ""
     assert "train" in done.stdout
-    assert sorted(p.name for p in out.iterdir()) == ["check.json", "preflight.png", "preflight.svg"]
+    names = {p.name for p in out.iterdir() if not p.name.startswith(".")}
+    assert names == {"check.json", "preflight.png", "preflight.svg", "run.json"}
+    record = json.loads((out / "run.json").read_text())
+    assert (record["format"], record["outcome"]) == ("tfepi-run", "finished")
+    assert set(record["inputs"]) == {
+        "genome",
+        "targets",
+        "track T0",
+        "track T1",
+        "track T2",
+        "variants",
+        f"bed {folder / 'gaps.bed'}",
+        f"bed {folder / 'umap.bed'}",
+    }
+    assert all(len(entry["sha256"]) == 64 for entry in record["inputs"].values())
     value = json.loads((out / "check.json").read_text())
     assert value["format"] == "tfepi-check"
     assert not value["failed"]
@@ -104,6 +118,60 @@ def test_no_genome_still_writes_what_was_found(check, folder, tmp_path):
     assert status == 2
     assert "no.fa does not exist" in err[0]
     assert json.loads((tmp_path / "out" / "check.json").read_text())["failed"]
+    record = json.loads((tmp_path / "out" / "run.json").read_text())
+    assert "targets" in record["inputs"]
+    assert "genome" not in record["inputs"]
+
+
+SMALL = ("-l", "1024", "-w", "64", "-q")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("-f", "3"),
+        ("-f", "3", "--regions", "peaks", "--region_labels", "fold0", "-r", "10"),
+        ("-v", "chr2", "-t", "chr3", "--snap", "64", "-s", "0.5", "--seed", "3"),
+        ("-v", "chr2", "-t", "chr3", "-u", "umap.bed", "--umap_t", "0.1"),
+        ("-v", "chr2", "-t", "chr3", "--regions", "peaks", "-i", "--encoding", "packed"),
+        ("-v", "0.3", "-t", "0", "--break", "9000"),
+        ("-v", "0", "-t", "0", "--peaks"),
+    ],
+    ids=" ".join,
+)
+def test_the_forecast_is_the_build(
+    check, run_script, folder, monkeypatch, genome_values, write_bigwig, options
+):
+    if "--peaks" in options:  # windows lie on chr1 alone, and the track may lack the others
+        write_bigwig(folder / "t0.bw", {"chr1": genome_values[1][0]["chr1"]})
+        table = "\tidentifier\tfile\tpeaks\n0\tT0\tt0.bw\tpeaks.bed\n"
+        (folder / "targets.txt").write_text(table)
+        (folder / "peaks.bed").write_text("chr1\t9000\t12000\n")
+    monkeypatch.chdir(folder)
+    done = run_script("tfepi_data.py", "genome.fa", "targets.txt", *SMALL, *options, "-o", "data")
+    shutil.rmtree("checked", ignore_errors=True)
+    status, _, err = check("genome.fa", "targets.txt", *SMALL, *options, "-o", "checked")
+    assert (status, err) == (0, []), done.stdout
+    statistics = json.loads(Path("data/statistics.json").read_text())
+    built = {k.removesuffix("_seqs"): n for k, n in statistics.items() if k.endswith("_seqs")}
+    manifest = json.loads(Path("data/manifest.json").read_text())
+    forecast = json.loads(Path("checked/check.json").read_text())["forecast"]
+    assert forecast["windows"] == built
+    assert forecast["dropped"] == manifest["dropped"]
+
+
+def test_it_takes_every_option_of_the_build():
+    def options(name):
+        spec = importlib.util.spec_from_file_location(name, SCRIPT.with_name(f"{name}.py"))
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        actions = module.parser()._actions
+        return {(s, a.dest, str(a.default), a.help) for a in actions for s in a.option_strings}
+
+    ours, theirs = options("tfepi_check"), options("tfepi_data")
+    others = {"-o", "-p", "--processes", "--dry_run", "--dry-run", "--local", "--resume"}
+    assert {s for s, *_ in theirs - ours} == others
+    assert all(text for *_, text in theirs)
 
 
 def break_truncate(path):

@@ -1,3 +1,5 @@
+import json
+
 import keras
 import numpy as np
 import pytest
@@ -61,12 +63,18 @@ def test_an_export_that_differs_is_not_kept(run, tmp_path, monkeypatch):
 
 
 def test_results_are_not_overwritten(run, tmp_path):
-    (tmp_path / "saved").mkdir()
-    (tmp_path / "saved" / "x").write_text("mine")
-    with pytest.raises(UnfinishedError):
+    export(run, tmp_path / "saved")
+    (tmp_path / "saved" / "x").write_text("old")
+    with pytest.raises(UnfinishedError, match="has results"):
         export(run, tmp_path / "saved")
     export(run, tmp_path / "saved", overwrite=True)
     assert not (tmp_path / "saved" / "x").exists()
+    assert json.loads((tmp_path / "saved" / "run.json").read_text())["outcome"] == "finished"
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "x").write_text("mine")
+    with pytest.raises(UnfinishedError, match="files that tfepi did not make"):
+        export(run, tmp_path / "other", overwrite=True)
+    assert (tmp_path / "other" / "x").exists()
 
 
 @pytest.mark.parametrize(

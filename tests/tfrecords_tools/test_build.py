@@ -17,6 +17,7 @@ from tfrecords_tools.genome import Genome
 from tfrecords_tools.intervals import intersect_array, merged, read_bed
 from tfrecords_tools.plan import BuildOptions, make_plan
 from tfrecords_tools.pooling import Pooling, window_values
+from tfrecords_tools.records import parse_example, read_frames
 from tfrecords_tools.tracks import open_track
 
 OPTIONS = {
@@ -216,6 +217,47 @@ def test_training_regions_touch_peaks(genome_folder, tmp_path):
     assert set(some.windows) < set(peaks.windows) < set(everything.windows)
 
 
+@pytest.mark.parametrize(
+    ("split", "labels", "message"),
+    [
+        ({"folds": 3}, None, "unknown label 'train' .*choose from fold0, fold1, fold2"),
+        ({"split_bed": True}, None, "unknown label 'train' .*did you mean 'training'"),
+        ({}, ("train", "vaild"), "unknown label 'vaild' .*did you mean 'valid'"),
+        ({}, (), "unknown label ''"),
+    ],
+)
+def test_training_regions_of_labels_that_are_not_there(
+    genome_folder, tmp_path, split, labels, message
+):
+    changes = {"regions": "peaks", "contig_limit": 5000} | split
+    if "split_bed" in changes:
+        changes["split_bed"] = str(tmp_path / "s.bed")
+        (tmp_path / "s.bed").write_text("chr1\t0\t9000\ttraining\nchr2\t0\t9000\tvalid\n")
+    if labels is not None:
+        changes["region_labels"] = labels
+    options = BuildOptions(**(OPTIONS | changes))
+    with pytest.raises(ConfigError, match=message) as raised:
+        make_plan(genome_folder / "genome.fa", genome_folder / "targets.txt", options)
+    assert "--region_labels" in str(raised.value)
+
+
+def test_training_regions_apply_to_the_folds_that_are_named(genome_folder):
+    def counts(**changes):
+        options = BuildOptions(**(OPTIONS | {"folds": 3, "contig_limit": 5000} | changes))
+        plan = make_plan(genome_folder / "genome.fa", genome_folder / "targets.txt", options)
+        return [len(plan.rows(label)) for label in plan.labels]
+
+    every = counts()
+    some = counts(regions="peaks", region_labels=("fold0", "fold2"))
+    assert [a > b for a, b in zip(every, some, strict=True)] == [True, False, True]
+
+
+def test_training_regions_by_default_need_no_valid(genome_folder):
+    options = BuildOptions(**(OPTIONS | {"regions": "peaks", "valid": "0"}))
+    plan = make_plan(genome_folder / "genome.fa", genome_folder / "targets.txt", options)
+    assert plan.dropped["regions"] > 0
+
+
 def test_a_folder_with_results_is_refused(genome_folder, tmp_path):
     make(genome_folder, tmp_path / "d")
     with pytest.raises(UnfinishedError, match="has results"):
@@ -311,6 +353,8 @@ def unfinished(genome_folder, out, **changes):
 
 def test_an_unfinished_build_is_not_data_and_not_overwritten(genome_folder, tmp_path):
     plan = unfinished(genome_folder, tmp_path / "d")
+    begun = read_json(tmp_path / "d" / ".build" / "plan.json")
+    assert (begun["format"], begun["format_version"]) == ("tfepi-build", 1)
     with pytest.raises(UnfinishedError, match="unfinished build"):
         build(plan, tmp_path / "d", quiet=True)
     with pytest.raises(InputFileError, match="unfinished build"):
@@ -454,3 +498,144 @@ def test_a_disk_that_is_full_is_said(small_data, genome_folder, tmp_path, monkey
     plan = make_plan(genome_folder / "genome.fa", genome_folder / "targets.txt", options)
     build(plan, tmp_path / "d", resume=True, quiet=True)
     assert content(tmp_path / "d") == content(small_data)
+
+
+def test_a_short_write_is_a_full_disk(genome_folder, small_data, tmp_path, monkeypatch):
+    import errno
+
+    real, calls = os.pwrite, []
+
+    def short(file, data, offset):
+        calls.append(offset)
+        return real(file, data[:1] if len(calls) == 700 else data, offset)
+
+    monkeypatch.setattr(os, "pwrite", short)
+    with pytest.raises(OSError, match="space") as raised:
+        make(genome_folder, tmp_path / "d")
+    assert raised.value.errno == errno.ENOSPC
+    monkeypatch.undo()
+    options = BuildOptions(**OPTIONS)
+    plan = make_plan(genome_folder / "genome.fa", genome_folder / "targets.txt", options)
+    build(plan, tmp_path / "d", resume=True, quiet=True)
+    assert content(tmp_path / "d") == content(small_data)
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 300 kB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = ["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", str(folder)]
+    if not shutil.which("mount") or subprocess.run(mounted, capture_output=True).returncode:
+        pytest.skip("a small file system cannot be mounted here")
+    yield folder
+    subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_a_full_disk_gives_one_line(genome_folder, small_disk, tmp_path, processes):
+    extra = ("-p", processes)
+    process = start(genome_folder, small_disk / "d", *extra)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert said.count(b"\n") == 1
+    assert said.startswith(b"error: no space left on the device")
+    subprocess.run(["mount", "-o", "remount,size=50m", str(small_disk)], check=True)
+    again = start(genome_folder, small_disk / "d", *extra, "--resume")
+    assert again.wait(60) == 0, again.stderr.read()
+    assert start(genome_folder, tmp_path / "whole").wait(60) == 0
+    assert content(small_disk / "d") == content(tmp_path / "whole")
+
+
+def test_a_killed_worker_gives_one_line(genome_folder, tmp_path):
+    from concurrent.futures import Executor, Future
+    from concurrent.futures.process import BrokenProcessPool
+
+    class Broken(Executor):
+        def submit(self, function, job):
+            future = Future()
+            future.set_exception(BrokenProcessPool())
+            return future
+
+    options = BuildOptions(**OPTIONS)
+    plan = make_plan(genome_folder / "genome.fa", genome_folder / "targets.txt", options)
+    with pytest.raises(TfepiError, match=r"worker process was killed .* --resume"):
+        build(plan, tmp_path / "d", executor=Broken(), quiet=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "harm"),
+    [
+        ("tfrecords/valid-1.tfr", "missing"),
+        ("tfrecords/valid-1.tfr", "short"),
+        ("tfrecords/valid-1.tfr", "flipped"),
+        ("targets.txt", "missing"),
+        ("statistics.json", "missing"),
+    ],
+)
+def test_resume_makes_a_finished_build_whole(genome_folder, small_data, tmp_path, name, harm):
+    copy = tmp_path / "d"
+    shutil.copytree(small_data, copy)
+    if harm == "missing":
+        (copy / name).unlink()
+    else:
+        data = (copy / name).read_bytes()
+        (copy / name).write_bytes(data[:-1] + (b"\0" if harm == "flipped" else b""))
+    options = BuildOptions(**OPTIONS)
+    plan = make_plan(genome_folder / "genome.fa", genome_folder / "targets.txt", options)
+    build(plan, copy, resume=True, quiet=True)
+    assert content(copy) == content(small_data)
+
+
+@pytest.mark.parametrize("geometry", [(620, 100, 260), (1344, 1344, 0)])
+def test_one_bin_and_its_map_are_read(genome_folder, tmp_path, geometry):
+    """The dataset slices records at offsets that are computed, not found."""
+    length, width, crop = geometry
+    changes = {"seq_length": length, "bin_width": width, "crop": crop, "unmappable_store": True}
+    make(genome_folder, tmp_path / "d", unmappable=str(genome_folder / "umap.bed"), **changes)
+    data = Data.open(tmp_path / "d")
+    frames = [f for p in data.shards("train") for f in read_frames(p)]
+    for name, (offset, size) in data.layout.items():
+        for frame in frames:
+            assert frame[offset : offset + size] == parse_example(frame)[name]
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.9999])
+def test_a_track_that_is_mostly_negative_is_kept(genome_folder, write_bigwig, tmp_path, share):
+    """`share` of the bases are 0, the others below."""
+    copy = tmp_path / "g"
+    shutil.copytree(genome_folder, copy)
+    rng = np.random.default_rng(1)
+    lengths = {"chr1": 60_000, "chr2": 40_000, "chr3": 24_000}
+    values = {
+        c: np.where(rng.random(n) < share, 0, -rng.integers(1, 9, n)).astype(np.float32)
+        for c, n in lengths.items()
+    }
+    write_bigwig(copy / "t0.bw", values)
+    make(copy, tmp_path / "d", crop=0)
+    data = Data.open(tmp_path / "d")
+    _, targets = data.arrays("train")
+    for window, bins in zip(data.windows("train"), targets, strict=True):
+        want = values[window.chrom][window.start : window.end].reshape(-1, 32).sum(axis=1)
+        np.testing.assert_array_equal(bins[:, 0], want.astype(np.float16))
+
+
+def test_a_genome_that_cannot_be_indexed_beside_is_indexed_once(
+    genome_folder, small_data, tmp_path, monkeypatch
+):
+    copy = tmp_path / "g"
+    shutil.copytree(genome_folder, copy)
+    (copy / "genome.fa.fai").unlink(missing_ok=True)
+    plan = make_plan(copy / "genome.fa", copy / "targets.txt", BuildOptions(**OPTIONS))
+    (copy / "genome.fa.fai").unlink()
+    real_access, real_index, indexed = os.access, Genome._index, []
+    monkeypatch.setattr(os, "access", lambda p, m: real_access(p, m) and m != os.W_OK)
+    monkeypatch.setattr(
+        Genome, "_index", lambda self, *files: (indexed.append(files), real_index(self, *files))
+    )
+    build(plan, tmp_path / "d", quiet=True)
+    assert len(plan.shards()) > 5
+    assert len(indexed) == 1
+    assert not (copy / "genome.fa.fai").exists()
+    records = {k: v for k, v in content(small_data).items() if k.endswith((".tfr", ".bed"))}
+    assert {k: v for k, v in content(tmp_path / "d").items() if k in records} == records

@@ -58,6 +58,58 @@ def test_a_folder_without_write_permission_is_read(fasta, tmp_path, monkeypatch)
     assert not (tmp_path / "g.fa.fai").exists()
 
 
+def other_genome(path):
+    """Put another genome, of the same names, where one was read, and date its index before it."""
+    Genome(path).close()
+    plain = path.with_name("other.fa")
+    plain.write_text(">b\nGGGGTT\n>a\n" + "TTTTTTTTTTCCCCCCCCCC\n" * 3)
+    if path.suffix == ".gz":
+        pysam.tabix_compress(str(plain), str(path), force=True)
+    else:
+        path.write_bytes(plain.read_bytes())
+    for index in path.parent.glob(f"{path.name}.*i"):
+        os.utime(index, ns=(0, path.stat().st_mtime_ns - 1))
+
+
+@pytest.mark.parametrize("name", ["g.fa", "g.fa.gz"])
+@pytest.mark.parametrize("writable", [True, False])
+def test_an_older_index_is_not_trusted(fasta, tmp_path, monkeypatch, caplog, name, writable):
+    path = fasta.with_name(name)
+    if name.endswith(".gz"):
+        pysam.tabix_compress(str(fasta), str(path))
+    other_genome(path)
+    before = path.with_name(f"{name}.fai").read_bytes()
+    real = os.access
+    monkeypatch.setattr(os, "access", lambda p, m: real(p, m) and (writable or m != os.W_OK))
+    caplog.set_level("INFO")
+    with Genome(path) as genome:
+        assert genome.chroms == {"b": 6, "a": 60}
+        assert decode(genome.indices("a", 8, 12)) == "TTCC"
+    assert [r.message for r in caplog.records] == [
+        f"{path}.fai is older than its FASTA: indexing that again"
+    ]
+    assert (path.with_name(f"{name}.fai").read_bytes() != before) == writable
+    caplog.clear()
+    with Genome(path) as genome:
+        assert genome.chroms == {"b": 6, "a": 60}
+    assert bool(caplog.records) != writable
+
+
+def test_an_index_as_old_as_its_fasta_is_used(fasta, monkeypatch):
+    Genome(fasta).close()
+    os.utime(fasta, (1e9, 1e9))
+    os.utime(f"{fasta}.fai", (1e9, 1e9))
+    monkeypatch.setattr(Genome, "_index", lambda *_: pytest.fail("indexed again"))
+    assert Genome(fasta).chroms == {"a": 14, "b": 4}
+
+
+def test_a_fasta_dated_ahead_is_indexed_once(fasta, monkeypatch):
+    os.utime(fasta, (4e9, 4e9))
+    Genome(fasta).close()
+    monkeypatch.setattr(Genome, "_index", lambda *_: pytest.fail("indexed again"))
+    assert Genome(fasta).chroms == {"a": 14, "b": 4}
+
+
 def bad(fasta, kind):
     if kind == "missing":
         return fasta.with_name("none.fa")
@@ -76,11 +128,19 @@ def bad(fasta, kind):
     if kind == "truncated":
         Genome(fasta)
         fasta.write_text(fasta.read_text()[:-6])
+        os.utime(fasta, (0, 0))
     if kind == "truncated bgzip":
         path = fasta.with_name("g.fa.gz")
         pysam.tabix_compress(str(fasta), str(path))
         Genome(path)
         path.write_bytes(path.read_bytes()[:-10])
+        os.utime(path, (0, 0))
+        return path
+    if kind == "truncated bgzip without index":
+        path = fasta.with_name("g.fa.gz")
+        fasta.write_text(fasta.read_text() + ">c\n" + ("ACGT" * 15 + "\n") * 4000)
+        pysam.tabix_compress(str(fasta), str(path))
+        path.write_bytes(path.read_bytes()[:-100])
         return path
     return fasta
 
@@ -96,6 +156,7 @@ def bad(fasta, kind):
         ("gzip", "bgzip"),
         ("truncated", "truncated"),
         ("truncated bgzip", "truncated"),
+        ("truncated bgzip without index", "truncated"),
     ],
 )
 def test_bad_files_are_refused(fasta, kind, message):

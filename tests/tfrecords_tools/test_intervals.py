@@ -1,3 +1,5 @@
+import gzip
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -67,3 +69,26 @@ def test_read_bed_keeps_labels_and_reads_gzip(tmp_path):
     with gzip.open(path, "wt") as handle:
         handle.write("track x\nchr1\t1\t2\ttrain\n")
     assert read_bed(path) == [Interval("chr1", 1, 2, "train")]
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "message"),
+    [
+        ("a.bed.gz", b"chr1\t1\t2\n", "a.bed.gz is not gzip-compressed: compress it"),
+        ("a.bed.gz", gzip.compress(b"chr1\t1\t2\n" * 99)[:-9], "a.bed.gz is damaged gzip .*again"),
+        ("a.bed.gz", gzip.compress(b"chr1\t1\t2\n")[:9] + b"\7" * 30, "a.bed.gz is damaged gzip"),
+        ("a.bed", b"\x89PNG\r\n\x1a\n" + bytes(range(256)), "a.bed is no text .*want a BED"),
+    ],
+)
+def test_files_that_are_no_text_are_named(tmp_path, name, data, message):
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(InputFileError, match=message):
+        read_bed(tmp_path / name)
+
+
+def test_gzip_is_read_whatever_its_name(tmp_path):
+    for name in ("a.bed", "a.bed.gz"):
+        (tmp_path / name).write_bytes(gzip.compress(b"chr1\t1\t2\tx\n"))
+        assert read_bed(tmp_path / name) == [Interval("chr1", 1, 2, "x")]
+    (tmp_path / "none.bed.gz").write_bytes(b"")
+    assert read_bed(tmp_path / "none.bed.gz") == []

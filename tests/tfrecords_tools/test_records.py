@@ -9,6 +9,7 @@ from tfrecords_tools.errors import InputFileError
 from tfrecords_tools.records import (
     RecordWriter,
     example,
+    feature_offsets,
     is_compressed,
     pack,
     parse_example,
@@ -32,6 +33,30 @@ def test_pack_unpack(bases):
 )
 def test_example_round_trip(features):
     assert parse_example(example(features)) == features
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["sequence", "sequence_packed", "sequence_n", "target", "umap"]),
+        st.one_of(st.integers(0, 300), st.integers(300, 40_000)),
+    ),
+    st.integers(0, 2**32 - 1),
+)
+def test_feature_offsets_are_where_the_values_lie(sizes, seed):
+    rng = np.random.default_rng(seed)
+    features = {name: rng.bytes(size) for name, size in sizes.items()}
+    data = example(features)
+    offsets = feature_offsets({name: bytes(size) for name, size in sizes.items()})
+    for name, value in features.items():
+        assert data[offsets[name] : offsets[name] + len(value)] == value
+
+
+@pytest.mark.parametrize("targets", [118, 121, 182, 240])
+def test_feature_offsets_of_one_bin_and_a_map(targets):
+    features = {"sequence": bytes(1344), "target": bytes(2 * targets), "umap": b"\1"}
+    data, offsets = example(features), feature_offsets(features)
+    assert data[offsets["umap"] :] == b"\1"
+    assert offsets["target"] + 2 * targets < offsets["umap"]
 
 
 @pytest.fixture
@@ -102,7 +127,7 @@ def damaged(path, kind):
 @pytest.mark.parametrize(
     ("kind", "message"),
     [
-        ("truncated file", "truncated|ends inside"),
+        ("truncated file", "record 5, byte .* truncated"),
         ("flipped", "record 3, byte .* checksum"),
         ("length", "record 2, byte .* length's checksum"),
         ("short record", "record 6, byte .* ends inside the record"),
@@ -115,6 +140,46 @@ def test_damage_is_named(tmp_path, records, kind, message):
     damaged(path, kind)
     with pytest.raises(InputFileError, match=message):
         list(read_frames(path))
+
+
+def until_damage(path):
+    """Return the records that are delivered, and the error's message."""
+    found = []
+    try:
+        for frame in read_frames(path):
+            found.append(parse_example(frame))
+    except InputFileError as error:
+        return found, str(error)
+    pytest.fail("no damage was found")
+
+
+def test_all_records_before_a_damage_are_delivered(tmp_path):
+    """Bytes of the file are changed one at a time, up to the end of several 64-kB reads."""
+    rng = np.random.default_rng(2)
+    records = [{"sequence": rng.integers(0, 4, 9000, dtype=np.uint8).tobytes()} for _ in range(60)]
+    whole = written(tmp_path / "a.tfr", records).read_bytes()
+    size = len(zlib.decompress(whole)) // len(records)
+    uninflatable = 0
+    for at in rng.integers(2, len(whole), 150):
+        path = tmp_path / "b.tfr"
+        path.write_bytes(whole[:at] + bytes((whole[at] ^ 0xFF,)) + whole[at + 1 :])
+        found, message = until_damage(path)
+        assert found == records[: len(found)]
+        assert f"b.tfr is corrupt at record {len(found)}, byte {len(found) * size}: " in message
+        # As much as can be inflated before the damage must have been delivered.
+        sound = len(zlib.decompressobj().decompress(whole[: at - 1])) // size
+        assert len(found) >= sound
+        uninflatable += "inflated" in message
+    assert uninflatable > 3
+
+
+def test_a_truncated_file_gives_the_records_it_has(tmp_path, records):
+    path = written(tmp_path / "a.tfr", records)
+    path.write_bytes(path.read_bytes()[:-200])
+    found, message = until_damage(path)
+    assert found == records[:5]
+    assert "record 5, byte 1435: " in message
+    assert "truncated" in message
 
 
 def test_a_message_that_is_no_example_is_refused():

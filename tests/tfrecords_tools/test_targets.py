@@ -80,3 +80,10 @@ def test_bad_tables_are_refused(table, old, new, message):
     table.write_text(text)
     with pytest.raises(TfepiError, match=message):
         read_targets(table)
+
+
+@pytest.mark.parametrize("data", [b"\x89PNG\r\n\x1a\n\xff\xfe", b"\ta\n0\t" + b"x" * 200_000])
+def test_a_table_that_is_no_text_is_named(table, data):
+    table.write_bytes(data)
+    with pytest.raises(TfepiError, match=r"targets.txt is no tab-separated text \(.*right file"):
+        read_targets(table)

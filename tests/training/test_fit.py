@@ -2,6 +2,9 @@
 
 import json
 import math
+import shutil
+from dataclasses import replace
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -14,7 +17,9 @@ from tfepi.startup import import_tensorflow
 from tfepi.training import run
 from tfepi.training.fit import Settings, train
 from tfrecords_tools.data import Data
-from tfrecords_tools.errors import ConfigError, TfepiError, UnfinishedError
+from tfrecords_tools.dataset import eval_dataset
+from tfrecords_tools.errors import ConfigError, InputFileError, TfepiError, UnfinishedError
+from tfrecords_tools.joined import join
 
 import_tensorflow()
 
@@ -43,7 +48,7 @@ def params(**changes):
 def multi_bin(*, targets: int, bin_width: int = 32, dtype: str = "float32", dropout: float = 0.3):
     """A small model with dropout and batch norm that predicts the four bins of the test data."""
     inputs = keras.Input((256, 4), name="sequence")
-    x = keras.layers.Conv1D(8, 9, padding="same")(inputs)
+    x = keras.layers.Conv1D(8, 9, padding="same", dtype=dtype)(inputs)
     x = keras.layers.BatchNormalization()(x)
     x = keras.layers.ReLU()(x)
     x = keras.layers.MaxPooling1D(32)(x)
@@ -147,6 +152,7 @@ def test_the_run_folder(data, tmp_path):
         "state.json",
         "run.json",
         "tensorboard",
+        ".tfepi",
     }
     spec = ModelSpec.read(out / "model.json")
     assert (spec.seq_length, spec.bin_width, spec.crop, spec.target_length) == (256, 32, 64, 4)
@@ -154,7 +160,12 @@ def test_the_run_folder(data, tmp_path):
     assert spec.data == data.manifest_sha256
     lines = [json.loads(x) for x in (out / "metrics.jsonl").read_text().splitlines()]
     assert [x["epoch"] for x in lines] == [0, 1, 2, 3]
-    assert all(math.isfinite(v) for x in lines for v in x.values())
+    for line in lines:
+        for name in ("pearsonr", "r2"):
+            each = line.pop(f"valid_{name}_per_target")
+            assert len(each) == 3
+            assert line[f"valid_{name}"] == pytest.approx(np.mean(each), abs=1e-5)
+        assert all(math.isfinite(v) for v in line.values())
     assert lines[-1]["loss"] < lines[0]["loss"]
     state = json.loads((out / "state.json").read_text())
     scores = [x["valid_pearsonr"] + x["valid_r2"] / 4 for x in lines]
@@ -208,6 +219,77 @@ def test_models_of_other_lengths_are_refused(data, tmp_path, change, message):
     with pytest.raises(ConfigError, match=message):
         train(params(**change), data, tmp_path / "run", QUIET)
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
+def test_mixed_precision_resumes_too(data, tmp_path, monkeypatch, precision):
+    short = params(train={"train_epochs_max": 2, "steps_per_epoch": 6})
+    settings = Settings(seed=3, quiet=True, tensorboard=False, precision=precision)
+    train(short, data, tmp_path / "whole", settings)
+    with monkeypatch.context() as patch:
+        stopped_after(patch, 1)
+        with pytest.raises(KeyboardInterrupt):
+            train(short, data, tmp_path / "part", settings)
+    train(short, data, tmp_path / "part", settings, resume=True)
+    for a, b in zip(weights(tmp_path / "whole"), weights(tmp_path / "part"), strict=True):
+        np.testing.assert_array_equal(a, b)
+    model = keras.saving.load_model(tmp_path / "whole" / "model_best.keras")
+    assert model.layers[1].compute_dtype == precision.removeprefix("mixed_")
+    scaled = isinstance(model.optimizer, keras.optimizers.LossScaleOptimizer)
+    assert scaled == (precision == "mixed_float16")
+
+
+def test_xla_trains_the_same_model(data, tmp_path):
+    short = params(train={"train_epochs_max": 1, "steps_per_epoch": 4}, dropout=0.0)
+    train(short, data, tmp_path / "plain", QUIET)
+    settings = Settings(seed=3, quiet=True, tensorboard=False, xla=True)
+    train(short, data, tmp_path / "xla", settings)
+    for a, b in zip(weights(tmp_path / "plain"), weights(tmp_path / "xla"), strict=True):
+        np.testing.assert_allclose(a, b, atol=2e-4)
+
+
+def test_a_damaged_shard_is_named(small_data, tmp_path):
+    copy = tmp_path / "data"
+    shutil.copytree(small_data, copy)
+    shard = sorted((copy / "tfrecords").glob("train-*.tfr"))[0]
+    content = bytearray(shard.read_bytes())
+    content[len(content) // 2] ^= 255
+    shard.write_bytes(content)
+    with pytest.raises(InputFileError, match=rf"{shard.name}.* record \d+"):
+        train(params(), Data.open(copy), tmp_path / "run", QUIET)
+
+
+def test_results_stay_where_training_cannot_begin(data, tmp_path):
+    short = params(train={"train_epochs_max": 1})
+    train(short, data, tmp_path / "run", QUIET)
+    with pytest.raises(ConfigError, match="bin width"):
+        train(params(bin_width=64), data, tmp_path / "run", QUIET, overwrite=True)
+    assert (tmp_path / "run" / "model_best.keras").exists()
+    train(short, data, tmp_path / "run", QUIET, overwrite=True)
+
+
+def test_data_folders_are_joined(small_data, data, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(small_data, copy)
+    both = join([data, Data.open(copy)])
+    assert both.counts == {label: 2 * n for label, n in data.counts.items()}
+    assert both.windows("valid") == 2 * data.windows("valid")
+    sequences, targets = data.arrays("valid")
+    for found, wanted in zip(both.arrays("valid"), (sequences, targets), strict=True):
+        np.testing.assert_array_equal(found, np.concatenate([wanted, wanted]))
+    rows = sum(len(y) for _, y in eval_dataset(both, "valid", 16))
+    assert rows == 2 * len(targets)
+    train(params(train={"train_epochs_max": 1}), both, tmp_path / "run", QUIET)
+    inputs = json.loads((tmp_path / "run" / "run.json").read_text())["inputs"]
+    assert [Path(x["path"]).parent for x in inputs.values()] == [data.folder, copy]
+    with pytest.raises(ConfigError, match="named twice"):
+        join([data, data])
+    with pytest.raises(ConfigError, match=r"crop_bp is 64 in .* and 32 in"):
+        join([data, replace(Data.open(copy), crop_bp=32)])
+    with pytest.raises(ConfigError, match=r"has targets T0, T1, T2, .* has T0, T1"):
+        join([data, replace(Data.open(copy), targets=data.targets[:2])])
+    with pytest.raises(ConfigError, match=r"unknown label 'vald'.* did you mean 'valid'"):
+        both.shards("vald")
 
 
 def test_results_are_not_overwritten_nor_mixed(data, tmp_path):

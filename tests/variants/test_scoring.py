@@ -1,4 +1,3 @@
-import errno
 import logging
 from dataclasses import replace
 
@@ -10,7 +9,7 @@ from tfepi.spec import Head
 from tfepi.variants import forecast
 from tfepi.variants.options import Scoring
 from tfepi.variants.scoring import score_vcf
-from tfrecords_tools.errors import ConfigError, InputFileError, UnfinishedError
+from tfrecords_tools.errors import ConfigError, InputFileError, TfepiError, UnfinishedError
 from tfrecords_tools.genome import encode, one_hot
 from tfrecords_tools.targets import Target
 
@@ -178,6 +177,7 @@ def test_results_are_the_same_bytes_again(run):
     first, second = contents(run("a")), contents(run("b"))
     assert first == second
     assert sorted(first) == [
+        ".tfepi",
         "manifest.json",
         "scores.h5",
         "scores.parquet",
@@ -355,6 +355,10 @@ def test_resume_accepts_inputs_that_moved(run, toy, vcf, tmp_path):
 def test_a_folder_of_something_else_is_refused(run, tmp_path):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "precious.txt").write_text("x")
+    for again in ("resume", "overwrite"):
+        with pytest.raises(UnfinishedError, match="files that tfepi did not make"):
+            run(**{again: True})
+    (tmp_path / "out" / ".tfepi").touch()
     with pytest.raises(UnfinishedError, match=r"precious.txt but no manifest.json"):
         run(resume=True)
 
@@ -425,12 +429,12 @@ def test_forecast_is_near_the_truth(run, vcf, fasta, make_vcf, letters):
         assert 0.3 < (folder / name).stat().st_size / size < 1.5, name
 
 
-def test_small_disk_is_refused_before_work(run, predictor, monkeypatch):
+def test_small_disk_is_refused_before_work(run, predictor, tmp_path, monkeypatch):
     class Usage:
         free = 1000
 
     monkeypatch.setattr(forecast.shutil, "disk_usage", lambda path: Usage)
-    with pytest.raises(OSError, match=r"need .*kB, 1 kB are free") as caught:
+    with pytest.raises(TfepiError, match=r"out needs .*kB, its disk has 1 kB: free some space"):
         run()
-    assert caught.value.errno == errno.ENOSPC
     assert predictor.calls == 0
+    assert not (tmp_path / "out").exists()

@@ -15,6 +15,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from tfepi.variants.hdf5 import written_hdf5
 from tfrecords_tools.errors import InputFileError, TfepiError, UnfinishedError
 from tfrecords_tools.files import atomic_path, existing, read_json, remove_parts, write_json
 from tfrecords_tools.intervals import Interval
@@ -178,7 +179,7 @@ class PredictionParts:
         """
         folder = Path(folder)
         for k, name in enumerate(("targets", "preds")):
-            with atomic_path(folder / f"{name}.h5") as path, h5py.File(path, "w") as file:
+            with written_hdf5(folder / f"{name}.h5") as (file, check):
                 write_layout(file, self.layout)
                 n, bins, targets = len(self.layout.windows), self.layout.bins, self.layout.targets
                 rows = int(np.clip((1 << 18) // bins, 1, n))
@@ -190,6 +191,7 @@ class PredictionParts:
                 )
                 for start, stop in self.spans:
                     data[start:stop] = np.moveaxis(self._read(start)[k], 0, -1)
+                    check()
 
     def remove(self) -> None:
         """Remove the folder of parts."""

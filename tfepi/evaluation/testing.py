@@ -12,7 +12,7 @@ from tfepi.evaluation.bootstrap import Bootstrap, genome_blocks
 from tfepi.evaluation.matching import LabelledData, check_sizes, chosen_targets
 from tfepi.evaluation.metrics import accuracy_table, evaluate
 from tfepi.evaluation.predictions import Layout, PredictionError, PredictionParts
-from tfepi.spec import AveragedPredictor, Head, ModelSpec, Predictor
+from tfepi.spec import AveragedPredictor, Head, ModelSpec, Predictor, check_shifts
 from tfrecords_tools.errors import ConfigError, InputFileError, unknown
 from tfrecords_tools.files import write_json, write_text
 from tfrecords_tools.progress import progress
@@ -47,8 +47,6 @@ class Request:
     def __post_init__(self):
         if self.batch_size < 1:
             raise ConfigError(f"batch_size is {self.batch_size}: want at least 1")
-        if not self.shifts:
-            raise ConfigError("shifts is empty: name at least one, for instance 0")
 
 
 @dataclass(frozen=True)
@@ -106,6 +104,7 @@ def prepare(
     """
     head = spec.head(request.head)
     check_sizes(spec, data, head, stated)
+    check_shifts(spec, request.shifts)
     extra = sorted(set(spec.inputs) - {"sequence"})
     if extra:
         raise ConfigError(

@@ -6,7 +6,7 @@ import keras
 
 from tfepi.models.basset import basset, basset_2016
 from tfepi.params import ModelParams
-from tfrecords_tools.errors import ConfigError, unknown
+from tfrecords_tools.errors import ConfigError, TfepiError, unknown
 
 MODELS = {"basset": basset, "basset_2016": basset_2016}
 
@@ -22,7 +22,8 @@ def make_model(params: ModelParams, targets: int, **overrides) -> keras.Model:
         overrides: keywords that a command sets (dtype).
 
     Raises:
-        ConfigError: unknown model or keyword, or another number of targets than the data's.
+        ConfigError: unknown model or keyword, a value that the model cannot be built with, or
+            another number of targets than the data's.
     """
     if params.name not in MODELS:
         raise unknown("model", params.name, MODELS)
@@ -36,7 +37,14 @@ def make_model(params: ModelParams, targets: int, **overrides) -> keras.Model:
             f"params.json says targets {params.keywords['targets']}, the data has {targets}: "
             "leave it out of params.json, or choose as many with --targets"
         )
-    return function(**{**params.keywords, "targets": targets, **overrides})
+    try:
+        return function(**{**params.keywords, "targets": targets, **overrides})
+    except TfepiError:
+        raise
+    except (TypeError, ValueError) as error:
+        raise ConfigError(
+            f"params.json model: {params.name!r} cannot be built with {params.keywords}: {error}"
+        ) from None
 
 
 def bin_width(params: ModelParams) -> int:

@@ -1,16 +1,17 @@
 """Keras models to SavedModels with named signatures, compared after reloading."""
 
 import logging
+import shutil
 from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from tfepi.predictors import SAVED_MODEL_SPEC, load_keras, spec_path
+from tfepi.predictors import SAVED_MODEL_SPEC, keras_file, load_keras, spec_path
 from tfepi.spec import ModelSpec
 from tfrecords_tools.errors import TfepiError
-from tfrecords_tools.files import atomic_path, claim_folder, write_json
+from tfrecords_tools.files import atomic_path, check_folder, claim_folder, run_record, write_json
 from tfrecords_tools.genome import one_hot
 
 log = logging.getLogger(__name__)
@@ -38,16 +39,18 @@ def export(model_path: str | Path, out: str | Path, overwrite: bool = False) -> 
     """
     out = Path(out)
     spec = ModelSpec.read(spec_path(model_path))
+    check_folder(out, overwrite=overwrite)
     model = load_keras(model_path)
-    claim_folder(out, resume=False, overwrite=overwrite)
-    out.rmdir()
     heads = [h.name for h in spec.heads]
     with atomic_path(out) as part:
-        _write(model, spec, heads, part)
-        (part / "assets.extra").mkdir(exist_ok=True)
-        spec.write(part / SAVED_MODEL_SPEC)
-        report = _compare(model, spec, heads, part)
-        write_json(part / "export.json", report)
+        with run_record(claim_folder(part, False, False), {"model": keras_file(model_path)}):
+            _write(model, spec, heads, part)
+            (part / "assets.extra").mkdir(exist_ok=True)
+            spec.write(part / SAVED_MODEL_SPEC)
+            report = _compare(model, spec, heads, part)
+            write_json(part / "export.json", report)
+        if out.exists():
+            shutil.rmtree(out)
     log.info(
         "largest difference after reloading: %.3g (%.3g of the largest value)",
         report["largest_difference"],
@@ -75,7 +78,10 @@ def _write(model: keras.Model, spec: ModelSpec, heads: list[str], folder: Path) 
     archive.add_endpoint("serving_default", predict, input_signature=floats)
     archive.add_endpoint("predict", predict, input_signature=floats)
     archive.add_endpoint("predict_indices", predict_indices, input_signature=indices)
-    archive.write_out(str(folder), verbose=False)
+    try:
+        archive.write_out(str(folder), verbose=False)
+    except tf.errors.OpError as error:
+        raise TfepiError(f"cannot write the SavedModel: {error.message.splitlines()[0]}") from None
 
 
 def _compare(model: keras.Model, spec: ModelSpec, heads: list[str], folder: Path) -> dict:

@@ -18,7 +18,13 @@ from tfepi.training.run import Run, Settings, restored, run_key
 from tfrecords_tools.data import Data
 from tfrecords_tools.dataset import Augmentation
 from tfrecords_tools.errors import ConfigError
-from tfrecords_tools.files import claim_folder, remove_parts, run_record, write_json
+from tfrecords_tools.files import (
+    check_folder,
+    claim_folder,
+    remove_parts,
+    run_record,
+    write_json,
+)
 from tfrecords_tools.targets import select
 
 __all__ = ["Settings", "model_spec", "train"]
@@ -33,6 +39,11 @@ def model_spec(
         ConfigError: the model's lengths are not the data's (both numbers).
     """
     length = model.get_layer("sequence").output.shape[1]
+    if params.model.augment_shift >= length // 2:
+        raise ConfigError(
+            f"params.json model.augment_shift is {params.model.augment_shift} bp: want less than "
+            f"half the sequence of {length} bp"
+        )
     bins = model.output_shape[1]
     width = bin_width(params.model)
     for what, ours, theirs in (
@@ -98,13 +109,16 @@ def train(
         params.model.augment_rc, params.model.augment_shift, params.train.augment_per
     )
     key = run_key(params, data, settings)
+    check_folder(out, resume, overwrite)
     state = restored(out, key) if resume and (out / "state.json").exists() else None
+    run = Run(model, params, data, out, settings, chosen, augmentation, key)
     claim_folder(out, resume, overwrite)
     remove_parts(out)
-    with run_record(out, {}, seed=settings.seed, device=device(tf), data=str(data.folder)):
+    inputs = {f"data{n}": f / "statistics.json" for n, f in enumerate(data.folders)}
+    facts = {"data_sha256": data.manifest_sha256, "device": device(tf)}
+    with run_record(out, inputs, seed=settings.seed, **facts):
         write_json(out / "params.json", params.source)
         spec.write(out / "model.json")
-        run = Run(model, params, data, out, settings, chosen, augmentation, key)
         run.start(state)
         run.all_epochs()
     return out / "model_best.keras"

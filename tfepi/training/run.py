@@ -94,11 +94,15 @@ class Run:
         train = params.train
         count = data.counts[settings.train_label]
         self.steps = train.steps_per_epoch or max(1, count // train.batch_size)
-        metrics = [PearsonR(len(chosen)), R2(len(chosen))]
+        self.metrics = [PearsonR(len(chosen)), R2(len(chosen))]
+        optimizer = make_optimizer(train, self.steps)
+        if settings.precision == "mixed_float16":
+            # The policy is the layers', not the model's, so Keras would not do it by itself.
+            optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
         model.compile(
-            optimizer=make_optimizer(train, self.steps),
+            optimizer=optimizer,
             loss=make_loss(train.loss),
-            metrics=metrics,
+            metrics=self.metrics,
             jit_compile=settings.xla,
         )
         model.optimizer.build(model.trainable_variables)
@@ -169,20 +173,27 @@ class Run:
         with progress(
             total=self.steps, unit="step", label=f"epoch {epoch}", quiet=self.settings.quiet
         ) as bar:
-            history = self.model.fit(
-                dataset,
-                epochs=1,
-                verbose=0,
-                shuffle=False,
-                callbacks=[_Watch(bar, epoch, self.out)],
-            ).history
+            try:
+                history = self.model.fit(
+                    dataset,
+                    epochs=1,
+                    verbose=0,
+                    shuffle=False,
+                    callbacks=[_Watch(bar, epoch, self.out)],
+                ).history
+                valid = self.model.evaluate(self.valid, verbose=0, return_dict=True)
+            except (tf.errors.DataLossError, tf.errors.InvalidArgumentError):
+                for label in (self.settings.train_label, self.settings.valid_label):
+                    for _ in self.data.records(label):
+                        pass  # raises at the damaged record, naming shard and number
+                raise
         logs = {k: float(v[0]) for k, v in history.items()}
-        valid = self.model.evaluate(self.valid, verbose=0, return_dict=True)
         rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
         return {
             "epoch": epoch,
             **logs,
             **{f"valid_{k}": float(v) for k, v in valid.items()},
+            **{f"valid_{m.name}_per_target": _values(m.per_target()) for m in self.metrics},
             "learning_rate": rate,
             "seconds": round(time.monotonic() - started, 3),
         }
@@ -218,7 +229,7 @@ class Run:
         if self._board:
             with self._board.as_default(step=epoch):
                 for name, value in line.items():
-                    if name != "epoch":
+                    if name != "epoch" and not isinstance(value, list):
                         tf.summary.scalar(name, value)
             self._board.flush()
 
@@ -252,9 +263,15 @@ class _Watch(keras.callbacks.Callback):
         loss = logs["loss"]
         if not math.isfinite(loss):
             raise TfepiError(
-                f"the loss became {loss} in epoch {self._epoch}, step {batch}: the last good "
-                f"checkpoint is in {self._out}; use a lower learning rate or clip_norm"
+                f"the loss became {loss} in epoch {self._epoch}, step {batch}: use a lower "
+                f"learning rate or clip_norm; {self._out} keeps the epochs before"
             )
+
+
+def _values(tensor) -> list[float | None]:
+    """Return a metric's value of each target, None where it is undefined."""
+    values = keras.ops.convert_to_numpy(tensor).tolist()
+    return [round(v, 6) if math.isfinite(v) else None for v in values]
 
 
 def _duration(seconds: float) -> str:

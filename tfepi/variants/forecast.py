@@ -1,6 +1,5 @@
 """How large the results of scoring will be, before any work."""
 
-import errno
 import logging
 import shutil
 from dataclasses import dataclass
@@ -9,9 +8,10 @@ from pathlib import Path
 from tfepi.variants.annotate import ANNOTATED
 from tfepi.variants.manifest import Manifest
 from tfepi.variants.output import SCORES, TABLE
-from tfepi.variants.parts import FOLDER, score_shape
+from tfepi.variants.parts import score_shape
 from tfepi.variants.percentiles import PERCENTILES
 from tfepi.variants.scores import PREDICTIONS
+from tfrecords_tools.errors import TfepiError
 
 _PART_OVERHEAD = 20_000
 _COMPRESSION = 0.2  # bgzip of the records' own text
@@ -70,7 +70,7 @@ class Forecast:
             final: whether the final files are written too.
 
         Raises:
-            OSError: ENOSPC.
+            TfepiError: too small a disk, with both sizes.
         """
         survey = manifest.survey
         _log.info(
@@ -86,10 +86,12 @@ class Forecast:
             sizes = ", ".join(f"{name} {_shown(size)}" for name, size in self.files.items())
             _log.info("expected sizes: %s", sizes)
         need = todo * self.part + (sum(self.files.values()) if final else 0)
-        free = shutil.disk_usage(folder).free
+        there = next(p for p in (folder, *folder.absolute().parents) if p.exists())
+        free = shutil.disk_usage(there).free
         if need > free:
-            raise OSError(
-                errno.ENOSPC, f"need {_shown(need)}, {_shown(free)} are free", str(folder / FOLDER)
+            raise TfepiError(
+                f"{folder} needs {_shown(need)}, its disk has {_shown(free)}: free some space or "
+                "name another folder"
             )
 
 

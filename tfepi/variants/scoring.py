@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tfepi.spec import AveragedPredictor, ModelSpec, Predictor
+from tfepi.spec import AveragedPredictor, ModelSpec, Predictor, check_shifts
 from tfepi.variants.alleles import (
     AllelePair,
     SequenceKey,
@@ -27,7 +27,14 @@ from tfepi.variants.scores import score
 from tfepi.variants.untransform import check_style, untransform
 from tfepi.variants.vcf import Variant, chunks, read_variants
 from tfrecords_tools.errors import ConfigError, InputFileError, UnfinishedError
-from tfrecords_tools.files import claim_folder, identity, remove_parts, run_record
+from tfrecords_tools.files import (
+    MARKER,
+    check_folder,
+    claim_folder,
+    identity,
+    remove_parts,
+    run_record,
+)
 from tfrecords_tools.genome import Genome
 from tfrecords_tools.progress import progress
 from tfrecords_tools.targets import Target, select
@@ -84,7 +91,7 @@ def score_vcf(
         OSError: the disk is too small or full.
     """
     folder = Path(out) if shard is None else Path(out) / "shards" / shard.folder
-    _refuse_results(folder, resume, overwrite)
+    check_folder(folder, resume, overwrite)
     columns = None
     scored = spec.head(scoring.head).targets
     if targets is not None:
@@ -92,8 +99,9 @@ def score_vcf(
         scored = tuple(targets)
     if scoring.untransform:
         check_style(scoring.untransform, scored)
-    _check_shifts(spec, scoring)
-    chunk_records = chunk_records or default_chunk_records(spec)
+    check_shifts(spec, scoring.shifts)
+    if chunk_records is None:
+        chunk_records = default_chunk_records(spec)
     if chunk_records < 1:
         raise ConfigError(f"chunk_records is {chunk_records}: want at least 1")
     with Genome(fasta) as genome:
@@ -108,38 +116,27 @@ def score_vcf(
             survey=survey(genome, vcf, scoring.ref_policy),
             chunk_records=chunk_records,
         )
+        numbers = (shard or Shard(1, 1)).chunks(manifest.chunks)
+        whole = set() if overwrite else {n for n in numbers if is_whole(folder, manifest, n)}
+        todo = set(numbers) - whole
+        Forecast.of(manifest).report(folder, manifest, len(todo), shard is None)
+        predictor = load() if overwrite else None  # before earlier results are removed
         _begin(folder, manifest, resume, overwrite)
+        (Path(out) / MARKER).touch()
         if shard is None and is_finished(folder, manifest):
             clean(folder)
             return folder
         facts = {"shard": shard and shard.folder, "skipped": manifest.survey.skipped}
         with run_record(folder, {}, **facts) as record:
             record["inputs"] = manifest.inputs
-            numbers = (shard or Shard(1, 1)).chunks(manifest.chunks)
-            todo = {n for n in numbers if not is_whole(folder, manifest, n)}
-            Forecast.of(manifest).report(folder, manifest, len(todo), shard is None)
             if todo:
-                run = _Run(genome, manifest, load(), columns, folder)
+                run = _Run(genome, manifest, predictor or load(), columns, folder)
                 record["undefined_rows"] = run.write_parts(numbers, todo, quiet)
             (folder / FOLDER).mkdir(exist_ok=True)
             if shard is None:
                 assemble(folder, manifest, lambda number: folder, vcf)
                 clean(folder)
     return folder
-
-
-def _check_shifts(spec: ModelSpec, scoring: Scoring) -> None:
-    largest = max(map(abs, scoring.shifts))
-    if largest >= spec.seq_length // 2:
-        raise ConfigError(
-            f"shifts reach {largest} bp: want less than half the window of {spec.seq_length} bp"
-        )
-
-
-def _refuse_results(folder: Path, resume: bool, overwrite: bool) -> None:
-    """Say at once what `claim_folder` would say after the VCF has been read."""
-    if not resume and not overwrite and folder.exists():
-        claim_folder(folder, resume, overwrite)
 
 
 def _begin(folder: Path, manifest: Manifest, resume: bool, overwrite: bool) -> None:
@@ -151,7 +148,7 @@ def _begin(folder: Path, manifest: Manifest, resume: bool, overwrite: bool) -> N
     if (folder / NAME).exists():
         manifest.check_same(Manifest.read(folder), folder)
         return
-    others = [p.name for p in folder.iterdir() if p.name not in ("run.json", "shards")]
+    others = [p.name for p in folder.iterdir() if p.name not in (MARKER, "run.json", "shards")]
     if others:
         raise UnfinishedError(
             f"{folder} has {others[0]} but no {NAME}: it is no folder of variant scores; "

@@ -1,0 +1,84 @@
+"""params.json: what is understood, and the one line about what is not."""
+
+import json
+
+import pytest
+
+from tfepi.params import LOSSES, OPTIMIZERS, PRESETS, parse_params, read_params
+from tfepi.training.losses import LOSSES as LOSS_CLASSES
+from tfrecords_tools.errors import ConfigError, InputFileError
+
+
+def parsed(**train):
+    return parse_params({"train": train, "model": {"name": "basset"}}).train
+
+
+def test_every_preset_is_read():
+    names = sorted(p.stem for p in PRESETS.glob("*.json"))
+    assert len(names) >= 5
+    for name in names:
+        assert read_params(name).source == json.loads((PRESETS / f"{name}.json").read_text())
+
+
+def test_names_are_those_of_the_losses():
+    assert tuple(LOSS_CLASSES) == LOSSES
+    for name in LOSSES:
+        assert parsed(loss=name).loss == name
+    for name in OPTIMIZERS:
+        assert parsed(optimizer=name).optimizer == name
+
+
+def test_other_spellings():
+    assert parsed(clipnorm=2).clip_norm == 2
+    assert parsed(num_gpu=2) == parsed()
+
+
+@pytest.mark.parametrize(
+    ("train", "message"),
+    [
+        ({"los": "mse"}, "unknown key 'los' in train of params.json: did you mean 'loss'"),
+        ({"loss": "poissn"}, "unknown loss 'poissn' .*did you mean 'poisson'"),
+        ({"optimizer": "adm"}, "unknown optimizer 'adm' .*did you mean 'adam'"),
+        ({"augment_per": "epoch"}, "unknown augment_per 'epoch'"),
+        ({"batch_size": 0}, "train.batch_size is 0, want above 0"),
+        ({"batch_size": "64"}, "train.batch_size is '64', want a whole number"),
+        ({"learning_rate": True}, "train.learning_rate is True, want a number"),
+        ({"steps_per_epoch": -1}, "train.steps_per_epoch is -1, want above 0"),
+        ({"decay_steps": 0}, "train.decay_steps is 0, want above 0"),
+        ({"warmup_steps": -1}, "train.warmup_steps is -1, want at least 0"),
+        ({"clip_norm": 1, "clipnorm": 2}, "both clipnorm and clip_norm"),
+        ({"clip_norm": 1, "global_clipnorm": 2}, "both clip_norm and global_clipnorm"),
+        ({"weight_decay": 0.1, "optimizer": "adam"}, "weight_decay is 0.1, but 'adam' has none"),
+        ({"agc_clip": 0.1}, "train.agc_clip is not supported yet"),
+        ({"initial_learning_rate": 0.1}, "but no maximal_learning_rate"),
+    ],
+)
+def test_bad_train_sections(train, message):
+    with pytest.raises(ConfigError, match=message):
+        parsed(**train)
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ({"train": {}}, "has no 'model' section"),
+        ({"train": [1], "model": {"name": "basset"}}, r"train is \[1\], want a section"),
+        ({"modl": {}}, "unknown section 'modl' in params.json: did you mean 'model'"),
+        ({"model": {"trunk": []}}, "model has no 'name'"),
+        ({"model": {"name": "basset", "augment_rc": 1}}, "augment_rc is 1, want true or false"),
+        ({"model": {"name": "basset", "augment_shift": -1}}, "augment_shift is -1, want a number"),
+    ],
+)
+def test_bad_sections(value, message):
+    with pytest.raises(ConfigError, match=message):
+        parse_params(value)
+
+
+def test_names_and_files(tmp_path):
+    with pytest.raises(ConfigError, match="unknown preset 'baset': did you mean 'basset'"):
+        read_params("baset")
+    with pytest.raises(InputFileError, match=r"none.json does not exist"):
+        read_params(tmp_path / "none.json")
+    (tmp_path / "bad.json").write_text("{")
+    with pytest.raises(InputFileError, match="is not valid JSON"):
+        read_params(tmp_path / "bad.json")

@@ -1,0 +1,131 @@
+"""The options of a build on a command line, shared by the commands that make or forecast one.
+
+Imports nothing heavy, so that `--help` answers at once.
+"""
+
+import argparse
+
+_CHROMS = "chromosomes, comma-separated"
+_LISTS = ("chroms", "region_labels")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the genome, the targets table and every option of a build, under its groups."""
+    parser.add_argument("genome", help="FASTA, plain or bgzip")
+    parser.add_argument("targets", help="targets table: index, identifier, file, …")
+    _add_windows(parser.add_argument_group("windows (bp)"))
+    _add_splits(parser.add_argument_group("splits"))
+    _add_regions(parser.add_argument_group("regions (BED files)"))
+    _add_values(parser.add_argument_group("values and records"))
+
+
+def _add_windows(w) -> None:
+    w.add_argument("-l", dest="seq_length", type=int, default=131072, help="sequence [%(default)s]")
+    w.add_argument("-w", dest="bin_width", type=int, default=128, help="bin width [%(default)s]")
+    w.add_argument("-c", "--crop", type=int, default=0, help="left out at each end [%(default)s]")
+    w.add_argument(
+        "--stride",
+        "--stride_train",
+        dest="stride_train",
+        type=float,
+        default=1.0,
+        help="step between windows for training and folds; up to 1: share of -l [%(default)s]",
+    )
+    w.add_argument(
+        "--stride_test",
+        type=float,
+        default=1.0,
+        help="the same for valid and test [%(default)s]",
+    )
+    w.add_argument("--snap", type=int, default=1, help="starts are multiples of this [%(default)s]")
+    w.add_argument(
+        "-s", "--sample", type=float, default=1.0, help="share of windows to keep [%(default)s]"
+    )
+    w.add_argument(
+        "--seed", type=int, default=44, help="of the splits and of the order [%(default)s]"
+    )
+
+
+def _add_splits(s) -> None:
+    s.add_argument("-v", dest="valid", default="0.05", help=f"share or {_CHROMS} [%(default)s]")
+    s.add_argument("-t", dest="test", default="0.05", help=f"share or {_CHROMS} [%(default)s]")
+    s.add_argument("-f", "--folds", type=int, help="cross-validation folds instead")
+    s.add_argument("--split_bed", help="BED whose fourth column is the label")
+    s.add_argument(
+        "--break",
+        dest="contig_limit",
+        type=int,
+        default=786432,
+        help="longest contig, longer ones are halved [%(default)s]",
+    )
+
+
+def _add_regions(r) -> None:
+    r.add_argument("--chroms", default="", help=f"only these {_CHROMS}")
+    r.add_argument("-g", "--gaps", help="assembly gaps, left out")
+    r.add_argument("-b", "--blacklist", help="limited to the window's baseline")
+    r.add_argument("-u", "--unmappable", help="windows mostly in these are left out")
+    r.add_argument(
+        "--umap_t",
+        dest="unmappable_share",
+        type=float,
+        default=0.5,
+        help="leave out windows with this share of unmappable bins or more [%(default)s]",
+    )
+    r.add_argument(
+        "--umap_clip",
+        dest="unmappable_clip",
+        type=float,
+        default=1.0,
+        help="limit unmappable bins to this quantile of the window [%(default)s: do not]",
+    )
+    r.add_argument(
+        "--umap_tfr",
+        dest="unmappable_store",
+        action="store_true",
+        help="store which bins are unmappable in each record",
+    )
+    r.add_argument("--limit", help="windows only inside these")
+    r.add_argument("--peaks", dest="peaks_only", action="store_true", help="only at peaks")
+    r.add_argument(
+        "--regions", default="all", help="all, peaks, non-ubiquitous (Kathail et al.) [%(default)s]"
+    )
+    r.add_argument(
+        "--region_labels", default="train,valid", help="labels --regions applies to [%(default)s]"
+    )
+    r.add_argument(
+        "--ubiquitous_share", type=float, default=0.8, help="of tracks with a peak [%(default)s]"
+    )
+    r.add_argument("--ubiquitous_bed", help="ubiquitous peaks, instead of the share")
+
+
+def _add_values(v) -> None:
+    v.add_argument("--nan", default="zero", help="zero, interpolate, keep (a mask) [%(default)s]")
+    v.add_argument(
+        "-i", dest="nan", action="store_const", const="interpolate", help="--nan interpolate"
+    )
+    v.add_argument("-d", dest="decimals", type=int, help="round targets to so many decimals")
+    v.add_argument(
+        "-r",
+        dest="records_per_shard",
+        type=int,
+        default=256,
+        help="records per shard [%(default)s]",
+    )
+    v.add_argument(
+        "--encoding", default="index", help="index (Basenji's), packed (ours) [%(default)s]"
+    )
+
+
+def options(args: argparse.Namespace):
+    """Return the `BuildOptions` that parsed arguments ask for.
+
+    Raises:
+        ConfigError: a value out of range, or an unknown name.
+    """
+    from tfrecords_tools.plan import BuildOptions
+
+    values = {name: getattr(args, name) for name in BuildOptions.__dataclass_fields__}
+    for name in _LISTS:
+        values[name] = tuple(filter(None, values[name].split(",")))
+    return BuildOptions(**values)

@@ -1,0 +1,78 @@
+"""Several data folders as one, to train on all of their records."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from tfrecords_tools.data import Data
+from tfrecords_tools.errors import ConfigError, unknown
+from tfrecords_tools.intervals import Interval
+
+_ALIKE = ("seq_length", "crop_bp", "pool_width", "target_length", "encoding", "compressed")
+
+
+@dataclass(frozen=True)
+class JoinedData(Data):
+    """Data folders of the same windows' sizes and targets, read one after the other.
+
+    Attributes:
+        parts: the folders; `folder` is the first one's.
+    """
+
+    parts: tuple[Data, ...] = ()
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """Every folder."""
+        return tuple(part.folder for part in self.parts)
+
+    def shards(self, label: str) -> list[Path]:
+        """Return a label's shards, folder by folder.
+
+        Raises:
+            ConfigError: no folder has the label.
+        """
+        if label not in self.counts:
+            raise unknown("label", label, self.labels, "in the data folders")
+        return [s for part in self.parts if label in part.counts for s in part.shards(label)]
+
+    def windows(self, label: str) -> list[Interval]:
+        """Return a label's windows (without crop) in record order."""
+        return [window for part in self.parts for window in part.windows(label)]
+
+
+def join(parts: Sequence[Data]) -> Data:
+    """Return data folders as one; a single one as it is.
+
+    Raises:
+        ConfigError: they differ in lengths, encoding or targets.
+    """
+    first = parts[0]
+    if len(parts) == 1:
+        return first
+    seen = {first.folder.resolve()}
+    for part in parts[1:]:
+        if part.folder.resolve() in seen:
+            raise ConfigError(f"data folder {part.folder} is named twice: name each once")
+        seen.add(part.folder.resolve())
+        for name in _ALIKE:
+            ours, theirs = getattr(first, name), getattr(part, name)
+            if ours != theirs:
+                raise ConfigError(
+                    f"{name} is {ours} in {first.folder} and {theirs} in {part.folder}: "
+                    "build both alike to train on both"
+                )
+        names = [[t.identifier for t in p.targets] for p in (first, part)]
+        if names[0] != names[1]:
+            raise ConfigError(
+                f"{first.folder} has targets {', '.join(names[0])[:80]}, {part.folder} has "
+                f"{', '.join(names[1])[:80]}: want the same in the same order"
+            )
+    labels = dict.fromkeys(label for part in parts for label in part.counts)
+    values = {f.name: getattr(first, f.name) for f in fields(Data)}
+    hashes = [part.manifest_sha256 for part in parts]
+    values["counts"] = {n: sum(p.counts.get(n, 0) for p in parts) for n in labels}
+    values["manifest_sha256"] = None if None in hashes else "+".join(hashes)
+    if any(part.layout != first.layout for part in parts):
+        values["layout"] = None
+    return JoinedData(**values, parts=tuple(parts))
