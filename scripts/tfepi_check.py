@@ -10,7 +10,7 @@ from tfrecords_tools import build_arguments, command
 
 
 def parser() -> argparse.ArgumentParser:
-    p = argparse.ArgumentParser(description=__doc__)
+    p = command.Parser(description=__doc__)
     p.add_argument(
         "-o",
         "--out",
@@ -38,6 +38,8 @@ def work(args: argparse.Namespace) -> bool:
 
     if args.ref_policy not in REF_POLICIES:
         raise errors.unknown("ref_policy", args.ref_policy, REF_POLICIES)
+    if not 1e-6 <= args.read < 1e9:
+        raise errors.ConfigError(f"--read is {args.read}, want a number of Mb above 0")
     options = build_arguments.options(args)
     vcf = VariantSource(args.vcf, header_text, read_variants) if args.vcf else None
     folder = files.claim_folder(args.out, False, args.overwrite) if args.out else None

@@ -7,7 +7,7 @@ from tfrecords_tools import build_arguments, command
 
 
 def parser() -> argparse.ArgumentParser:
-    p = argparse.ArgumentParser(description=__doc__)
+    p = command.Parser(description=__doc__)
     p.add_argument("-o", dest="out", required=True, help="output folder")
     build_arguments.add_arguments(p)
     p.add_argument("-p", "--processes", type=int, default=1, help="worker processes [1]")
@@ -19,8 +19,9 @@ def parser() -> argparse.ArgumentParser:
 
 def work(args: argparse.Namespace) -> None:
     from tfrecords_tools import estimate, plan
-    from tfrecords_tools.build import build
+    from tfrecords_tools.build import build, check_workers
 
+    check_workers(args.processes)
     planned = plan.make_plan(args.genome, args.targets, build_arguments.options(args))
     print(estimate.describe(planned), flush=True)
     if not args.dry_run:

@@ -40,9 +40,8 @@ def work(args: argparse.Namespace) -> None:
     from tfrecords_tools.data import Data
 
     params = read_params(args.params)
-    names = ("label", "head", "rc", "save", "batch_size")
     request = Request(
-        **{name: getattr(args, name) for name in names},
+        **{name: getattr(args, name) for name in ("label", "head", "rc", "save", "batch_size")},
         targets=tuple(args.targets) if args.targets else None,
         shifts=matching.parse_shifts(args.shifts),
         bootstrap=Bootstrap(args.bootstrap, args.bootstrap_ranks, args.block_bp, seed=args.seed),
@@ -50,13 +49,13 @@ def work(args: argparse.Namespace) -> None:
     )
     data = Data.open(args.data)
     spec = ModelSpec.read(spec_path(args.model))
-    head, *_ = prepare(spec, data, request, matching.stated_sizes(params.model))
+    prepare(spec, data, request, matching.stated_sizes(params.model))
     inputs = {"params": find_params(args.params), "data": data.folder / "statistics.json"}
     inputs |= matching.model_files(args.model)
     files.check_folder(args.out, args.resume, args.overwrite)
     predictor = load_predictor(args.model, args.batch_size)
     stated = matching.stated_sizes(params.model, defaults=True)
-    prepare(spec, data, request, stated)
+    head, *_ = prepare(spec, data, request, stated)
     out = files.claim_folder(args.out, args.resume, args.overwrite)
     with files.run_record(out, inputs, seed=args.seed, data_sha256=data.manifest_sha256) as record:
         plan = matching.without_paths(record["inputs"]) | {"manifest": data.manifest_sha256}
@@ -64,8 +63,8 @@ def work(args: argparse.Namespace) -> None:
         if not args.no_figures:
             from tfepi.report.accuracy_figures import draw_accuracy
 
-            place, curves = out / "figures", matching.curves_of(args.model)
-            draw_accuracy(outcome.predictions, outcome.metrics, place, head.units, curves)
+            drawn = (outcome.predictions, outcome.metrics, out / "figures", head.units)
+            draw_accuracy(*drawn, matching.curves_of(args.model))
         outcome.predictions.remove()
     print(summary_table(outcome.metrics))
     print(f"wrote {out}: acc.txt, metrics.json" + ("" if args.no_figures else ", figures/"))

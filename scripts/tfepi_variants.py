@@ -48,9 +48,8 @@ def work(args: argparse.Namespace) -> None:
     head = spec.head(args.head)
     options.check_stated(matching.stated_sizes(read_params(args.params).model), spec, head)
     names = ("rc", "ref_policy", "indel_align", "head", "untransform")
-    batch_size = args.batch_size
-    if batch_size is None:
-        batch_size = options.default_batch_size(spec, head)
+    default = options.default_batch_size(spec, head)
+    batch_size = default if args.batch_size is None else args.batch_size
     folder = scoring.score_vcf(
         lambda: load_predictor(args.model, batch_size),
         spec,

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from tfrecords_tools import coverage
-from tfrecords_tools.errors import InputFileError, TfepiError, UnfinishedError
+from tfrecords_tools.errors import ConfigError, InputFileError, TfepiError, UnfinishedError
 from tfrecords_tools.files import (
     atomic_path,
     claim_folder,
@@ -95,7 +95,9 @@ def build(
         UnfinishedError: the folder has results, or a build that was stopped, and neither
             resume nor overwrite was asked for; or resume with other inputs or options.
         InputFileError: a track or the genome cannot be read.
+        ConfigError: workers is below 1.
     """
+    check_workers(workers)
     out = Path(out)
     if (out / WORK).exists() and not resume and not overwrite:
         raise UnfinishedError(
@@ -130,6 +132,12 @@ def build(
         write_manifest(out, plan, fingerprint, [read_json(s.marker) for s in shards], tracks)
         shutil.rmtree(work)
     return read_manifest(out)
+
+
+def check_workers(workers: int) -> None:
+    """Refuse fewer than one process."""
+    if workers < 1:
+        raise ConfigError(f"processes (-p) is {workers}, want at least 1")
 
 
 def _warn_clipped(plan: Plan, tracks: list[coverage.TrackSummary]) -> None:

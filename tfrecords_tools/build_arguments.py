@@ -5,6 +5,8 @@ Imports nothing heavy, so that `--help` answers at once.
 
 import argparse
 
+from tfrecords_tools.command import whole_seed
+
 _CHROMS = "chromosomes, comma-separated"
 _LISTS = ("chroms", "region_labels")
 
@@ -42,7 +44,7 @@ def _add_windows(w) -> None:
         "-s", "--sample", type=float, default=1.0, help="share of windows to keep [%(default)s]"
     )
     w.add_argument(
-        "--seed", type=int, default=44, help="of the splits and of the order [%(default)s]"
+        "--seed", type=whole_seed, default=44, help="of the splits and of the order [%(default)s]"
     )
 
 

@@ -9,6 +9,7 @@ import gzip
 import logging
 import os
 import tempfile
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from tfrecords_tools.files import atomic_path, existing
 
 UNKNOWN = 4
 _NEAR = 1 << 12
+_SHOWN_BASES = 20
 _STRETCH = 1 << 22
 _TO_INDEX = np.full(256, UNKNOWN, np.uint8)
 for _index, _base in enumerate("ACGT"):
@@ -72,15 +74,26 @@ class Genome:
         self.path = existing(path, "FASTA file")
         with open(self.path, "rb") as handle:
             start = handle.read(18)
+            size = handle.seek(0, os.SEEK_END)
+            handle.seek(max(0, size - len(_BGZF_END)))
+            end = handle.read()
+        if not size:
+            raise InputFileError(f"FASTA {path} is empty: fetch or write it again")
         self._gzip = start[:2] == b"\x1f\x8b"
         if self._gzip and start[12:14] != b"BC":
             raise InputFileError(
                 f"{path} is gzip-compressed: recompress it with bgzip, or unpack it"
             )
+        if self._gzip and end != _BGZF_END:
+            raise InputFileError(
+                f"FASTA {path} is truncated: the end marker of bgzip is missing; fetch it again"
+            )
         if not self._gzip and start[:1] != b">":
             raise InputFileError(
                 f"{path} is no FASTA file: it starts with {start[:10]!r}, want '>'"
             )
+        self._made: list[Path] = []
+        self._damage = ""
         fai, gzi = self._indexed(scratch)
         try:
             with _quiet_htslib():
@@ -88,6 +101,8 @@ class Genome:
                     str(self.path), filepath_index=fai, filepath_index_compressed=gzi
                 )
         except (OSError, ValueError) as error:
+            for index in self._made:
+                index.unlink(missing_ok=True)
             raise InputFileError(f"cannot open FASTA {path}: {error}") from None
         names = self._file.references
         if not names:
@@ -106,7 +121,8 @@ class Genome:
             current = self._current(files)
         if not current:
             self._index(*files)
-        if not self._matches(files[0]):
+            self._made = files
+        if not self._gzip and not self._matches(files[0]):
             raise InputFileError(
                 f"{self.path} does not have the size its index {files[0]} says: the FASTA is "
                 "truncated or the index is another file's; fetch the FASTA again or remove the "
@@ -139,13 +155,9 @@ class Genome:
             except pysam.SamtoolsError:
                 raise InputFileError(
                     f"cannot index FASTA {self.path}: its lines are of unequal length or the file "
-                    "is truncated; fetch it again"
+                    "is truncated or damaged; fetch it again"
                 ) from None
-            headers, last = 0, b"\n"
-            with (gzip.open if self._gzip else open)(self.path, "rb") as handle:
-                while chunk := handle.read(1 << 24):
-                    headers += (last + chunk).count(b"\n>")
-                    last = chunk[-1:]
+            headers = self._headers()
             indexed = len(part.read_text().splitlines())
             if headers != indexed:
                 raise InputFileError(
@@ -157,13 +169,21 @@ class Genome:
             if file.stat().st_mtime_ns < written:
                 os.utime(file, ns=(written, written))
 
+    def _headers(self) -> int:
+        """Count the lines that begin a sequence."""
+        headers, last = 0, b"\n"
+        try:
+            with (gzip.open if self._gzip else open)(self.path, "rb") as handle:
+                while chunk := handle.read(1 << 24):
+                    headers += (last + chunk).count(b"\n>")
+                    last = chunk[-1:]
+        except (EOFError, zlib.error, gzip.BadGzipFile):
+            raise InputFileError(f"FASTA {self.path} is damaged: fetch it again") from None
+        return headers
+
     def _matches(self, fai: Path) -> bool:
-        """Tell whether the file's size agrees with its index (a bgzip: whether it has its end)."""
+        """Tell whether a plain file's size agrees with its index."""
         size = os.path.getsize(self.path)
-        if self._gzip:
-            with open(self.path, "rb") as handle:
-                handle.seek(max(0, size - len(_BGZF_END)))
-                return handle.read() == _BGZF_END
         end = 0
         with open(fai) as handle:
             for line in handle:
@@ -201,10 +221,13 @@ class Genome:
         low, high = max(start, 0), min(end, length)
         if low < high:
             try:
-                text = self._file.fetch(chrom, low, high)
-            except (OSError, ValueError) as error:
+                with _quiet_htslib():
+                    text = self._file.fetch(chrom, low, high)
+            except (OSError, ValueError):  # the reason pysam gives is an errno left from elsewhere
+                # htslib fails at every place after the first
+                self._damage = self._damage or f"{chrom}:{low}-{high}"
                 raise InputFileError(
-                    f"cannot read {chrom}:{low}-{high} of FASTA {self.path}: {error}"
+                    f"FASTA {self.path} is damaged at {self._damage}: fetch it again"
                 ) from None
             if len(text) != high - low:
                 raise InputFileError(
@@ -251,6 +274,13 @@ class Genome:
 
     def __exit__(self, *_) -> None:
         self.close()
+
+
+def shortened(sequence: str, unit: str = "bp") -> str:
+    """Return an allele as messages show it: a long one by its first 20 letters and its length."""
+    if len(sequence) <= _SHOWN_BASES:
+        return sequence
+    return f"{sequence[:_SHOWN_BASES]}…({len(sequence)} {unit})"
 
 
 def missing_chrom(chrom: str, chroms: dict, where: str) -> str:

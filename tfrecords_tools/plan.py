@@ -6,6 +6,7 @@ would do the same.
 
 import hashlib
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,7 +23,10 @@ from tfrecords_tools.pooling import BLACKLIST_MARGIN
 from tfrecords_tools.records import ENCODINGS
 from tfrecords_tools.splits import Windowing
 from tfrecords_tools.targets import NAN_POLICIES, Target, read_targets, resolve
-from tfrecords_tools.tracks import check_chroms, open_track
+from tfrecords_tools.tracks import check_chroms, check_ends, open_track
+
+MOST_DECIMALS = 6
+_SHOWN_LABELS = 6
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,21 @@ class BuildOptions:
         for name in ("unmappable_share", "unmappable_clip"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}, want between 0 and 1")
+        if self.unmappable_store and not self.unmappable:
+            raise ConfigError(
+                "unmappable bins cannot be stored (--umap_tfr) without their BED: name it with -u"
+            )
+        if self.decimals is not None and not 0 <= self.decimals <= MOST_DECIMALS:
+            raise ConfigError(
+                f"decimals (-d) is {self.decimals}, want 0 to {MOST_DECIMALS}: targets are "
+                "float16, which has about 3 digits"
+            )
+        for name, option in (("stride_train", "--stride"), ("stride_test", "--stride_test")):
+            stride = getattr(self, name)
+            if not 0 < stride < math.inf or not splits.stride_bp(stride, max(1, self.seq_length)):
+                raise ConfigError(
+                    f"{option} is {stride}, want above 0: up to 1 a share of -l, else bp"
+                )
         if self.folds is not None and self.split_bed:
             raise ConfigError("folds and a split BED exclude each other: name one")
 
@@ -171,7 +190,7 @@ def make_plan(fasta: str | Path, targets_file: str | Path, options: BuildOptions
         ConfigError: an option out of range, no window, or a label left empty.
     """
     windowing = options.windowing()
-    targets = resolve(read_targets(targets_file), targets_file)
+    targets = resolve(read_targets(targets_file, with_files=True), targets_file)
     with Genome(fasta) as genome:
         chroms = dict(genome.chroms)
     for chrom in options.chroms:
@@ -181,6 +200,9 @@ def make_plan(fasta: str | Path, targets_file: str | Path, options: BuildOptions
         name: _bed(getattr(options, name), chroms)
         for name in ("gaps", "blacklist", "unmappable", "limit", "split_bed", "ubiquitous_bed")
     }
+    if options.peaks_only or options.regions != "all":
+        for path in dict.fromkeys(t.peaks for t in targets if t.peaks):
+            _bed(path, chroms)
     contigs = lay_contigs(chroms, targets, options, beds["gaps"], beds["limit"])
     needed = {c.chrom: chroms[c.chrom] for c in contigs}
     for target in targets:
@@ -245,6 +267,12 @@ def lay_contigs(
         ConfigError: no contig is as long as a window.
     """
     windowing = options.windowing()
+    shortest = min(windowing.window_length, splits.CONTIG_LIMIT)  # the default suits any window
+    if options.contig_limit is not None and options.contig_limit < shortest:
+        raise ConfigError(
+            f"--break is {options.contig_limit}, want at least {shortest} bp: shorter contigs "
+            "hold no window"
+        )
     used = {c: n for c, n in chroms.items() if not options.chroms or c in options.chroms}
     if options.peaks_only:
         limit = regions_module.near_peaks(targets, windowing, limit, chroms)
@@ -270,12 +298,7 @@ def _bed(path: str | None, chroms: dict[str, int]) -> list[Interval] | None:
     found = read_bed(path)
     if found and not any(i.chrom in chroms for i in found):
         raise InputFileError(missing_chrom(found[0].chrom, chroms, f"the genome, read for {path},"))
-    for i in found:
-        if i.chrom in chroms and i.end > chroms[i.chrom]:
-            raise InputFileError(
-                f"{path}: {i} ends beyond {i.chrom}, which is {chroms[i.chrom]} bp: "
-                "is the BED of another genome build?"
-            )
+    check_ends(path, found, chroms)
     return found
 
 
@@ -322,14 +345,21 @@ def _wanted_labels(options: BuildOptions, split_bed: list[Interval] | None) -> l
     return ["train"] + [n for n in ("valid", "test") if _names(getattr(options, n))]
 
 
+def _some(labels: list[str]) -> str:
+    """Return the first few, and how many there are."""
+    if len(labels) <= _SHOWN_LABELS:
+        return ", ".join(labels)
+    return f"{', '.join(labels[:_SHOWN_LABELS])}, … ({len(labels)} in all)"
+
+
 def _refuse_empty(
     windows: list[Interval], wanted: list[str], options: BuildOptions, windowing: Windowing
 ) -> None:
     counts = {label: sum(w.label == label for w in windows) for label in wanted}
     empty = [label for label, n in counts.items() if n == 0]
     if empty:
-        had = ", ".join(f"{label} {n}" for label, n in counts.items())
+        had = _some([f"{label} {n}" for label, n in counts.items()])
         raise ConfigError(
-            f"no window for {', '.join(empty)} (windows of {windowing.window_length} bp: {had}): "
+            f"no window for {_some(empty)} (windows of {windowing.window_length} bp: {had}): "
             "use other -v/-t values, more contigs (--break), or a shorter -l; 0 leaves a label out"
         )

@@ -19,7 +19,7 @@ from tfrecords_tools.plan import input_files as build_inputs
 from tfrecords_tools.progress import progress
 from tfrecords_tools.targets import Target, read_targets, resolve
 from tfrecords_tools.track_survey import SAMPLED_BP, TrackSurvey, survey_track
-from tfrecords_tools.tracks import BedTrack, open_track
+from tfrecords_tools.tracks import BedTrack, check_ends, open_track
 from tfrecords_tools.variant_survey import VariantSource, VariantSurvey, survey_variants
 
 _CHUNK = 1 << 22
@@ -157,7 +157,7 @@ def input_files(
 
 
 def _read_targets(path: str) -> tuple[Target, ...]:
-    return resolve(read_targets(path), path)
+    return resolve(read_targets(path, with_files=True), path)
 
 
 def _check_same_files(targets: Sequence[Target], findings: Findings) -> None:
@@ -211,6 +211,7 @@ def _check_track(
         where = f"track {target.identifier!r} ({target.file})"
         if chroms and isinstance(track, BedTrack):
             check_names(where, track.chroms, chroms, findings)
+            check_ends(where, track.last.values(), chroms)
         elif chroms:
             check_lengths(where, track.chroms, needed, chroms, findings)
         shared = {c: n for c, n in chroms.items() if c in track.chroms}

@@ -55,7 +55,9 @@ class Windowing:
         for name in ("seq_length", "bin_width", "snap"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}, want at least 1")
-        if self.crop < 0 or self.window_length < self.bin_width:
+        if self.crop < 0:
+            raise ConfigError(f"crop is {self.crop}, want 0 or more bp")
+        if self.window_length < self.bin_width:
             raise ConfigError(
                 f"crop {self.crop} leaves {self.window_length} bp of the {self.seq_length}-bp "
                 f"sequence, want at least one bin of {self.bin_width} bp"
@@ -202,6 +204,11 @@ def split_chroms(
     for chrom in (*valid, *test):
         if chrom not in present:
             shown = ", ".join(sorted(present)[:6])
+            if _is_number(chrom):
+                raise ConfigError(
+                    f"-v/-t has {chrom!r}: want two shares of at least 0 and below 1, or two lists "
+                    f"of chromosomes; contigs are on {shown}"
+                )
             raise ConfigError(
                 f"chromosome {chrom!r} of -v/-t has no contig: contigs are on {shown}"
             )
@@ -211,6 +218,14 @@ def split_chroms(
     for c in contigs:
         parts["test" if c.chrom in test else "valid" if c.chrom in valid else "train"].append(c)
     return parts
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def split_regions(contigs: list[Interval], labelled: list[Interval]) -> dict[str, list[Interval]]:

@@ -65,15 +65,20 @@ _NUMBERS = ("clip", "clip_soft", "scale")
 _IGNORED = ("genome",)
 
 
-def read_targets(path: str | Path) -> tuple[Target, ...]:
+def read_targets(path: str | Path, with_files: bool = False) -> tuple[Target, ...]:
     """Read a tab-separated targets table whose first column is the index.
+
+    Args:
+        path: of the table.
+        with_files: refuse a row without `file`.
 
     Returns:
         The targets in the order of the file. `file` and `peaks` are left as written;
         `resolve` turns them into paths.
 
     Raises:
-        InputFileError: no text, no rows, a row of another length, a value that is no number.
+        InputFileError: no text, no rows, a row of another length, a column twice, a value that
+            is no finite number, a scale of 0, a row without file.
         ConfigError: duplicate identifier or index, unknown column, statistic or NaN policy,
             a strand pair that is not mutual.
     """
@@ -92,12 +97,27 @@ def read_targets(path: str | Path) -> tuple[Target, ...]:
     for column in header:
         if column not in _COLUMNS and column not in _IGNORED:
             raise unknown("column", column, _COLUMNS, f"in targets table {path}")
+    for column in header:
+        if header.count(column) > 1:
+            raise InputFileError(
+                f"targets table {path} line {rows[0][0]} names column {column!r} more than once: "
+                "keep one"
+            )
+    if with_files and "file" not in header:
+        raise InputFileError(
+            f"targets table {path} line {rows[0][0]} has no column 'file', which names each track"
+        )
     if "identifier" not in header:
         raise InputFileError(
             f"targets table {path} has no column 'identifier': its header is {header}; "
             "the table is tab-separated"
         )
     targets = tuple(_target(path, number, header, row) for number, row in rows[1:])
+    for (number, _), target in zip(rows[1:], targets, strict=True):
+        if with_files and not target.file:
+            raise InputFileError(
+                f"targets table {path} line {number}: file is empty, want the path of a track"
+            )
     _check(path, targets)
     return targets
 
@@ -116,8 +136,12 @@ def _target(path: Path, number: int, header: list[str], row: list[str]) -> Targe
                 values[column] = kind(text)
             except ValueError:
                 raise InputFileError(f"{where}: {column} is {text!r}, want a {noun}") from None
-            if kind is float and math.isnan(values[column]):
-                del values[column]
+            if kind is float and not math.isfinite(values[column]):
+                raise InputFileError(
+                    f"{where}: {column} is {text!r}, want a finite number, or nothing for none"
+                )
+            if column == "scale" and not values[column]:
+                raise InputFileError(f"{where}: scale is {text!r}, which makes every target 0")
         else:
             values[column] = text
     target = Target(**values)

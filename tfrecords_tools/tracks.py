@@ -1,6 +1,7 @@
 """Track files: per-base values of bigWig, BED/narrowPeak and HDF5 over stretches of a genome."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol
 
@@ -9,7 +10,7 @@ import numpy as np
 from tfrecords_tools.errors import InputFileError
 from tfrecords_tools.files import existing
 from tfrecords_tools.genome import missing_chrom
-from tfrecords_tools.intervals import intersect_array, merged, read_bed
+from tfrecords_tools.intervals import Interval, intersect_array, merged, read_bed
 
 _BIGWIG_MAGIC = {b"\x26\xfc\x8f\x88", b"\x88\x8f\xfc\x26"}
 
@@ -46,6 +47,8 @@ class BigWigTrack:
             size = handle.tell()
             handle.seek(max(0, size - 4))
             tail = handle.read(4)
+        if not size:
+            raise InputFileError(f"bigWig {path} is empty: fetch or write it again")
         if head not in _BIGWIG_MAGIC:
             raise InputFileError(f"{path} is no bigWig: it starts with {head!r}")
         if tail != head:
@@ -54,7 +57,8 @@ class BigWigTrack:
                 "fetch or write it again"
             )
         try:
-            self._file = pyBigWig.open(str(self.path))
+            with _quiet_stderr():
+                self._file = pyBigWig.open(str(self.path))
         except RuntimeError as error:
             raise InputFileError(f"cannot open bigWig {path}: {error}") from None
         if not self._file.isBigWig():
@@ -70,11 +74,12 @@ class BigWigTrack:
                 "is it of another genome build?"
             )
         try:
-            return self._file.values(chrom, start, end, numpy=True)
+            with _quiet_stderr():
+                return self._file.values(chrom, start, end, numpy=True)
         except RuntimeError as error:
             raise InputFileError(
                 f"cannot read {chrom}:{start}-{end} of bigWig {self.path}: {error}; "
-                "the file is damaged"
+                "the file is damaged: fetch or write it again"
             ) from None
 
     def close(self) -> None:
@@ -83,12 +88,22 @@ class BigWigTrack:
 
 
 class BedTrack:
-    """A BED or narrowPeak: 1 inside its intervals, 0 elsewhere, no NaN."""
+    """A BED or narrowPeak: 1 inside its intervals, 0 elsewhere, no NaN.
+
+    Attributes:
+        last: chromosome → its last interval's start and end.
+
+    Raises:
+        InputFileError: missing, not a BED, or without an interval.
+    """
 
     def __init__(self, path: str | Path):
         self.path = existing(path, "BED file")
         self._regions = merged(read_bed(path))
+        if not self._regions:
+            raise InputFileError(f"BED track {path} has no interval: every target would be 0")
         self.chroms: dict[str, int | None] = dict.fromkeys(self._regions)
+        self.last = {c: Interval(c, *spans[-1].tolist()) for c, spans in self._regions.items()}
 
     def values(self, chrom: str, start: int, end: int) -> np.ndarray:
         """Return float32 [end - start] of 0 and 1; a chromosome without interval is all 0."""
@@ -125,7 +140,22 @@ class HDF5Track:
         length = _length(self, chrom)
         if end > length:
             raise InputFileError(f"HDF5 {self.path}: {chrom} has {length} values, {end} are needed")
-        return self._file[chrom][start:end].astype(np.float32)
+        self.check_numbers(chrom)
+        try:
+            return self._file[chrom][start:end].astype(np.float32)
+        except OSError as error:
+            raise InputFileError(
+                f"cannot read {chrom}:{start}-{end} of HDF5 {self.path}: {error}; "
+                "the file is damaged: fetch or write it again"
+            ) from None
+
+    def check_numbers(self, chrom: str) -> None:
+        """Refuse a dataset of anything but real numbers, such as text."""
+        kind = self._file[chrom].dtype
+        if kind.kind not in "fiub":
+            raise InputFileError(
+                f"HDF5 {self.path}: dataset {chrom!r} is of type {kind}, want one number per base"
+            )
 
     def close(self) -> None:
         """Close the file."""
@@ -159,9 +189,11 @@ def check_chroms(track: Track, wanted: dict[str, int]) -> None:
         wanted: chromosome → length in bp, of the genome.
 
     Raises:
-        InputFileError: a chromosome is absent, or of another length (another build).
+        InputFileError: a chromosome is absent, of another length or, in a BED, has an interval
+            past its end (another build); or an HDF5 dataset holds no numbers.
     """
     if isinstance(track, BedTrack):
+        check_ends(track.path, track.last.values(), wanted)
         if track.chroms and not set(track.chroms) & set(wanted):
             chrom = next(iter(track.chroms))
             raise InputFileError(
@@ -170,11 +202,46 @@ def check_chroms(track: Track, wanted: dict[str, int]) -> None:
         return
     for chrom, length in wanted.items():
         found = _length(track, chrom)
+        if isinstance(track, HDF5Track):
+            track.check_numbers(chrom)
         if found != length:
             raise InputFileError(
                 f"{track.path}: {chrom} is {found} bp, in the genome {length} bp: "
                 "the track is of another genome build or was cut; use matching files"
             )
+
+
+def check_ends(path: str | Path, intervals: Iterable[Interval], chroms: dict[str, int]) -> None:
+    """Check that a BED's intervals end within their chromosomes, as far as `chroms` has these.
+
+    Raises:
+        InputFileError: one does not.
+    """
+    for i in intervals:
+        if i.end > chroms.get(i.chrom, i.end):
+            raise InputFileError(
+                f"{path}: {i} ends beyond {i.chrom}, which is {chroms[i.chrom]} bp: "
+                "is the BED of another genome build?"
+            )
+
+
+class _quiet_stderr:
+    """Silence what libBigWig writes to stderr itself; ours says the same with the file's name."""
+
+    def __enter__(self):
+        try:
+            self._stderr = os.dup(2)
+        except OSError:  # there is no stderr
+            self._stderr = None
+            return
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, 2)
+        os.close(null)
+
+    def __exit__(self, *_):
+        if self._stderr is not None:
+            os.dup2(self._stderr, 2)
+            os.close(self._stderr)
 
 
 def _length(track: Track, chrom: str) -> int:

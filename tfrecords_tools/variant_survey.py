@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from tfrecords_tools.genome import Genome, decode, encode, reverse_complement
+from tfrecords_tools.genome import Genome, decode, encode, reverse_complement, shortened
 
 MAX_RECORDS = 1_000_000
 _CHUNK = 1 << 16
@@ -130,16 +130,24 @@ def survey_variants(
             continue
         counts["swapped"] += any(a == bases.get(chrom, start, start + len(a)) for a in alts)
         counts["other_strand"] += here == decode(reverse_complement(encode(ref)))
-        first = first or f"{chrom}:{start + 1} has REF {ref}, the genome {here}"
+        first = (
+            first or f"{chrom}:{start + 1} has REF {shortened(ref)}, the genome {shortened(here)}"
+        )
     return VariantSurvey(
-        source.path, records, whole, _contigs(source), absent, first_mismatch=first, **counts
+        source.path,
+        records,
+        whole,
+        contig_lengths(source.header(source.path)),
+        absent,
+        first_mismatch=first,
+        **counts,
     )
 
 
-def _contigs(source: VariantSource) -> dict[str, int]:
-    """Return contig → length, bp, as far as the header states it."""
+def contig_lengths(header: str) -> dict[str, int]:
+    """Return contig → length, bp, as far as a VCF's header states it."""
     found = {}
-    for line in source.header(source.path).splitlines():
+    for line in header.splitlines():
         name, length = _CONTIG_NAME.search(line), _CONTIG_LENGTH.search(line)
         if line.startswith("##contig=<") and name and length:
             found[name[1]] = int(length[1])

@@ -160,6 +160,30 @@ def test_the_forecast_is_the_build(
     assert forecast["dropped"] == manifest["dropped"]
 
 
+@pytest.mark.parametrize("read", ["nan", "inf", "0", "-1"])
+def test_what_is_read_must_be_something(check, folder, read):
+    status, _, err = check(folder / "genome.fa", folder / "targets.txt", *WINDOWS, "--read", read)
+    assert status == 2
+    assert len(err) == 1
+    assert "--read is " in err[0]
+
+
+@pytest.mark.parametrize(
+    "options", [("-p", "0"), ("-p", "-1"), ("-d", "99"), ("--stride", "nan"), ("--umap_tfr",)]
+)
+def test_bad_options_of_a_build_give_one_line(run_script, folder, tmp_path, options):
+    done = run_script(
+        "tfepi_data.py",
+        *(folder / "genome.fa", folder / "targets.txt", *WINDOWS, *options),
+        *("-o", tmp_path / "data"),
+        check=False,
+    )
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert options[0].strip("-") in done.stderr
+    assert not (tmp_path / "data").exists()
+
+
 def test_it_takes_every_option_of_the_build():
     def options(name):
         spec = importlib.util.spec_from_file_location(name, SCRIPT.with_name(f"{name}.py"))

@@ -6,6 +6,7 @@ import sys
 import time
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 
@@ -400,6 +401,31 @@ def broken(folder, kind):
     if kind == "bed beyond the end":
         (folder / "blacklist.bed").write_text("chr3\t23000\t25000\n")
         return {"blacklist": str(folder / "blacklist.bed")}
+    if kind == "BED track beyond the end":
+        bed_track(folder, "chr1\t10\t500000\n")
+    if kind == "empty BED track":
+        bed_track(folder, "")
+    if kind == "track of text":
+        with h5py.File(folder / "text.h5", "w") as file:
+            for chrom, length in (("chr1", 60_000), ("chr2", 40_000), ("chr3", 24_000)):
+                file[chrom] = np.full(length, b"x")
+        (folder / "targets.txt").write_text("\tidentifier\tfile\n0\tT0\ttext.h5\n")
+    if kind == "peaks beyond the end":
+        (folder / "peaks.bed").write_text("chr1\t10\t500000\n")
+        (folder / "targets.txt").write_text("\tidentifier\tfile\tpeaks\n0\tT0\tt0.bw\tpeaks.bed\n")
+        return {"regions": "peaks"}
+    if kind == "no file":
+        (folder / "targets.txt").write_text("\tidentifier\n0\tT0\n")
+    if kind == "short contigs":
+        return {"contig_limit": 100}
+    if kind == "contigs of 0":
+        return {"contig_limit": 0}
+    if kind == "many folds":
+        return {"folds": 1000}
+    if kind == "negative share":
+        return {"valid": "-1", "test": "0.1"}
+    if kind == "no workers":
+        return {"workers": 0}
     if kind == "empty split":
         return {"valid": "0.05", "test": "0.05"}
     if kind == "too long":
@@ -407,6 +433,21 @@ def broken(folder, kind):
     if kind == "unknown chromosome":
         return {"chroms": ("chrZ",)}
     return {}
+
+
+def bed_track(folder, text):
+    (folder / "peaks.bed").write_text(text)
+    (folder / "targets.txt").write_text("\tidentifier\tfile\n0\tT0\tpeaks.bed\n")
+
+
+def test_long_windows_suit_the_default_contig_limit(tmp_path):
+    """Contigs that are divided by chromosome are joined again."""
+    (tmp_path / "g.fa").write_text("".join(f">c{i}\n{'ACGT' * 200_000}\n" for i in (1, 2, 3)))
+    (tmp_path / "peaks.bed").write_text("c1\t0\t10\n")
+    (tmp_path / "targets.txt").write_text("\tidentifier\tfile\n0\tT0\tpeaks.bed\n")
+    options = BuildOptions(seq_length=800_000, bin_width=100, valid="c2", test="c3")
+    plan = make_plan(tmp_path / "g.fa", tmp_path / "targets.txt", options)
+    assert [len(w) for w in plan.windows] == [800_000] * 3
 
 
 @pytest.mark.parametrize(
@@ -419,6 +460,16 @@ def broken(folder, kind):
         ("absent chromosome", "no chromosome 'chr9'"),
         ("chr prefix", "'chr' prefix"),
         ("bed beyond the end", "ends beyond chr3"),
+        ("BED track beyond the end", "chr1:10-500000 ends beyond chr1, which is 60000 bp"),
+        ("empty BED track", "peaks.bed has no interval"),
+        ("track of text", r"text.h5: dataset 'chr1' is of type \|S1, want one number"),
+        ("peaks beyond the end", "peaks.bed: chr1:10-500000 ends beyond chr1"),
+        ("no file", "line 1 has no column 'file'"),
+        ("short contigs", "--break is 100, want at least 128 bp"),
+        ("contigs of 0", "--break is 0, want"),
+        ("many folds", r"^no window for (fold\d+, ){6}… \(\d+ in all\) .{,300}$"),
+        ("negative share", "-v/-t has '-1': want two shares"),
+        ("no workers", r"\(-p\) is 0, want at least 1"),
         ("empty split", "no window for valid, test"),
         ("too long", "no contig holds a window"),
         ("unknown chromosome", "no chromosome 'chrZ'"),
@@ -442,6 +493,15 @@ def test_bad_input_stops_before_any_output(genome_folder, tmp_path, kind, messag
         ({"records_per_shard": 0}, "records per shard"),
         ({"unmappable_share": 2.0}, "unmappable_share"),
         ({"folds": 3, "split_bed": "x"}, "exclude each other"),
+        ({"decimals": 99}, "decimals .* is 99, want 0 to 6"),
+        ({"decimals": -1}, "decimals .* is -1"),
+        ({"stride_train": 0.0}, "--stride is 0.0, want above 0"),
+        ({"stride_train": -1.0}, "--stride is -1.0"),
+        ({"stride_train": float("nan")}, "--stride is nan"),
+        ({"stride_test": float("inf")}, "--stride_test is inf"),
+        ({"stride_test": 0.0}, "--stride_test is 0.0"),
+        ({"stride_test": 1e-6}, "--stride_test is 1e-06"),  # 0 bp, which would be "not given"
+        ({"unmappable_store": True}, "name it with -u"),
     ],
 )
 def test_bad_options_are_refused(changes, message):

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tfrecords_tools.errors import InputFileError
-from tfrecords_tools.genome import Genome, decode, encode, one_hot, reverse_complement
+from tfrecords_tools.genome import Genome, decode, encode, one_hot, reverse_complement, shortened
 
 
 @given(st.text("ACGTNacgtRYn-", max_size=50))
@@ -145,11 +145,71 @@ def bad(fasta, kind):
     return fasta
 
 
+@pytest.fixture
+def packed(tmp_path):
+    """A bgzip FASTA of several blocks."""
+    letters = np.random.default_rng(2).choice(list("ACGT"), 480_000)
+    (tmp_path / "g.fa").write_text(">a\n" + "".join(letters) + "\n")
+    pysam.tabix_compress(str(tmp_path / "g.fa"), str(tmp_path / "g.fa.gz"))
+    return tmp_path / "g.fa.gz"
+
+
+def damage(path):
+    data = bytearray(path.read_bytes())
+    middle = len(data) // 2
+    data[middle : middle + 500] = bytes(500)
+    path.write_bytes(data)
+
+
+def test_damage_after_indexing_is_named_in_one_line(packed, capfd):
+    Genome(packed).close()
+    damage(packed)
+    for index in packed.parent.glob("*.*i"):
+        os.utime(index, (4e9, 4e9))
+    with Genome(packed) as genome:
+        message = rf"^FASTA {packed} is damaged at a:0-480000: fetch it again$"
+        assert len(genome.indices("a", 0, 1000)) == 1000
+        for end in (480_000, 1000):  # the place stays the first one
+            with pytest.raises(InputFileError, match=message):
+                genome.indices("a", 0, end)
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize("cut", [28, 5000])
+def test_a_truncated_bgzip_leaves_no_index(packed, cut):
+    packed.write_bytes(packed.read_bytes()[:-cut])
+    with pytest.raises(InputFileError, match=r"g.fa.gz is truncated: the end marker of bgzip"):
+        Genome(packed)
+    assert {p.name for p in packed.parent.iterdir()} == {"g.fa", "g.fa.gz"}
+
+
+def test_a_damaged_bgzip_leaves_no_index(packed):
+    damage(packed)
+    with pytest.raises(InputFileError, match="truncated or damaged"):
+        Genome(packed)
+    assert {p.name for p in packed.parent.iterdir()} == {"g.fa", "g.fa.gz"}
+
+
+def test_an_index_made_is_removed_when_opening_fails(packed, monkeypatch):
+    def fail(*_, **__):
+        raise OSError("no")
+
+    monkeypatch.setattr(pysam, "FastaFile", fail)
+    with pytest.raises(InputFileError, match="cannot open"):
+        Genome(packed)
+    assert {p.name for p in packed.parent.iterdir()} == {"g.fa", "g.fa.gz"}
+
+
+def test_long_alleles_are_shortened():
+    assert shortened("ACGT" * 5) == "ACGT" * 5
+    assert shortened("ACGT" * 500) == "ACGT" * 5 + "…(2000 bp)"
+
+
 @pytest.mark.parametrize(
     ("kind", "message"),
     [
         ("missing", "does not exist"),
-        ("empty", "no FASTA"),
+        ("empty", "g.fa is empty"),
         ("no FASTA", "no FASTA"),
         ("duplicate", "3 sequences but only 2 different names"),
         ("unequal lines", "unequal length"),

@@ -1,13 +1,17 @@
 """Preflight: surveys against plain numpy, and one broken input per finding."""
 
+import contextlib
 import json
+import os
 import shutil
 
+import h5py
 import numpy as np
 import pyBigWig
 import pytest
 
 from tfrecords_tools.builds import wrong_build_hint
+from tfrecords_tools.errors import InputFileError
 from tfrecords_tools.genome import Genome
 from tfrecords_tools.plan import BuildOptions
 from tfrecords_tools.preflight import preflight
@@ -147,6 +151,56 @@ class TestBrokenFiles:
         data[len(data) // 3 : len(data) // 3 + 2000] = b"\xff" * 2000
         (folder / "t0.bw").write_bytes(data)
         assert any("damaged" in e for e in messages(check(folder)))
+
+    def test_the_bigwig_library_is_silent(self, folder, capfd):
+        self.test_damage_inside_a_bigwig(folder)
+        assert capfd.readouterr().err == ""
+
+    def test_nothing_but_a_read_is_silent(self, folder, capfd):
+        with contextlib.closing(open_track(folder / "t0.bw")) as track:
+            track.values("chr1", 0, 10)
+        os.write(2, b"heard")
+        assert capfd.readouterr().err == "heard"
+
+    @pytest.mark.parametrize("name", ["genome.fa", "t0.bw"])
+    def test_empty_files(self, folder, name):
+        (folder / name).write_bytes(b"")
+        assert any(f"{name} is empty" in e for e in messages(check(folder)))
+
+    @pytest.mark.parametrize(
+        ("text", "error"),
+        [
+            ("chr1\t10\t500000\n", "chr1:10-500000 ends beyond chr1, which is 60000 bp"),
+            ("", "has no interval"),
+        ],
+    )
+    def test_bed_tracks(self, folder, text, error):
+        (folder / "one.bed").write_text(text)
+        (folder / "one.txt").write_text("\tidentifier\tfile\n0\tone\tone.bed\n")
+        assert [error in e for e in messages(check(folder, targets="one.txt"))] == [True]
+
+    def test_an_hdf5_of_text(self, folder):
+        with h5py.File(folder / "one.h5", "w") as file:
+            for chrom, length in (("chr1", 60_000), ("chr2", 40_000), ("chr3", 24_000)):
+                file[chrom] = np.full(length, b"x")
+        (folder / "one.txt").write_text("\tidentifier\tfile\n0\tone\tone.h5\n")
+        errors = messages(check(folder, targets="one.txt"))
+        assert len(errors) == 1
+        assert "dataset 'chr1' is of type |S1" in errors[0]
+
+    def test_damage_inside_an_hdf5(self, folder):
+        with h5py.File(folder / "one.h5", "w") as file:
+            values = np.random.default_rng(1).random(60_000)
+            file.create_dataset("chr1", data=values, compression="gzip", chunks=(60_000,))
+            at = file["chr1"].id.get_chunk_info(0).byte_offset
+        with open(folder / "one.h5", "r+b") as handle:
+            handle.seek(at)
+            handle.write(bytes(4000))
+        with (
+            contextlib.closing(open_track(folder / "one.h5")) as track,
+            pytest.raises(InputFileError, match="cannot read chr1:0-9 of HDF5"),
+        ):
+            track.values("chr1", 0, 9)
 
     def test_missing_genome_still_checks_the_rest(self, folder):
         (folder / "t0.bw").unlink()
@@ -355,6 +409,11 @@ class TestVariants:
     def test_records_that_cannot_be_scored(self, folder, places, record, text):
         records = [Record("chr1", i, b, OTHER[b]) for i, b, _ in places]
         assert any(text in e for e in messages(self.judged(folder, [*records, record])))
+
+    def test_long_alleles_are_shortened(self, folder):
+        error = messages(self.judged(folder, [Record("chr1", 2000, "ACGT" * 500, "A")]))[0]
+        assert "has REF ACGTACGTACGTACGTACGT…(2000 bp), the genome " in error
+        assert len(error) < 400
 
     def test_no_record(self, folder):
         assert any("holds no record" in e for e in messages(self.judged(folder, [])))

@@ -81,6 +81,8 @@ def test_chromosome_lists():
         ),
         (lambda c: splits.Windowing(100, 0, 30), "not a multiple of the bin width"),
         (lambda c: splits.Windowing(100, 50, 10), "crop 50"),
+        (lambda c: splits.Windowing(100, -5, 10), "crop is -5, want 0 or more"),
+        (lambda c: splits.split_chroms(c, ["0.1"], ["chr2"]), "-v/-t has '0.1': want two shares"),
         (lambda c: splits.Windowing(100, 0, 10, snap=30), "multiple of snap"),
         (lambda c: splits.Windowing(0), "seq_length is 0"),
         (lambda c: splits.make_windows({}, splits.Windowing(64, 0, 32), 1, 0.0), "sample is 0.0"),

@@ -1,6 +1,6 @@
 import pytest
 
-from tfrecords_tools.errors import TfepiError
+from tfrecords_tools.errors import InputFileError, TfepiError
 from tfrecords_tools.targets import (
     format_targets,
     read_targets,
@@ -67,6 +67,12 @@ def test_select_by_identifier_and_index(table):
         ("9.5", "nine", "clip is 'nine'"),
         ("9.5", "-1", "positive"),
         ("\t8\t", "\t8\t8\t", "columns"),
+        ("9.5", "inf", "line 2: clip is 'inf', want a finite number"),
+        ("9.5", "nan", "line 2: clip is 'nan'"),
+        ("9.5\t2", "9.5\tNaN", "line 2: scale is 'NaN'"),
+        ("9.5\t2", "9.5\t0", "line 2: scale is '0', which makes every target 0"),
+        ("\tclip\t", "\tscale\t", "line 1 names column 'scale' more than once"),
+        ("\tclip\t", "\tindex\t", "line 1 names column 'index' more than once"),
         ("sum\t0", "sum\t2", "pairs back"),
         ("\ta-\t", "\t\t", "empty identifier"),
         (ROWS, "", "no rows"),
@@ -80,6 +86,20 @@ def test_bad_tables_are_refused(table, old, new, message):
     table.write_text(text)
     with pytest.raises(TfepiError, match=message):
         read_targets(table)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("\tidentifier\n0\ta\n", "line 1 has no column 'file'"),
+        ("\tidentifier\tfile\n0\ta\tx.bw\n\n1\tb\t\n", "line 4: file is empty"),
+    ],
+)
+def test_files_are_wanted_where_they_are_read(table, text, message):
+    table.write_text(text)
+    read_targets(table)
+    with pytest.raises(InputFileError, match=message):
+        read_targets(table, with_files=True)
 
 
 @pytest.mark.parametrize("data", [b"\x89PNG\r\n\x1a\n\xff\xfe", b"\ta\n0\t" + b"x" * 200_000])

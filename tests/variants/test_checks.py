@@ -55,7 +55,7 @@ def test_records_without_place(genome, chrom, pos, ref, alts, reason):
         ("A[chrB:5[", "is a breakend"),
         ("A.", "is a breakend"),
         ("Y", "ALT 'Y' has letters other than"),
-        ("<" + "I" * 50 + ">", "III…' is symbolic"),
+        ("<" + "I" * 50 + ">", "ALT <" + "I" * 19 + "…(52 letters) is symbolic"),
     ],
 )
 def test_one_alt_is_skipped_and_the_others_stay(genome, letters, alt, reason):
@@ -144,6 +144,25 @@ def test_nothing_left_to_score(genome, make_vcf, letters):
     path = make_vcf([bad_record(letters, "symbolic")])
     with pytest.raises(InputFileError, match="no record can be scored"):
         survey(genome, path, "skip")
+
+
+def test_long_alleles_are_shortened(genome):
+    (skipped,) = one(genome, "skip", "chrA", 20, "ACGT" * 500, "C")[1]
+    assert skipped.reason.startswith("REF is ACGTACGTACGTACGTACGT…(2000 bp), the genome has ")
+    assert len(skipped.reason) < 150
+
+
+def test_lengths_of_the_header_are_compared(genome, make_vcf, rows, caplog):
+    contigs = "##contig=<ID=chrA,length=4999>\n##contig=<ID=chrB,length=700>\n"
+    header = f"##fileformat=VCFv4.2\n{contigs}#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n"
+    survey(genome, make_vcf(rows[:1], header=header), "error")
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    assert "its header says chrA has 4999 bp, FASTA" in record.getMessage()
+    assert "has 5000 bp; is it of another build?" in record.getMessage()
+    caplog.clear()
+    survey(genome, make_vcf(rows[:1], header=header.replace("4999", "5000")), "error")
+    assert not caplog.records
 
 
 def test_no_record(genome, make_vcf):

@@ -1,14 +1,16 @@
 """Which records of a VCF can be scored on a genome, and why the others cannot."""
 
+import logging
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tfepi.variants.alleles import AllelePair, Stretches
-from tfepi.variants.vcf import Variant, chunks, read_variants
+from tfepi.variants.vcf import Variant, chunks, header_text, read_variants
 from tfrecords_tools.errors import InputFileError, unknown
-from tfrecords_tools.genome import Genome, decode, encode, missing_chrom
+from tfrecords_tools.genome import Genome, decode, encode, missing_chrom, shortened
+from tfrecords_tools.variant_survey import contig_lengths
 
 REF_POLICIES = ("error", "swap", "skip")
 SKIPPED_COLUMNS = ("row", "chrom", "pos", "id", "ref", "alt", "reason")
@@ -16,6 +18,7 @@ _BASES = frozenset("ACGTN")
 _SURVEY_CHUNK = 4096
 _WRONG_BUILD = 0.2  # share of REF mismatches from which another build is the likely cause
 _REF = "REF"
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -132,16 +135,17 @@ def _not_sequence(alt: str) -> str:
     if alt == "*":
         return "ALT '*' (deleted by another record) is no sequence"
     if alt.startswith("<"):
-        return f"ALT {_short(alt)} is symbolic: want its sequence"
+        return f"ALT {_short(alt, 'letters')} is symbolic: want its sequence"
     if set(alt) & set("[].") or not alt:
-        return f"ALT {_short(alt)} is a breakend: want its sequence"
+        return f"ALT {_short(alt, 'letters')} is a breakend: want its sequence"
     if not set(alt.upper()) <= _BASES:
         return f"ALT {_short(alt)} has letters other than A, C, G, T, N"
     return ""
 
 
-def _short(allele: str) -> str:
-    return repr(allele if len(allele) <= 40 else allele[:37] + "…")
+def _short(allele: str, unit: str = "bp") -> str:
+    text = shortened(allele, unit)
+    return repr(text) if text == allele else text
 
 
 def _reach(variant: Variant) -> int:
@@ -179,6 +183,7 @@ def survey(genome: Genome, vcf: str | Path, ref_policy: str) -> Survey:
     widths = dict.fromkeys(("chrom", "id", "ref", "alt"), 1)
     chroms: dict[str, int] = {}
     first: Skipped | None = None
+    _compare_header(genome, vcf)
     for chunk in chunks(read_variants(vcf), _SURVEY_CHUNK):
         for chrom in dict.fromkeys(v.chrom for v in chunk):
             _same_naming(genome, chrom, vcf)
@@ -200,6 +205,27 @@ def survey(genome: Genome, vcf: str | Path, ref_policy: str) -> Survey:
     if first is not None and (ref_policy == "error" or not counts["rows"]):
         raise InputFileError(_refusal(vcf, first, counts, ref_policy))
     return Survey(counts["records"], counts["rows"], counts["skipped"], widths, chroms)
+
+
+def _compare_header(genome: Genome, vcf: str | Path) -> None:
+    """Warn of chromosomes whose length in the header is not the FASTA's; headers are often old."""
+    other = [
+        (c, n)
+        for c, n in contig_lengths(header_text(vcf)).items()
+        if c in genome.chroms and n != genome.chroms[c]
+    ]
+    if other:
+        chrom, length = other[0]
+        more = f" (and {len(other) - 1} more chromosomes differ)" if len(other) > 1 else ""
+        _log.warning(
+            "%s: its header says %s has %d bp, FASTA %s has %d bp%s; is it of another build?",
+            vcf,
+            chrom,
+            length,
+            genome.path,
+            genome.chroms[chrom],
+            more,
+        )
 
 
 def _same_naming(genome: Genome, chrom: str, vcf: str | Path) -> None:
