@@ -116,7 +116,8 @@ def test_data() -> Path:
 def small_data(tmp_path_factory, genome_folder):
     """A built data folder: 256-bp windows, 32-bp bins, three tracks, train/valid/test."""
     from tfrecords_tools.build import build
-    from tfrecords_tools.plan import BuildOptions, make_plan
+    from tfrecords_tools.build_options import BuildOptions
+    from tfrecords_tools.plan import make_plan
 
     out = tmp_path_factory.mktemp("small") / "data"
     options = BuildOptions(

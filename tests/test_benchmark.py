@@ -23,8 +23,9 @@ from tfepi.benchmark.settings import Settings
 from tfepi.benchmark.table import markdown, number, rows
 from tfepi.spec import ModelSpec
 from tfrecords_tools.build import build
+from tfrecords_tools.build_options import BuildOptions
 from tfrecords_tools.errors import ConfigError, InputFileError, TfepiError
-from tfrecords_tools.plan import BuildOptions, make_plan
+from tfrecords_tools.plan import make_plan
 
 SCRIPTS = Path(__file__).parents[1] / "scripts"
 BURN = "import time\nwhile time.process_time() < 0.6: pass\n"

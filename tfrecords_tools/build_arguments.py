@@ -125,7 +125,7 @@ def options(args: argparse.Namespace):
     Raises:
         ConfigError: a value out of range, or an unknown name.
     """
-    from tfrecords_tools.plan import BuildOptions
+    from tfrecords_tools.build_options import BuildOptions
 
     values = {name: getattr(args, name) for name in BuildOptions.__dataclass_fields__}
     for name in _LISTS:

@@ -6,7 +6,6 @@ would do the same.
 
 import hashlib
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,96 +14,17 @@ import numpy as np
 
 from tfrecords_tools import regions as regions_module
 from tfrecords_tools import splits
+from tfrecords_tools.build_options import BuildOptions
 from tfrecords_tools.errors import ConfigError, InputFileError, unknown
 from tfrecords_tools.files import identity
 from tfrecords_tools.genome import Genome, missing_chrom
 from tfrecords_tools.intervals import Interval, merged, read_bed
 from tfrecords_tools.pooling import BLACKLIST_MARGIN
-from tfrecords_tools.records import ENCODINGS
-from tfrecords_tools.splits import Windowing
-from tfrecords_tools.targets import NAN_POLICIES, Target, read_targets, resolve
+from tfrecords_tools.targets import Target, read_targets, resolve
 from tfrecords_tools.tracks import check_chroms, check_ends, open_track
+from tfrecords_tools.windows import Windowing, make_windows, overlapping, unmappable_bins
 
-MOST_DECIMALS = 6
 _SHOWN_LABELS = 6
-
-
-@dataclass(frozen=True)
-class BuildOptions:
-    """Everything of a build besides its two main inputs; names follow tfepi_data.py's options."""
-
-    seq_length: int = 131_072
-    bin_width: int = 128
-    crop: int = 0
-    stride_train: float = 1.0
-    stride_test: float = 1.0
-    snap: int = 1
-    valid: str = "0.05"
-    test: str = "0.05"
-    folds: int | None = None
-    split_bed: str | None = None
-    chroms: tuple[str, ...] = ()
-    gaps: str | None = None
-    blacklist: str | None = None
-    unmappable: str | None = None
-    unmappable_share: float = 0.5
-    unmappable_clip: float = 1.0
-    unmappable_store: bool = False
-    limit: str | None = None
-    peaks_only: bool = False
-    regions: str = "all"
-    region_labels: tuple[str, ...] = ("train", "valid")
-    ubiquitous_share: float = regions_module.UBIQUITOUS_SHARE
-    ubiquitous_bed: str | None = None
-    nan: str = "zero"
-    decimals: int | None = None
-    sample: float = 1.0
-    contig_limit: int | None = splits.CONTIG_LIMIT
-    records_per_shard: int = 256
-    encoding: str = "index"
-    seed: int = 44
-
-    def __post_init__(self):
-        for name, choices, kind in (
-            (self.regions, regions_module.REGIONS, "training region kind"),
-            (self.nan, NAN_POLICIES, "NaN policy"),
-            (self.encoding, ENCODINGS, "encoding"),
-        ):
-            if name not in choices:
-                raise unknown(kind, name, choices)
-        if self.records_per_shard < 1:
-            raise ConfigError(f"records per shard is {self.records_per_shard}, want at least 1")
-        for name in ("unmappable_share", "unmappable_clip"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ConfigError(f"{name} is {getattr(self, name)}, want between 0 and 1")
-        if self.unmappable_store and not self.unmappable:
-            raise ConfigError(
-                "unmappable bins cannot be stored (--umap_tfr) without their BED: name it with -u"
-            )
-        if self.decimals is not None and not 0 <= self.decimals <= MOST_DECIMALS:
-            raise ConfigError(
-                f"decimals (-d) is {self.decimals}, want 0 to {MOST_DECIMALS}: targets are "
-                "float16, which has about 3 digits"
-            )
-        for name, option in (("stride_train", "--stride"), ("stride_test", "--stride_test")):
-            stride = getattr(self, name)
-            if not 0 < stride < math.inf or not splits.stride_bp(stride, max(1, self.seq_length)):
-                raise ConfigError(
-                    f"{option} is {stride}, want above 0: up to 1 a share of -l, else bp"
-                )
-        if self.folds is not None and self.split_bed:
-            raise ConfigError("folds and a split BED exclude each other: name one")
-
-    def windowing(self) -> Windowing:
-        """Return the geometry, strides in bp."""
-        return Windowing(
-            self.seq_length,
-            self.crop,
-            self.bin_width,
-            splits.stride_bp(self.stride_train, self.seq_length),
-            splits.stride_bp(self.stride_test, self.seq_length),
-            self.snap,
-        )
 
 
 @dataclass(frozen=True)
@@ -217,18 +137,18 @@ def make_plan(fasta: str | Path, targets_file: str | Path, options: BuildOptions
     wanted = _wanted_labels(options, beds["split_bed"])
     if options.regions != "all":
         _check_region_labels(options.region_labels, wanted)
-    windows = splits.make_windows(parts, windowing, options.seed, options.sample)
+    windows = make_windows(parts, windowing, options.seed, options.sample)
     _refuse_empty(windows, wanted, options, windowing)
     dropped = {}
     unmappable = None
     if beds["unmappable"] is not None:
-        unmappable = splits.unmappable_bins(windows, merged(beds["unmappable"]), options.bin_width)
+        unmappable = unmappable_bins(windows, merged(beds["unmappable"]), options.bin_width)
         keep = unmappable.mean(axis=1, dtype=np.float64) < options.unmappable_share
         dropped["unmappable"] = int((~keep).sum())
         windows = [w for w, k in zip(windows, keep, strict=True) if k]
         unmappable = unmappable[keep]
     if options.regions != "all":
-        touched = splits.overlapping(
+        touched = overlapping(
             windows,
             regions_module.training_regions(
                 options.regions,

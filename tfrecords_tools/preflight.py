@@ -9,13 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tfrecords_tools import estimate
+from tfrecords_tools.build_options import BuildOptions
 from tfrecords_tools.errors import ConfigError, InputFileError, TfepiError
 from tfrecords_tools.findings import Findings, Problem, check_bed, check_lengths, check_names
 from tfrecords_tools.genome import UNKNOWN, Genome
 from tfrecords_tools.intervals import read_bed
 from tfrecords_tools.judgement import judge_track, judge_variants
-from tfrecords_tools.plan import BuildOptions, lay_contigs, make_plan
 from tfrecords_tools.plan import input_files as build_inputs
+from tfrecords_tools.plan import lay_contigs, make_plan
 from tfrecords_tools.progress import progress
 from tfrecords_tools.targets import Target, read_targets, resolve
 from tfrecords_tools.track_survey import SAMPLED_BP, TrackSurvey, survey_track

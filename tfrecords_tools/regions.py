@@ -19,9 +19,9 @@ from tfrecords_tools.intervals import (
     merged,
     read_bed,
 )
-from tfrecords_tools.splits import Windowing
 from tfrecords_tools.targets import Target
 from tfrecords_tools.tracks import open_track
+from tfrecords_tools.windows import Windowing
 
 REGIONS = ("all", "peaks", "non-ubiquitous")
 PEAK_QUANTILE = 0.95

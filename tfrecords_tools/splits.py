@@ -1,101 +1,25 @@
-"""Contigs, their division among labels, and windows along them.
+"""Contigs, and their division among labels.
 
-The division and the shuffling follow Basenji's algorithm and random streams, so that the same
-options and seed give the same windows in the same order.
+The division follows Basenji's algorithm and random streams.
 """
 
 import heapq
 import math
-import random
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from tfrecords_tools.errors import ConfigError
 from tfrecords_tools.intervals import (
     Interval,
-    Regions,
-    as_array,
     complement,
-    covered_bases,
     intersect_array,
     merged,
 )
 
 CONTIG_LIMIT = 786_432
 ABSTAIN_SHARE = 0.2
-MINOR_OVERLAP = 0.1
-
-
-@dataclass(frozen=True)
-class Windowing:
-    """The geometry of windows, in bp.
-
-    Attributes:
-        seq_length: the model's input.
-        crop: left out at each end; windows are of the rest.
-        bin_width: bp per target bin.
-        stride_train: step in train and fold windows.
-        stride_test: step in valid and test windows.
-        snap: starts are multiples of this.
-
-    Raises:
-        ConfigError: lengths that do not divide or are not positive.
-    """
-
-    seq_length: int
-    crop: int = 0
-    bin_width: int = 128
-    stride_train: int = 0
-    stride_test: int = 0
-    snap: int = 1
-
-    def __post_init__(self):
-        for name in ("seq_length", "bin_width", "snap"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} is {getattr(self, name)}, want at least 1")
-        if self.crop < 0:
-            raise ConfigError(f"crop is {self.crop}, want 0 or more bp")
-        if self.window_length < self.bin_width:
-            raise ConfigError(
-                f"crop {self.crop} leaves {self.window_length} bp of the {self.seq_length}-bp "
-                f"sequence, want at least one bin of {self.bin_width} bp"
-            )
-        if self.window_length % self.bin_width:
-            raise ConfigError(
-                f"the window of {self.window_length} bp (seq_length {self.seq_length} less twice "
-                f"crop {self.crop}) is not a multiple of the bin width {self.bin_width}"
-            )
-        for name in ("stride_train", "stride_test"):
-            if getattr(self, name) == 0:
-                object.__setattr__(self, name, self.seq_length)
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} is {getattr(self, name)} bp, want at least 1")
-        for name in ("seq_length", "stride_train", "stride_test"):
-            if getattr(self, name) % self.snap:
-                raise ConfigError(
-                    f"{name} {getattr(self, name)} is not a multiple of snap {self.snap}"
-                )
-
-    @property
-    def window_length(self) -> int:
-        """Length of the part with targets, bp."""
-        return self.seq_length - 2 * self.crop
-
-    @property
-    def target_length(self) -> int:
-        """Number of target bins."""
-        return self.window_length // self.bin_width
-
-    def stride(self, label: str) -> int:
-        """Return a label's step, bp."""
-        return self.stride_test if label in ("valid", "test") else self.stride_train
-
-
-def stride_bp(stride: float, seq_length: int) -> int:
-    """Return a stride in bp; values up to 1 are fractions of the sequence length."""
-    return round(stride * seq_length) if stride <= 1 else round(stride)
 
 
 def make_contigs(
@@ -278,69 +202,3 @@ def rejoin(contigs: list[Interval]) -> list[Interval]:
             else:
                 joined.append(c)
     return joined
-
-
-def make_windows(
-    parts: dict[str, list[Interval]], windowing: Windowing, seed: int, sample: float = 1.0
-) -> list[Interval]:
-    """Return the windows of all labels, label by label, shuffled within each.
-
-    Args:
-        parts: label → rejoined contigs.
-        windowing: geometry.
-        seed: of the shuffle.
-        sample: share of each label's windows to keep.
-    """
-    if not 0 < sample <= 1:
-        raise ConfigError(f"sample is {sample}, want above 0 and at most 1")
-    rng = random.Random(seed)
-    windows: list[Interval] = []
-    for label, contigs in parts.items():
-        step, length = windowing.stride(label), windowing.window_length
-        along = [
-            Interval(c.chrom, start, start + length, label)
-            for c in contigs
-            for start in range(
-                -(-c.start // windowing.snap) * windowing.snap, c.end - length + 1, step
-            )
-        ]
-        rng.shuffle(along)
-        if sample < 1:
-            along = rng.sample(along, int(sample * len(along)))
-        windows += along
-    return windows
-
-
-def unmappable_bins(windows: list[Interval], unmappable: Regions, bin_width: int) -> np.ndarray:
-    """Return which bins unmappable regions touch: bool [windows, bins].
-
-    A touch of less than a tenth of a bin at an interval's first or last bin does not count.
-    """
-    bins = len(windows[0]) // bin_width if windows else 0
-    out = np.zeros((len(windows), bins), bool)
-    minor = MINOR_OVERLAP * bin_width
-    for row, window in enumerate(windows):
-        spans = unmappable.get(window.chrom)
-        if spans is None:
-            continue
-        inside = intersect_array(np.array([[window.start, window.end]]), spans) - window.start
-        for start, end in inside.tolist():
-            first, last = start // bin_width, -(-end // bin_width)
-            if (first + 1) * bin_width - start < minor:
-                first += 1
-            if end - (last - 1) * bin_width < minor:
-                last -= 1
-            out[row, first:last] = True
-    return out
-
-
-def overlapping(windows: list[Interval], regions: Regions) -> np.ndarray:
-    """Return which windows share at least a base with the regions: bool [windows]."""
-    out = np.zeros(len(windows), bool)
-    by_chrom: dict[str, list[int]] = {}
-    for row, window in enumerate(windows):
-        by_chrom.setdefault(window.chrom, []).append(row)
-    for chrom, rows in by_chrom.items():
-        if chrom in regions:
-            out[rows] = covered_bases(as_array(windows[r] for r in rows), regions[chrom]) > 0
-    return out

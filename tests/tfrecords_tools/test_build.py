@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 
 from tfrecords_tools.build import build
+from tfrecords_tools.build_options import BuildOptions
 from tfrecords_tools.data import Data
 from tfrecords_tools.errors import ConfigError, InputFileError, TfepiError, UnfinishedError
 from tfrecords_tools.files import read_json
 from tfrecords_tools.genome import Genome
 from tfrecords_tools.intervals import intersect_array, merged, read_bed
-from tfrecords_tools.plan import BuildOptions, make_plan
+from tfrecords_tools.plan import make_plan
 from tfrecords_tools.pooling import Pooling, window_values
 from tfrecords_tools.records import parse_example, read_frames
 from tfrecords_tools.tracks import open_track

@@ -5,10 +5,11 @@ import pytest
 
 from tfrecords_tools import dataset as D
 from tfrecords_tools.build import build
+from tfrecords_tools.build_options import BuildOptions
 from tfrecords_tools.data import Data
 from tfrecords_tools.errors import ConfigError
 from tfrecords_tools.genome import one_hot, reverse_complement
-from tfrecords_tools.plan import BuildOptions, make_plan
+from tfrecords_tools.plan import make_plan
 
 
 @pytest.fixture(scope="module", params=["index", "packed"])

@@ -10,10 +10,10 @@ import numpy as np
 import pyBigWig
 import pytest
 
+from tfrecords_tools.build_options import BuildOptions
 from tfrecords_tools.builds import wrong_build_hint
 from tfrecords_tools.errors import InputFileError
 from tfrecords_tools.genome import Genome
-from tfrecords_tools.plan import BuildOptions
 from tfrecords_tools.preflight import preflight
 from tfrecords_tools.preflight_table import as_json, as_text
 from tfrecords_tools.targets import Target

@@ -4,6 +4,7 @@ import pytest
 from tfrecords_tools import splits
 from tfrecords_tools.errors import ConfigError
 from tfrecords_tools.intervals import Interval, merged
+from tfrecords_tools.windows import Windowing, make_windows, overlapping, unmappable_bins
 
 CHROMS = {"chr1": 1000, "chr2": 500, "chr3": 90}
 
@@ -79,13 +80,13 @@ def test_chromosome_lists():
             ),
             "must not overlap",
         ),
-        (lambda c: splits.Windowing(100, 0, 30), "not a multiple of the bin width"),
-        (lambda c: splits.Windowing(100, 50, 10), "crop 50"),
-        (lambda c: splits.Windowing(100, -5, 10), "crop is -5, want 0 or more"),
+        (lambda c: Windowing(100, 0, 30), "not a multiple of the bin width"),
+        (lambda c: Windowing(100, 50, 10), "crop 50"),
+        (lambda c: Windowing(100, -5, 10), "crop is -5, want 0 or more"),
         (lambda c: splits.split_chroms(c, ["0.1"], ["chr2"]), "-v/-t has '0.1': want two shares"),
-        (lambda c: splits.Windowing(100, 0, 10, snap=30), "multiple of snap"),
-        (lambda c: splits.Windowing(0), "seq_length is 0"),
-        (lambda c: splits.make_windows({}, splits.Windowing(64, 0, 32), 1, 0.0), "sample is 0.0"),
+        (lambda c: Windowing(100, 0, 10, snap=30), "multiple of snap"),
+        (lambda c: Windowing(0), "seq_length is 0"),
+        (lambda c: make_windows({}, Windowing(64, 0, 32), 1, 0.0), "sample is 0.0"),
     ],
 )
 def test_bad_options_are_refused(call, message):
@@ -100,21 +101,21 @@ def test_regions_with_labels():
 
 
 def test_windows_start_on_the_snap_and_stay_inside():
-    windowing = splits.Windowing(128, 16, 32, stride_train=64, stride_test=32, snap=32)
+    windowing = Windowing(128, 16, 32, stride_train=64, stride_test=32, snap=32)
     parts = {"train": [Interval("a", 5, 400)], "test": [Interval("b", 64, 192)]}
-    windows = splits.make_windows(parts, windowing, seed=44)
+    windows = make_windows(parts, windowing, seed=44)
     train = sorted(w for w in windows if w.label == "train")
     assert [w.start for w in train] == [32, 96, 160, 224, 288]
     assert all(len(w) == 96 and w.end <= 400 for w in train)
     assert [w.start for w in sorted(windows) if w.label == "test"] == [64, 96]
-    assert windows == splits.make_windows(parts, windowing, seed=44)
-    assert len(splits.make_windows(parts, windowing, 44, sample=0.5)) == 3
+    assert windows == make_windows(parts, windowing, seed=44)
+    assert len(make_windows(parts, windowing, 44, sample=0.5)) == 3
 
 
 def test_unmappable_bins_against_a_loop():
     windows = [Interval("c", start, start + 64) for start in (0, 10, 50)]
     spans = merged([Interval("c", 3, 9), Interval("c", 30, 71), Interval("c", 95, 97)])
-    got = splits.unmappable_bins(windows, spans, 16)
+    got = unmappable_bins(windows, spans, 16)
     for row, w in enumerate(windows):
         expected = np.zeros(4, bool)
         for start, end in spans["c"].tolist():
@@ -131,7 +132,7 @@ def test_unmappable_bins_against_a_loop():
 
 def test_overlapping_windows():
     windows = [Interval("a", 0, 10), Interval("b", 0, 10), Interval("a", 20, 30)]
-    assert splits.overlapping(windows, merged([Interval("a", 9, 20)])).tolist() == [
+    assert overlapping(windows, merged([Interval("a", 9, 20)])).tolist() == [
         True,
         False,
         False,
