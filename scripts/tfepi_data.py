@@ -19,7 +19,8 @@ def parser() -> argparse.ArgumentParser:
 
 def work(args: argparse.Namespace) -> None:
     from tfrecords_tools import estimate, plan
-    from tfrecords_tools.build import build, check_workers
+    from tfrecords_tools.build import build
+    from tfrecords_tools.workers import check_workers
 
     check_workers(args.processes)
     planned = plan.make_plan(args.genome, args.targets, build_arguments.options(args))

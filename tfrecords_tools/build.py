@@ -4,21 +4,16 @@ Two stages of independent jobs: tracks → bins (`coverage`), then bins and sequ
 Every job's result is a whole file; a killed build goes on from those.
 """
 
-import contextlib
 import logging
-import multiprocessing
-import os
 import shutil
-import threading
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from tfrecords_tools import coverage
-from tfrecords_tools.errors import ConfigError, InputFileError, TfepiError, UnfinishedError
+from tfrecords_tools.errors import InputFileError, UnfinishedError
 from tfrecords_tools.files import (
     atomic_path,
     claim_folder,
@@ -39,8 +34,8 @@ from tfrecords_tools.manifest import (
     write_manifest,
 )
 from tfrecords_tools.plan import Plan
-from tfrecords_tools.progress import progress
 from tfrecords_tools.records import RecordWriter, sequence_features
+from tfrecords_tools.workers import check_workers, run_jobs, worker_pool
 
 WORK = ".build"
 SEQUENCE_BYTES = 1 << 26
@@ -61,6 +56,9 @@ class ShardJob:
     fasta: str
     total: int
     folder: Path
+
+    def __len__(self) -> int:
+        return len(self.windows)
 
     @property
     def marker(self) -> Path:
@@ -121,23 +119,17 @@ def build(
             remove_parts(folder)
         jobs = coverage.plan_jobs(plan, work)
         coverage.allocate(work, len(plan.targets), len(plan.windows), jobs[0].bins)
-        with _executor(executor, workers) as pool:
-            _run(pool, coverage.run_job, jobs, "coverage", "window", lambda j: len(j.starts), quiet)
+        with worker_pool(executor, workers) as pool:
+            run_jobs(pool, coverage.run_job, jobs, "coverage", "window", quiet)
             tracks = coverage.summarise(jobs)
             shards = _shard_jobs(plan, out, [t.limit for t in tracks])
             Genome(plan.fasta, work).close()  # indexed once, if it must be, not in every job
-            _run(pool, write_shard, shards, "records", "record", lambda j: len(j.windows), quiet)
+            run_jobs(pool, write_shard, shards, "records", "record", quiet)
         _warn_clipped(plan, tracks)
         write_layout(out, plan)
         write_manifest(out, plan, fingerprint, [read_json(s.marker) for s in shards], tracks)
         shutil.rmtree(work)
     return read_manifest(out)
-
-
-def check_workers(workers: int) -> None:
-    """Refuse fewer than one process."""
-    if workers < 1:
-        raise ConfigError(f"processes (-p) is {workers}, want at least 1")
 
 
 def _warn_clipped(plan: Plan, tracks: list[coverage.TrackSummary]) -> None:
@@ -194,57 +186,6 @@ def _same(old: dict, new: dict, out: Path) -> None:
             raise UnfinishedError(
                 f"the {key} differ from when {out} was begun: use the same table, or --overwrite"
             )
-
-
-@contextlib.contextmanager
-def _executor(executor: Executor | None, workers: int):
-    if executor is not None or workers <= 1:
-        yield executor
-        return
-    context = multiprocessing.get_context(
-        "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else "spawn"
-    )
-    if context.get_start_method() == "forkserver":
-        context.set_forkserver_preload(["tfrecords_tools.build", "pyBigWig"])
-    with ProcessPoolExecutor(workers, context, initializer=_end_with_parent) as pool:
-        try:
-            yield pool
-        except BaseException:
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
-
-
-def _end_with_parent() -> None:
-    """Let a worker end when the process that made it is killed, instead of waiting for ever."""
-    parent = multiprocessing.parent_process()
-
-    def watch() -> None:
-        parent.join()
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
-
-
-def _run(pool, function, jobs, label, unit, size, quiet) -> None:
-    """Run the jobs that have no marker yet, here or in the pool, with a progress bar."""
-    waiting = [j for j in jobs if not j.marker.exists()]
-    finished = sum(map(size, jobs)) - sum(map(size, waiting))
-    with progress(
-        total=sum(map(size, jobs)), initial=finished, unit=unit, label=label, quiet=quiet
-    ) as bar:
-        if pool is None:
-            for job in waiting:
-                bar.update(function(job))
-            return
-        try:
-            futures: list[Future] = [pool.submit(function, job) for job in waiting]
-            for future in as_completed(futures):
-                bar.update(future.result())
-        except BrokenProcessPool:
-            raise TfepiError(
-                f"a worker process was killed while writing {label} (was memory short?): run the "
-                "same command with --resume, with fewer processes (-p)"
-            ) from None
 
 
 def _shard_jobs(plan: Plan, out: Path, limits: list[float]) -> list[ShardJob]:

@@ -53,6 +53,9 @@ class SignalJob:
     blacklist: dict[str, np.ndarray]
     folder: Path
 
+    def __len__(self) -> int:
+        return len(self.starts)
+
     @property
     def bins(self) -> int:
         """Bins per window."""
