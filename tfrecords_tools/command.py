@@ -20,7 +20,7 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str):
         """Write the line and exit with status 2."""
-        self.exit(BAD_INPUT, f"error: {message} (see {self.prog} --help)\n")
+        raise SystemExit(_fail(f"{message} (see {self.prog} --help)"))
 
 
 def whole_seed(text: str) -> int:
