@@ -8,6 +8,8 @@ finite, so the gradient is too.
 import keras
 from keras import ops
 
+from tfrecords_tools.errors import unknown
+
 EPSILON = 1e-7
 
 
@@ -70,5 +72,11 @@ LOSSES = {"poisson": Poisson, "mse": MeanSquaredError, "bce": BinaryCrossentropy
 
 
 def make_loss(name: str) -> keras.losses.Loss:
-    """Return a loss by its name in params.json, one of `tfepi.params.LOSSES`."""
+    """Return a loss by its name in params.json, one of `tfepi.params.LOSSES`.
+
+    Raises:
+        ConfigError: unknown name.
+    """
+    if name not in LOSSES:
+        raise unknown("loss", name, LOSSES)
     return LOSSES[name](name=name)
