@@ -89,17 +89,15 @@ def killed_and_resumed(command, compare, folder: Path) -> None:
         shutil.rmtree(out)
 
 
+def build_inputs(folder: Path) -> list:
+    """Splits, genome and table of a build."""
+    return ["-v", "chr2", "-t", "chr3", folder / "genome.fa", folder / "targets.txt"]
+
+
 @pytest.mark.slow
 def test_build(genome_folder, tmp_path):
     windows = ["-l", 256, "-w", 32, "-c", 64, "--stride", 8, "--stride_test", 8, "-r", 200]
-    inputs = [
-        "-v",
-        "chr2",
-        "-t",
-        "chr3",
-        genome_folder / "genome.fa",
-        genome_folder / "targets.txt",
-    ]
+    inputs = build_inputs(genome_folder)
     killed_and_resumed(["tfepi_data.py", "-q", "-p", 2, *windows, *inputs], file_hashes, tmp_path)
 
 
@@ -134,14 +132,7 @@ def training(small_data, tmp_path_factory):
 @pytest.fixture(scope="module")
 def one_bin(genome_folder, training):
     options = ["-l", 256, "-w", 32, "-c", 112, "--stride", 128, "--stride_test", 128, "-q"]
-    inputs = [
-        "-v",
-        "chr2",
-        "-t",
-        "chr3",
-        genome_folder / "genome.fa",
-        genome_folder / "targets.txt",
-    ]
+    inputs = build_inputs(genome_folder)
     build = start(["tfepi_data.py", *options, "-o", training / "data", *inputs])
     assert build.wait() == 0, build.stderr.read()
     return training / "data"

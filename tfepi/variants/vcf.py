@@ -108,7 +108,7 @@ def _opened(path: str | Path) -> Iterator[pysam.VariantFile]:
     try:
         try:
             file = pysam.VariantFile(str(path))
-        except (OSError, ValueError, NotImplementedError):
+        except (OSError, ValueError, NotImplementedError):  # pysam raises each of these
             raise InputFileError(
                 f"{path} is no VCF or BCF: want a first line '##fileformat=VCFv4.x' and a line "
                 "'#CHROM POS ID REF ALT QUAL FILTER INFO' separated by tabs"
