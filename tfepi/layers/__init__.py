@@ -1,5 +1,32 @@
 """Keras layers of this package: one primitive each, plain `keras.ops`, registered as tfepi>…"""
 
-from tfepi.layers.activation import ACTIVATIONS, Gelu, activation
+from tfepi.layers.activation import ACTIVATIONS, Exp, Gelu, PolyReLU, Softplus, activation
+from tfepi.layers.adapters import IA3Attention, IA3Dense, LoraAttention, LoraConv1D
+from tfepi.layers.attention import MultiheadAttention
+from tfepi.layers.center import CenterAverage, CenterSlice
+from tfepi.layers.factor import FactorInverse
+from tfepi.layers.pooling import SoftmaxPool1D
+from tfepi.layers.position import ConcatPosition
+from tfepi.layers.scale import Scale
+from tfepi.layers.symmetric_padding import SymmetricPadding1D
 
-__all__ = ["ACTIVATIONS", "Gelu", "activation"]
+__all__ = [
+    "ACTIVATIONS",
+    "CenterAverage",
+    "CenterSlice",
+    "ConcatPosition",
+    "Exp",
+    "FactorInverse",
+    "Gelu",
+    "IA3Attention",
+    "IA3Dense",
+    "LoraAttention",
+    "LoraConv1D",
+    "MultiheadAttention",
+    "PolyReLU",
+    "Scale",
+    "SoftmaxPool1D",
+    "Softplus",
+    "SymmetricPadding1D",
+    "activation",
+]

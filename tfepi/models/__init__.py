@@ -1,24 +1,30 @@
 """Functions that build published models; `MODELS` names those that params.json may ask for."""
 
 import inspect
+from collections.abc import Mapping, Sequence
 
 import keras
 
+from tfepi import geometry
+from tfepi.model_params import BASENJI, ModelParams
+from tfepi.models.basenji import basenji
 from tfepi.models.basset import basset, basset_2016
-from tfepi.params import ModelParams
 from tfrecords_tools.errors import ConfigError, TfepiError, unknown
 
-MODELS = {"basset": basset, "basset_2016": basset_2016}
+MODELS = {"basset": basset, "basset_2016": basset_2016, BASENJI: basenji}
 
-__all__ = ["MODELS", "basset", "basset_2016", "make_model"]
+__all__ = ["MODELS", "basenji", "basset", "basset_2016", "bin_width", "choose_heads", "make_model"]
 
 
-def make_model(params: ModelParams, targets: int, **overrides) -> keras.Model:
+def make_model(
+    params: ModelParams, targets: int | Mapping[str, int] | None, **overrides
+) -> keras.Model:
     """Build the model of a params.json's model section.
 
     Args:
         params: the section.
-        targets: number of outputs of the data.
+        targets: number of outputs of the data; of each head, by name, where there are several;
+            None of a trunk-and-head section: whatever it says.
         overrides: keywords that a command sets (dtype).
 
     Raises:
@@ -28,26 +34,72 @@ def make_model(params: ModelParams, targets: int, **overrides) -> keras.Model:
     if params.name not in MODELS:
         raise unknown("model", params.name, MODELS)
     function = MODELS[params.name]
-    allowed = [*inspect.signature(function).parameters, "augment_rc", "augment_shift"]
-    for key in params.keywords:
-        if key not in allowed:
-            raise unknown("key", key, allowed, f"in params.json model (model {params.name!r})")
-    if params.keywords.get("targets", targets) != targets:
-        raise ConfigError(
-            f"params.json says targets {params.keywords['targets']}, the data has {targets}: "
-            "leave it out of params.json, or choose as many with --targets"
-        )
+    keywords = dict(params.keywords)
+    if params.name != BASENJI:
+        allowed = [*inspect.signature(function).parameters, "augment_rc", "augment_shift"]
+        for key in keywords:
+            if key not in allowed:
+                raise unknown("key", key, allowed, f"in params.json model (model {params.name!r})")
+        if keywords.get("targets", targets) != targets:
+            raise ConfigError(
+                f"params.json says targets {keywords['targets']}, the data has {targets}: "
+                "leave it out of params.json, or choose as many with --targets"
+            )
+        keywords["targets"] = targets
     try:
-        return function(**{**params.keywords, "targets": targets, **overrides})
+        model = function(**keywords, **overrides)
     except TfepiError:
         raise
     except (TypeError, ValueError) as error:
         raise ConfigError(
-            f"params.json model: {params.name!r} cannot be built with {params.keywords}: {error}"
+            f"params.json model: {params.name!r} cannot be built with {params.keywords}: "
+            f"{' '.join(str(error).split())}"
         ) from None
+    if params.name == BASENJI:
+        _check_outputs(model, params, targets)
+    return model
 
 
-def bin_width(params: ModelParams) -> int:
-    """Return the bp per output position that a model section states or defaults to."""
+def _check_outputs(model: keras.Model, params: ModelParams, targets) -> None:
+    """Compare a trunk-and-head model with the data and with what its section states."""
+    outputs = model.output if isinstance(model.output, dict) else {None: model.output}
+    for name, output in outputs.items():
+        wanted = targets.get(name) if isinstance(targets, Mapping) else targets
+        where = f"head {name!r}" if name else "the head"
+        if wanted is not None and output.shape[2] != wanted:
+            raise ConfigError(
+                f"{where} of params.json has {output.shape[2]} units, the data has {wanted} "
+                "targets: change units, or choose as many with --targets"
+            )
+        stated, bins = params.stated.get("target_length"), output.shape[1]
+        uncropped = params.keywords["seq_length"] // (geometry.bin_width(model, name) or 1)
+        if stated not in (None, bins, uncropped):  # published files have either
+            raise ConfigError(
+                f"params.json states target_length {stated}, but {where} has {bins} bins: change "
+                "the trunk's pooling or cropping, or remove target_length"
+            )
+
+
+def choose_heads(params: ModelParams, names: Sequence[str]) -> ModelParams:
+    """Return a trunk-and-head section with some of its heads only.
+
+    Raises:
+        ConfigError: an unknown head.
+    """
+    from dataclasses import replace
+
+    heads = params.keywords["heads"]
+    for name in names:
+        if name not in heads:
+            raise unknown("head", name, heads, "in model of params.json")
+    chosen = {name: heads[name] for name in names}
+    return replace(params, keywords=params.keywords | {"heads": chosen})
+
+
+def bin_width(params: ModelParams, model: keras.Model) -> int | None:
+    """Return the bp per output position that a model section states or its strides give."""
+    if params.name == BASENJI:
+        head = next(iter(model.output)) if isinstance(model.output, dict) else None
+        return geometry.bin_width(model, head)
     default = inspect.signature(MODELS[params.name]).parameters["bin_width"].default
     return params.keywords.get("bin_width", default)
