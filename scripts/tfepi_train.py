@@ -3,14 +3,18 @@
 
 import argparse
 
-from tfrecords_tools import command
+from tfrecords_tools import command, original_options
 
 
 def parser() -> argparse.ArgumentParser:
     p = command.Parser(description=__doc__)
     p.add_argument("params", help="params.json, or the name of a preset")
-    p.add_argument("data", nargs="+", help="folders written by tfepi_data.py, of the same targets")
-    p.add_argument("-o", dest="out", required=True, help="run folder")
+    p.add_argument("data", nargs="+", help="data folders: of the same targets, or one per head")
+    p.add_argument(
+        "-o", "--out_dir", dest="out", default="train_out", help="run folder [train_out]"
+    )
+    p.add_argument("--restore", metavar="MODEL", help="start from its weights (run folder or .h5)")
+    p.add_argument("--trunk", action="store_true", help="of --restore, take the trunk only")
     p.add_argument("--targets", default="", help="identifiers or indices, comma-separated [all]")
     p.add_argument("--train_label", default="train", help="[%(default)s]")
     p.add_argument("--valid_label", default="valid", help="[%(default)s]")
@@ -20,48 +24,45 @@ def parser() -> argparse.ArgumentParser:
         choices=("float32", "mixed_float16", "mixed_bfloat16"),
         help="of the trunk; heads, losses and metrics are float32 [%(default)s]",
     )
-    p.add_argument("--xla", action="store_true", help="compile steps with XLA")
+    p.add_argument(
+        "-m", dest="precision", action="store_const", const="mixed_float16", help="mixed_float16"
+    )
+    p.add_argument("--xla", action="store_true", help="compile steps with XLA; not bit-exact")
     p.add_argument("--epochs", type=int, help="overrides train_epochs_max")
     p.add_argument("--no_tensorboard", action="store_true", help="write no event files")
+    original_options.add(p, "train")
     command.add_common(p)
     return p
 
 
 def work(args: argparse.Namespace) -> None:
-    from dataclasses import replace
+    from dataclasses import fields, replace
 
     from tfepi.params import read_params
+    from tfepi.predictors import is_h5, spec_path
     from tfepi.startup import import_tensorflow
     from tfrecords_tools.data import Data
-    from tfrecords_tools.joined import join
+    from tfrecords_tools.errors import ConfigError
+    from tfrecords_tools.files import existing
 
     params = read_params(args.params)
     if args.epochs is not None:
         params = replace(params, train=replace(params.train, train_epochs_max=args.epochs))
-    data = join([Data.open(folder) for folder in args.data])
+    if args.restore:
+        existing(args.restore, "model") if is_h5(args.restore) else spec_path(args.restore)
+    elif args.trunk:
+        raise ConfigError("--trunk says what to take of --restore: name the model with that")
+    data = [Data.open(folder) for folder in args.data]
     for label in (args.train_label, args.valid_label):
-        data.shards(label)
-    import_tensorflow()
+        if not any(label in folder.labels for folder in data):
+            data[0].shards(label)  # says which labels there are
+    import_tensorflow(deterministic=not args.xla)  # Keras compiles nothing when it is on
     from tfepi.training.fit import Settings, train
 
-    best = train(
-        params,
-        data,
-        args.out,
-        Settings(
-            seed=args.seed,
-            targets=tuple(filter(None, args.targets.split(","))),
-            precision=args.precision,
-            xla=args.xla,
-            train_label=args.train_label,
-            valid_label=args.valid_label,
-            tensorboard=not args.no_tensorboard,
-            quiet=args.quiet,
-        ),
-        args.resume,
-        args.overwrite,
-    )
-    print(f"best model: {best}")
+    named = {f.name: getattr(args, f.name) for f in fields(Settings) if hasattr(args, f.name)}
+    named["targets"] = tuple(filter(None, args.targets.split(",")))
+    settings = Settings(**named, tensorboard=not args.no_tensorboard)
+    print(f"best model: {train(params, data, args.out, settings, args.resume, args.overwrite)}")
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -14,7 +14,7 @@ from tfepi.params import parse_params
 from tfepi.predictors import load_predictor
 from tfepi.spec import ModelSpec
 from tfepi.startup import import_tensorflow
-from tfepi.training import run
+from tfepi.training import epoch, run
 from tfepi.training.fit import Settings, train
 from tfrecords_tools.data import Data
 from tfrecords_tools.dataset import eval_dataset
@@ -192,7 +192,7 @@ def test_early_stopping(data, tmp_path):
 
 
 def test_a_loss_that_is_no_number_stops_and_keeps_the_last_good(data, tmp_path, monkeypatch):
-    real = run.train_dataset
+    real = epoch.train_dataset
 
     def poisoned(*args, **kwargs):
         dataset = real(*args, **kwargs)
@@ -200,7 +200,7 @@ def test_a_loss_that_is_no_number_stops_and_keeps_the_last_good(data, tmp_path, 
             dataset = dataset.map(lambda x, y: (x, y * float("inf")))
         return dataset
 
-    monkeypatch.setattr(run, "train_dataset", poisoned)
+    monkeypatch.setattr(epoch, "train_dataset", poisoned)
     with pytest.raises(TfepiError, match=r"loss became .* in epoch 1, step 0"):
         train(params(), data, tmp_path / "run", QUIET)
     assert (tmp_path / "run" / "model_best.keras").exists()

@@ -1,22 +1,28 @@
 """Training: epochs that are functions of (seed, epoch), checkpoints, early stopping, resuming.
 
-Each epoch is one call of Keras's `fit` on that epoch's dataset, after every random state of the
-model was set from (seed, epoch). A run stopped anywhere goes on from its last whole epoch and
-ends with the weights it would have had.
+Each epoch starts from random states that were set from (seed, epoch). A run stopped anywhere
+goes on from its last whole epoch and ends with the weights it would have had.
 """
 
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import keras
 import tensorflow as tf
 
-from tfepi.models import bin_width, make_model
+from tfepi.model_params import BASENJI
+from tfepi.models import bin_width, choose_heads, make_model
 from tfepi.params import Params
+from tfepi.predictors import is_h5, keras_file
 from tfepi.spec import Head, ModelSpec
 from tfepi.startup import device
+from tfepi.training.adapters import adapt, parameter_counts
+from tfepi.training.epoch import Source
+from tfepi.training.restore import restore_weights
 from tfepi.training.run import Run, Settings, restored, run_key
 from tfrecords_tools.data import Data
-from tfrecords_tools.dataset import Augmentation
 from tfrecords_tools.errors import ConfigError
 from tfrecords_tools.files import (
     check_folder,
@@ -25,15 +31,47 @@ from tfrecords_tools.files import (
     run_record,
     write_json,
 )
+from tfrecords_tools.joined import join
 from tfrecords_tools.targets import select
 
-__all__ = ["Settings", "model_spec", "train"]
+__all__ = ["Settings", "model_spec", "pair_heads", "train"]
+log = logging.getLogger(__name__)
 
 
-def model_spec(
-    params: Params, model: keras.Model, data: Data, chosen: tuple[int, ...]
-) -> ModelSpec:
-    """Return the contract of a model trained on `data`.
+def pair_heads(params: Params, data: Sequence[Data], settings: Settings) -> list[Source]:
+    """Return what each head learns from.
+
+    A model with one head learns from all folders, whose targets must be the same. Of one with
+    several, the folders go with the heads in their order; heads without a folder are left out.
+
+    Raises:
+        ConfigError: more folders than heads, or folders that cannot be joined.
+    """
+    heads = list(params.model.keywords["heads"]) if params.model.name == BASENJI else ["output"]
+    if len(heads) == 1:
+        pairs = [(heads[0], join(data))]
+    elif len(data) > len(heads):
+        raise ConfigError(
+            f"{len(data)} data folders for the {len(heads)} heads {', '.join(heads)}: name one "
+            "for each head, in the order of the heads"
+        )
+    else:
+        pairs = list(zip(heads, data, strict=False))
+        if len(data) < len(heads):
+            log.info("heads without data, left out: %s", ", ".join(heads[len(data) :]))
+    if settings.targets and len(pairs) > 1:
+        raise ConfigError("--targets chooses among the targets of one head; this model has more")
+    found = []
+    for head, folder in pairs:
+        for label in (settings.train_label, settings.valid_label):
+            folder.shards(label)
+        chosen = select(folder.targets, list(settings.targets)) if settings.targets else None
+        found.append(Source(head, folder, chosen or tuple(range(len(folder.targets)))))
+    return found
+
+
+def model_spec(params: Params, model: keras.Model, sources: list[Source]) -> ModelSpec:
+    """Return the contract of a model trained on these data.
 
     Raises:
         ConfigError: the model's lengths are not the data's (both numbers).
@@ -44,34 +82,55 @@ def model_spec(
             f"params.json model.augment_shift is {params.model.augment_shift} bp: want less than "
             f"half the sequence of {length} bp"
         )
-    bins = model.output_shape[1]
-    width = bin_width(params.model)
-    for what, ours, theirs in (
-        ("sequence length", length, data.seq_length),
-        ("bin width", width, data.pool_width),
-        ("number of output bins", bins, data.target_length),
-    ):
-        if ours != theirs:
-            raise ConfigError(
-                f"{what}: the model of params.json has {ours}, the data in {data.folder} has "
-                f"{theirs}: change params.json, or build the data with other -l, -w, --crop"
-            )
-    targets = tuple(data.targets[i] for i in chosen)
+    width = bin_width(params.model, model)
+    heads = []
+    for source in sources:
+        data = source.data
+        output = model.output[source.head] if isinstance(model.output, dict) else model.output
+        for what, ours, theirs in (
+            ("sequence length", length, data.seq_length),
+            ("bin width", width or data.pool_width, data.pool_width),
+            ("number of output bins", output.shape[1], data.target_length),
+            ("target_crop", *_stated_crop(params, data)),
+            ("strand_pair", *_stated_pairs(params, sources.index(source), data)),
+        ):
+            if ours != theirs:
+                raise ConfigError(
+                    f"{what}: the model of params.json has {ours}, the data in {data.folder} has "
+                    f"{theirs}: change params.json, or build the data with other -l, -w, --crop"
+                )
+        units = "probability" if params.train.loss == "bce" else "coverage"
+        heads.append(Head(source.head, tuple(data.targets[i] for i in source.chosen), units))
+    first = sources[0].data
+    hashes = [s.data.manifest_sha256 for s in sources]
     return ModelSpec(
         name=params.model.name,
         inputs={"sequence": (length, 4)},
-        bin_width=width,
-        crop=data.crop_bp,
-        heads=(
-            Head("output", targets, "probability" if params.train.loss == "bce" else "coverage"),
-        ),
-        data=data.manifest_sha256,
+        bin_width=first.pool_width,
+        crop=first.crop_bp,
+        heads=tuple(heads),
+        data=None if None in hashes else "+".join(hashes),
     )
+
+
+def _stated_crop(params: Params, data: Data) -> tuple[object, object]:
+    crop = params.model.stated.get("target_crop")
+    return (crop, data.crop_bp // data.pool_width) if crop is not None else (None, None)
+
+
+def _stated_pairs(params: Params, number: int, data: Data) -> tuple[object, object]:
+    pairs = params.model.stated.get("strand_pair")
+    if not pairs:
+        return None, None
+    pairs = pairs if isinstance(pairs[0], list) else [pairs]
+    stated = pairs[number] if number < len(pairs) else None
+    order = data.strand_order
+    return stated, list(order) if order is not None else None
 
 
 def train(
     params: Params,
-    data: Data,
+    data: Data | Sequence[Data],
     out: str | Path,
     settings: Settings,
     resume: bool = False,
@@ -81,7 +140,7 @@ def train(
 
     Args:
         params: the sections of params.json.
-        data: an open data folder.
+        data: an open data folder, or several (`pair_heads`).
         out: the run folder: model_best.keras, model_check.keras, model.json, params.json,
             metrics.jsonl, state.json, run.json, tensorboard/.
         settings: what the command sets.
@@ -97,26 +156,40 @@ def train(
         TfepiError: the loss became NaN or infinite.
     """
     out = Path(out)
-    chosen = (
-        select(data.targets, list(settings.targets))
-        if settings.targets
-        else tuple(range(len(data.targets)))
-    )
+    sources = pair_heads(params, [data] if isinstance(data, Data) else list(data), settings)
+    names = [s.head for s in sources]
+    if params.model.name == BASENJI:
+        params = replace(params, model=choose_heads(params.model, names))
+    counts = {s.head: len(s.chosen) for s in sources}
     keras.utils.set_random_seed(settings.seed)
-    model = make_model(params.model, len(chosen), dtype=settings.precision)
-    spec = model_spec(params, model, data, chosen)
-    augmentation = Augmentation(
-        params.model.augment_rc, params.model.augment_shift, params.train.augment_per
+    model = make_model(
+        params.model,
+        counts if len(counts) > 1 else counts[names[0]],
+        dtype=settings.precision,
     )
-    key = run_key(params, data, settings)
+    spec = model_spec(params, model, sources)
+    key = run_key(params, sources, settings)
     check_folder(out, resume, overwrite)
     state = restored(out, key) if resume and (out / "state.json").exists() else None
-    run = Run(model, params, data, out, settings, chosen, augmentation, key)
+    if settings.restore:
+        restore_weights(model, settings.restore, settings.trunk)
+    if params.transfer.mode != "full":
+        if not settings.restore:
+            raise ConfigError(
+                f"transfer.mode is {params.transfer.mode!r}, which leaves the trunk as it is: name "
+                "the model it comes from with --restore"
+            )
+        model = adapt(model, params.transfer)
+        log.info("trains %d of %d parameters", *parameter_counts(model))
+    run = Run(model, params, sources, out, settings, key)
     claim_folder(out, resume, overwrite)
     remove_parts(out)
-    inputs = {f"data{n}": f / "statistics.json" for n, f in enumerate(data.folders)}
-    facts = {"data_sha256": data.manifest_sha256, "device": device(tf)}
-    with run_record(out, inputs, seed=settings.seed, **facts):
+    folders = [f for s in sources for f in s.data.folders]
+    inputs = {f"data{n}": f / "statistics.json" for n, f in enumerate(folders)}
+    if settings.restore:
+        restored_from = Path(settings.restore)
+        inputs["restore"] = restored_from if is_h5(restored_from) else keras_file(restored_from)
+    with run_record(out, inputs, seed=settings.seed, data_sha256=spec.data, device=device(tf)):
         write_json(out / "params.json", params.source)
         spec.write(out / "model.json")
         run.start(state)

@@ -1,39 +1,41 @@
 """Losses that leave missing values out.
 
 Each is the mean over an example's observed values, then over the batch, so that how examples
-are put into batches does not matter. NaN in the truth is missing: both branches of the mask are
-finite, so the gradient is too.
+are put into batches does not matter. NaN in the truth is missing: it takes part in no sum, and the
+prediction there has the gradient 0. Where nothing is missing, the values are those of Basenji and
+Baskerville (its `metrics.py`; docs/training.md says where theirs differ).
+
+Truth and prediction are [batch, bins, targets].
 """
 
 import keras
+import numpy as np
 from keras import ops
 
-from tfrecords_tools.errors import unknown
+from tfepi.train_params import LOSS_KEYS, TrainParams
 
 EPSILON = 1e-7
 
 
-def observed_mean(y_true, y_pred, value, fill_pred: float):
-    """Return the mean of value(truth, prediction) over each example's observed entries.
-
-    Args:
-        y_true: [batch, …], NaN where missing.
-        y_pred: same shape.
-        value: function of two tensors without NaN.
-        fill_pred: a prediction at which `value` of truth 0 is finite.
-
-    Returns:
-        [batch]; 0 for an example without any observed entry.
-    """
+def observed(y_true, y_pred):
+    """Return which entries are observed (1 or 0), and truth and prediction with 0 elsewhere."""
     y_pred = ops.convert_to_tensor(y_pred)
     y_true = ops.cast(y_true, y_pred.dtype)
     seen = ops.logical_not(ops.isnan(y_true))
-    truth = ops.where(seen, y_true, ops.zeros_like(y_true))
-    prediction = ops.where(seen, y_pred, ops.full_like(y_pred, fill_pred))
-    values = ops.where(seen, value(truth, prediction), ops.zeros_like(y_pred))
-    axes = tuple(range(1, len(y_pred.shape)))
-    count = ops.sum(ops.cast(seen, y_pred.dtype), axis=axes)
-    return ops.sum(values, axis=axes) / ops.maximum(count, 1.0)
+    zeros = ops.zeros_like(y_pred)
+    truth, prediction = ops.where(seen, y_true, zeros), ops.where(seen, y_pred, zeros)
+    return ops.cast(seen, y_pred.dtype), truth, prediction
+
+
+def mean_where(values, seen):
+    """Return each example's mean of the values where seen is 1: [batch]; 0 where it nowhere is."""
+    axes = tuple(range(1, len(values.shape)))
+    return ops.sum(values * seen, axis=axes) / ops.maximum(ops.sum(seen, axis=axes), 1.0)
+
+
+def poisson_terms(truth, prediction):
+    """Return Poisson's negative log likelihood less its constant: ŷ − y·log(ŷ + 1e-7)."""
+    return prediction - truth * ops.log(prediction + EPSILON)
 
 
 @keras.saving.register_keras_serializable(package="tfepi")
@@ -42,7 +44,8 @@ class Poisson(keras.losses.Loss):
 
     def call(self, y_true, y_pred):
         """Return [batch]."""
-        return observed_mean(y_true, y_pred, lambda y, p: p - y * ops.log(p + EPSILON), 1.0)
+        seen, y, p = observed(y_true, y_pred)
+        return mean_where(poisson_terms(y, p), seen)
 
 
 @keras.saving.register_keras_serializable(package="tfepi")
@@ -51,7 +54,8 @@ class MeanSquaredError(keras.losses.Loss):
 
     def call(self, y_true, y_pred):
         """Return [batch]."""
-        return observed_mean(y_true, y_pred, lambda y, p: ops.square(p - y), 0.0)
+        seen, y, p = observed(y_true, y_pred)
+        return mean_where(ops.square(p - y), seen)
 
 
 @keras.saving.register_keras_serializable(package="tfepi")
@@ -60,23 +64,149 @@ class BinaryCrossentropy(keras.losses.Loss):
 
     def call(self, y_true, y_pred):
         """Return [batch]."""
-
-        def value(y, p):
-            p = ops.clip(p, EPSILON, 1 - EPSILON)
-            return -(y * ops.log(p) + (1 - y) * ops.log(1 - p))
-
-        return observed_mean(y_true, y_pred, value, 0.5)
+        seen, y, p = observed(y_true, y_pred)
+        p = ops.clip(p, EPSILON, 1 - EPSILON)
+        return mean_where(-(y * ops.log(p) + (1 - y) * ops.log(1 - p)), seen)
 
 
-LOSSES = {"poisson": Poisson, "mse": MeanSquaredError, "bce": BinaryCrossentropy}
+class _Specificity(keras.losses.Loss):
+    """A loss with a term for how targets differ from each other in a bin.
+
+    Args:
+        spec_weight: weight of that term.
+    """
+
+    def __init__(self, spec_weight: float = 1, **kwargs):
+        super().__init__(**kwargs)
+        self.spec_weight = spec_weight
+
+    def get_config(self):
+        """Return the arguments."""
+        return {**super().get_config(), "spec_weight": self.spec_weight}
 
 
-def make_loss(name: str) -> keras.losses.Loss:
-    """Return a loss by its name in params.json, one of `tfepi.params.LOSSES`.
+@keras.saving.register_keras_serializable(package="tfepi")
+class MeanSquaredErrorUDot(_Specificity):
+    """Squared error less the product of truth and prediction about their means over targets.
+
+    (ŷ − y)² − w·(y − ȳ)(ŷ − mean ŷ), the means over the observed targets of a bin.
+    """
+
+    def call(self, y_true, y_pred):
+        """Return [batch]."""
+        seen, y, p = observed(y_true, y_pred)
+        count = ops.maximum(ops.sum(seen, axis=-1, keepdims=True), 1.0)
+        centred = [v - ops.sum(v, axis=-1, keepdims=True) / count for v in (y, p)]
+        return mean_where(ops.square(p - y) - self.spec_weight * centred[0] * centred[1], seen)
+
+
+@keras.saving.register_keras_serializable(package="tfepi")
+class PoissonKL(_Specificity):
+    """Poisson plus the divergence of the targets' shares in each bin.
+
+    poisson + w·mean over bins of Σ_t q·log(q / q̂); q is the share of y + 1e-7 in its sum over the
+    bin's observed targets, not below 1e-7. A bin without any observed target does not count.
+    """
+
+    def call(self, y_true, y_pred):
+        """Return [batch]."""
+        seen, y, p = observed(y_true, y_pred)
+        q, q_hat = _shares(y, seen), _shares(p, seen)
+        divergence = ops.sum(seen * q * ops.log(q / q_hat), axis=-1)
+        poisson = mean_where(poisson_terms(y, p), seen)
+        return poisson + self.spec_weight * mean_where(divergence, ops.max(seen, axis=-1))
+
+
+def _shares(values, seen):
+    raised = (values + EPSILON) * seen
+    total = ops.sum(raised, axis=-1, keepdims=True)
+    return ops.clip(raised / ops.where(total == 0, ops.ones_like(total), total), EPSILON, 1.0)
+
+
+@keras.saving.register_keras_serializable(package="tfepi")
+class PoissonMultinomial(keras.losses.Loss):
+    """Multinomial of a target's bins, given their sum, plus a weighted Poisson of that sum.
+
+    With y and ŷ multiplied by the bin's weight w, and sums over a target's observed bins l,
+
+        [Σ_l −(y + ε)·log((ŷ + ε) / Σŷ) + total_weight·(Σŷ − Σy·log(Σŷ + ε))] / Σw,  ε = 1e-7,
+
+    then the mean over targets; one without any observed bin does not count. With total_weight 1
+    and no window it is the Poisson loss. (Linder et al. 2025, Borzoi, Methods.)
+
+    Args:
+        total_weight: weight of the term for the sum.
+        weight_range: weight of the middle bin over that of the outermost, at least 1.
+        weight_exp: exponent of `position_weights`.
+    """
+
+    def __init__(
+        self,
+        total_weight: float = 1,
+        weight_range: float = 1,
+        weight_exp: float = 1,
+        **kwargs,
+    ):
+        super().__init__(**kwargs)
+        self.total_weight = total_weight
+        self.weight_range, self.weight_exp = weight_range, weight_exp
+
+    def call(self, y_true, y_pred):
+        """Return [batch]."""
+        seen, y, p = observed(y_true, y_pred)
+        weights = position_weights(y_pred.shape[-2], self.weight_range, self.weight_exp)
+        weights = ops.convert_to_tensor(weights[:, None], dtype=p.dtype)
+        y, p = y * weights, p * weights
+        y_sum, p_sum = ops.sum(y, axis=-2), ops.sum(p, axis=-2)
+        # A target predicted to be 0 everywhere would have the log of 0.
+        log_sum = ops.log(ops.maximum(p_sum, EPSILON))
+        log_shares = ops.log(p + EPSILON) - ops.expand_dims(log_sum, -2)
+        multinomial = -ops.sum(seen * (y + EPSILON) * log_shares, axis=-2)
+        value = multinomial + self.total_weight * poisson_terms(y_sum, p_sum)
+        total = ops.sum(seen * weights, axis=-2)
+        counts = ops.max(seen, axis=-2)
+        return mean_where(value / ops.where(counts > 0, total, ops.ones_like(total)), counts)
+
+    def get_config(self):
+        """Return the arguments."""
+        return {
+            **super().get_config(),
+            "total_weight": self.total_weight,
+            "weight_range": self.weight_range,
+            "weight_exp": self.weight_exp,
+        }
+
+
+def position_weights(bins: int, weight_range: float, weight_exp: float) -> np.ndarray:
+    """Return each bin's weight [bins]: exp(−(|pos| / σ)^exp) over its largest.
+
+    pos is the bin's distance from the middle, and σ such that the outermost has 1 / range.
+    """
+    if weight_range == 1 or bins == 1:
+        return np.ones(bins)
+    distance = np.abs(np.arange(bins) - (bins - 1) / 2)
+    sigma = distance.max() / np.log(weight_range) ** (1 / weight_exp)
+    weights = np.exp(-((distance / sigma) ** weight_exp))
+    return weights / weights.max()
+
+
+LOSSES = {
+    "poisson": Poisson,
+    "mse": MeanSquaredError,
+    "bce": BinaryCrossentropy,
+    "mse_udot": MeanSquaredErrorUDot,
+    "poisson_kl": PoissonKL,
+    "poisson_mn": PoissonMultinomial,
+}
+
+
+def make_loss(train: TrainParams | str) -> keras.losses.Loss:
+    """Return the loss of a train section, or a loss by its name with its keys' defaults.
 
     Raises:
         ConfigError: unknown name.
     """
-    if name not in LOSSES:
-        raise unknown("loss", name, LOSSES)
-    return LOSSES[name](name=name)
+    if isinstance(train, str):
+        train = TrainParams(loss=train)
+    keys = {key: getattr(train, key) for key in LOSS_KEYS[train.loss]}
+    return LOSSES[train.loss](name=train.loss, **keys)

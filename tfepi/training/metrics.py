@@ -7,16 +7,47 @@ large counts small; reported accuracy is computed in float64 by `tfepi.evaluatio
 import keras
 from keras import ops
 
+from tfepi.train_params import TrainParams
 
-class _Moments(keras.metrics.Metric):
-    """Sums over batch and bins of truth, prediction, their squares and product: [targets].
+THRESHOLDS = 200
 
-    A subclass has `per_target`, the metric of each target from these sums.
+
+class _PerTarget(keras.metrics.Metric):
+    """The mean over targets of what a subclass's `per_target` returns.
+
+    Args:
+        targets: number of targets.
+        name: of the metric.
     """
 
     def __init__(self, targets: int, name: str, **kwargs):
         super().__init__(name=name, **kwargs)
         self.targets = targets
+
+    def _observed(self, y_true, y_pred):
+        """Return which entries are observed (1 or 0), truth (0 if not) and prediction: [n, t]."""
+        y = ops.reshape(ops.cast(y_true, "float32"), (-1, self.targets))
+        p = ops.reshape(ops.cast(y_pred, "float32"), (-1, self.targets))
+        seen = ops.logical_not(ops.isnan(y))
+        return ops.cast(seen, "float32"), ops.where(seen, y, ops.zeros_like(y)), p
+
+    def result(self):
+        """Return the mean over targets whose value is defined."""
+        values = self.per_target()
+        known = ops.logical_not(ops.isnan(values))
+        total = ops.sum(ops.where(known, values, ops.zeros_like(values)))
+        return total / ops.maximum(ops.sum(ops.cast(known, "float32")), 1.0)
+
+    def get_config(self):
+        """Return the arguments."""
+        return {**super().get_config(), "targets": self.targets}
+
+
+class _Moments(_PerTarget):
+    """Sums over batch and bins of truth, prediction, their squares and product: [targets]."""
+
+    def __init__(self, targets: int, name: str, **kwargs):
+        super().__init__(targets, name, **kwargs)
         for label in ("count", "origin", "y", "yy", "p", "pp", "yp", "started"):
             shape = () if label == "started" else (targets,)
             setattr(
@@ -25,15 +56,12 @@ class _Moments(keras.metrics.Metric):
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         """Add a batch [batch, bins, targets]."""
-        y = ops.reshape(ops.cast(y_true, "float32"), (-1, self.targets))
-        p = ops.reshape(ops.cast(y_pred, "float32"), (-1, self.targets))
-        seen = ops.logical_not(ops.isnan(y))
-        weight = ops.cast(seen, "float32")
-        y = ops.where(seen, y, ops.zeros_like(y))
+        weight, y, p = self._observed(y_true, y_pred)
         count = ops.sum(weight, axis=0)
         mean = ops.sum(y, axis=0) / ops.maximum(count, 1.0)
-        self._origin.assign(ops.where(self._started > 0, self._origin, mean))
-        self._started.assign(ops.ones_like(self._started))
+        origin = ops.convert_to_tensor(self._origin)
+        self._origin.assign(ops.where(self._started > 0, origin, mean))
+        self._started.assign(1.0)
         y = (y - self._origin) * weight
         p = (p - self._origin) * weight
         self._count.assign_add(count)
@@ -52,17 +80,6 @@ class _Moments(keras.metrics.Metric):
         pp = ops.maximum(self._pp - self._p * self._p / n, 0.0)
         return yy, pp, self._yp - self._y * self._p / n
 
-    def result(self):
-        """Return the mean over targets whose value is defined."""
-        values = self.per_target()
-        known = ops.logical_not(ops.isnan(values))
-        total = ops.sum(ops.where(known, values, ops.zeros_like(values)))
-        return total / ops.maximum(ops.sum(ops.cast(known, "float32")), 1.0)
-
-    def get_config(self):
-        """Return the arguments."""
-        return {**super().get_config(), "targets": self.targets}
-
 
 @keras.saving.register_keras_serializable(package="tfepi")
 class PearsonR(_Moments):
@@ -74,7 +91,7 @@ class PearsonR(_Moments):
     def per_target(self):
         """Return [targets]; 0 where the prediction does not vary, NaN where the truth does not."""
         yy, pp, yp = self._centred()
-        r = yp / ops.sqrt(ops.maximum(yy * pp, 1e-20))
+        r = yp / ops.maximum(ops.sqrt(yy) * ops.sqrt(pp), 1e-20)
         return ops.where(
             yy > 0, ops.where(pp > 0, r, ops.zeros_like(r)), ops.full_like(r, float("nan"))
         )
@@ -93,3 +110,86 @@ class R2(_Moments):
         residual = self._yy - 2 * self._yp + self._pp
         r2 = 1 - residual / ops.maximum(yy, 1e-20)
         return ops.where(yy > 0, r2, ops.full_like(r2, float("nan")))
+
+
+class _Thresholds(_PerTarget):
+    """Numbers of positives and negatives by predicted probability: [targets, intervals].
+
+    Interval k holds predictions in (k/199, (k + 1)/199], the first one also 0: Keras's 200 evenly
+    spaced thresholds. A truth above a half is positive.
+    """
+
+    def __init__(self, targets: int, name: str, **kwargs):
+        super().__init__(targets, name, **kwargs)
+        shape = (targets, THRESHOLDS - 1)
+        self._positives = self.add_weight(shape=shape, initializer="zeros", name="positives")
+        self._negatives = self.add_weight(shape=shape, initializer="zeros", name="negatives")
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        """Add a batch [batch, bins, targets]."""
+        seen, y, p = self._observed(y_true, y_pred)
+        intervals = THRESHOLDS - 1
+        interval = ops.cast(ops.ceil(p * intervals), "int32") - 1
+        interval = ops.clip(interval, 0, intervals - 1)
+        place = ops.reshape(interval + ops.arange(self.targets) * intervals, (-1,))
+        positive = ops.cast(y > 0.5, "float32")
+        for total, count in (
+            (self._positives, seen * positive),
+            (self._negatives, seen * (1 - positive)),
+        ):
+            sums = ops.segment_sum(ops.reshape(count, (-1,)), place, self.targets * intervals)
+            total.assign_add(ops.reshape(sums, total.shape))
+
+    def per_target(self):
+        """Return [targets]; NaN where the truth is never, or always, positive."""
+        # Counts above each threshold, from all to none: [targets, thresholds].
+        hits, misses = (
+            ops.pad(ops.flip(ops.cumsum(ops.flip(counts, 1), 1), 1), ((0, 0), (0, 1)))
+            for counts in map(ops.convert_to_tensor, (self._positives, self._negatives))
+        )
+        defined = ops.logical_and(hits[:, 0] > 0, misses[:, 0] > 0)
+        area = self._area(hits, misses)
+        return ops.where(defined, area, ops.full_like(area, float("nan")))
+
+
+@keras.saving.register_keras_serializable(package="tfepi")
+class AUROC(_Thresholds):
+    """Area under the ROC curve by trapezoids over 200 thresholds, per target, then averaged."""
+
+    def __init__(self, targets: int, name: str = "auroc", **kwargs):
+        super().__init__(targets, name, **kwargs)
+
+    def _area(self, hits, misses):
+        heights = (hits[:, :-1] + hits[:, 1:]) / 2
+        area = ops.sum((misses[:, :-1] - misses[:, 1:]) * heights, axis=1)
+        return area / ops.maximum(hits[:, 0] * misses[:, 0], 1.0)
+
+
+@keras.saving.register_keras_serializable(package="tfepi")
+class AUPRC(_Thresholds):
+    """Area under the precision-recall curve over 200 thresholds, per target, then averaged.
+
+    Between two thresholds hits are linear in the number of positive calls (Davis and Goadrich
+    2006), which integrates to slope·(Δhits + intercept·log(calls ratio)).
+    """
+
+    def __init__(self, targets: int, name: str = "auprc", **kwargs):
+        super().__init__(targets, name, **kwargs)
+
+    def _area(self, hits, misses):
+        calls = hits + misses
+        gained, called = hits[:, :-1] - hits[:, 1:], calls[:, :-1] - calls[:, 1:]
+        slope = gained / ops.maximum(called, 1.0)
+        intercept = hits[:, 1:] - slope * calls[:, 1:]
+        # With no call above, all hits of the interval come at its own precision.
+        ratio = ops.where(
+            calls[:, 1:] > 0, calls[:, :-1] / ops.maximum(calls[:, 1:], 1.0), ops.ones_like(called)
+        )
+        area = ops.sum(slope * (gained + intercept * ops.log(ratio)), axis=1)
+        return area / ops.maximum(hits[:, 0], 1.0)
+
+
+def make_metrics(train: TrainParams, targets: int) -> list[keras.metrics.Metric]:
+    """Return what is monitored: AUROC and AUPRC with the loss bce, else Pearson's R and R²."""
+    kinds = (AUROC, AUPRC) if train.loss == "bce" else (PearsonR, R2)
+    return [kind(targets) for kind in kinds]

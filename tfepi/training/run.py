@@ -13,14 +13,11 @@ import numpy as np
 import tensorflow as tf
 
 from tfepi.params import Params
-from tfepi.training.losses import make_loss
-from tfepi.training.metrics import R2, PearsonR
+from tfepi.training.epoch import HeadTraining, Source, train_epoch
 from tfepi.training.schedules import make_optimizer
-from tfrecords_tools.data import Data
-from tfrecords_tools.dataset import eval_dataset, train_dataset
+from tfrecords_tools.dataset import Augmentation
 from tfrecords_tools.errors import TfepiError, UnfinishedError
 from tfrecords_tools.files import atomic_path, read_json, write_json, write_text
-from tfrecords_tools.progress import progress
 
 log = logging.getLogger(__name__)
 FORMAT = "tfepi-training"
@@ -33,6 +30,8 @@ class Settings:
     Attributes:
         seed: of weights, order and augmentation.
         targets: identifiers or indices of the targets to train on; empty is all.
+        restore: model whose weights training starts from, or None.
+        trunk: take only the trunk's weights of it.
         precision: "float32", "mixed_float16" or "mixed_bfloat16".
         xla: compile steps with XLA.
         train_label, valid_label: labels of the data folder.
@@ -42,6 +41,8 @@ class Settings:
 
     seed: int = 44
     targets: tuple[str, ...] = ()
+    restore: str | None = None
+    trunk: bool = False
     precision: str = "float32"
     xla: bool = False
     train_label: str = "train"
@@ -60,11 +61,15 @@ class Progress:
     unimproved: int = 0
 
 
-def run_key(params: Params, data: Data, settings: Settings) -> dict:
+def run_key(params: Params, sources: list[Source], settings: Settings) -> dict:
     """Return what must be equal for a run to be continued."""
+    data = [
+        s.data.manifest_sha256 or [s.data.counts, s.data.seq_length, s.data.target_length]
+        for s in sources
+    ]
     return {
         "params": params.source,
-        "data": data.manifest_sha256 or [data.counts, data.seq_length, data.target_length],
+        "data": data if len(data) > 1 else data[0],
         "settings": {
             k: v for k, v in asdict(settings).items() if k not in ("quiet", "tensorboard")
         },
@@ -84,31 +89,50 @@ def restored(out: Path, key: dict) -> Progress:
 
 
 class Run:
-    """One training run: the model, its data and the files it keeps."""
+    """One training run: the model, its heads' data and the files it keeps.
 
-    def __init__(self, model, params, data, out, settings, chosen, augmentation, key):
-        self.model, self.params, self.data, self.out = model, params, data, out
-        self.settings, self.augmentation, self.key = settings, augmentation, key
-        self.chosen = None if len(chosen) == len(data.targets) else chosen
+    Args:
+        model: the whole model, not compiled.
+        params: params.json.
+        sources: what each head learns from.
+        out: the run folder.
+        settings: what the command sets.
+        key: what must be equal for the run to be continued.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        params: Params,
+        sources: list[Source],
+        out: Path,
+        settings: Settings,
+        key: dict,
+    ):
+        self.model, self.params, self.out = model, params, out
+        self.settings, self.key = settings, key
         self.progress = Progress()
         train = params.train
-        count = data.counts[settings.train_label]
-        self.steps = train.steps_per_epoch or max(1, count // train.batch_size)
-        self.metrics = [PearsonR(len(chosen)), R2(len(chosen))]
-        optimizer = make_optimizer(train, self.steps)
+        augmentation = Augmentation(
+            params.model.augment_rc, params.model.augment_shift, train.augment_per
+        )
+        labels = (settings.train_label, settings.valid_label)
+        steps = sum(
+            train.steps_per_epoch or max(1, s.data.counts[labels[0]] // train.batch_size)
+            for s in sources
+        )
+        optimizer = make_optimizer(train, steps)
         if settings.precision == "mixed_float16":
             # The policy is the layers', not the model's, so Keras would not do it by itself.
             optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
-        model.compile(
-            optimizer=optimizer,
-            loss=make_loss(train.loss),
-            metrics=self.metrics,
-            jit_compile=settings.xla,
-        )
-        model.optimizer.build(model.trainable_variables)
-        self.valid = eval_dataset(
-            data, settings.valid_label, train.batch_size, targets=self.chosen
-        ).cache()
+        if len(sources) > 1:
+            model.compile(optimizer=optimizer)  # so that checkpoints hold the optimiser
+        optimizer.build(model.trainable_variables)
+        self.heads = [
+            HeadTraining(model, s, train, optimizer, labels, augmentation, settings.xla)
+            for s in sources
+        ]
+        self.optimizer = optimizer
 
     def start(self, state: Progress | None) -> None:
         """Begin, or load the checkpoint that `state` speaks of."""
@@ -139,14 +163,10 @@ class Run:
             done = state.epoch - first
             left = (time.monotonic() - started) / done * (train.train_epochs_max - state.epoch)
             log.info(
-                "epoch %d  loss %.4f  r %.4f | valid loss %.4f  r %.4f  r2 %.4f%s  (%.0f s; at "
-                "most %s left)",
+                "epoch %d  %s | valid %s%s  (%.0f s; at most %s left)",
                 line["epoch"],
-                line["loss"],
-                line["pearsonr"],
-                line["valid_loss"],
-                line["valid_pearsonr"],
-                line["valid_r2"],
+                self._told(line, ""),
+                self._told(line, "valid_"),
                 "  best" if state.best_epoch == line["epoch"] else "",
                 line["seconds"],
                 _duration(left),
@@ -154,56 +174,64 @@ class Run:
         if self._board:
             self._board.close()
 
+    def _told(self, line: dict, prefix: str) -> str:
+        names = ["loss", *(m.name for m in self.heads[0].metrics)]
+        return "  ".join(f"{n} {line[prefix + n]:.4f}" for n in names)
+
     def _epoch(self, epoch: int) -> dict:
         """Train and validate one epoch; return its line of metrics.jsonl."""
         started = time.monotonic()
         set_random_states(self.model, self.settings.seed, epoch)
-        dataset = train_dataset(
-            self.data,
-            self.settings.train_label,
-            self.params.train.batch_size,
-            self.settings.seed,
-            epoch,
-            self.augmentation,
-            self.params.train.shuffle_buffer,
-            self.chosen,
-        )
-        if self.params.train.steps_per_epoch:
-            dataset = dataset.take(self.steps)
-        with progress(
-            total=self.steps, unit="step", label=f"epoch {epoch}", quiet=self.settings.quiet
-        ) as bar:
-            try:
-                history = self.model.fit(
-                    dataset,
-                    epochs=1,
-                    verbose=0,
-                    shuffle=False,
-                    callbacks=[_Watch(bar, epoch, self.out)],
-                ).history
-                valid = self.model.evaluate(self.valid, verbose=0, return_dict=True)
-            except (tf.errors.DataLossError, tf.errors.InvalidArgumentError):
+
+        def check(step: int, loss: float) -> None:
+            if not math.isfinite(loss):
+                raise TfepiError(
+                    f"the loss became {loss} in epoch {epoch}, step {step}: use a lower "
+                    f"learning rate or clip_norm; {self.out} keeps the epochs before"
+                )
+
+        try:
+            trained = train_epoch(self.heads, self.settings.seed, epoch, check, self.settings.quiet)
+            valid = [head.validate() for head in self.heads]
+        except (tf.errors.DataLossError, tf.errors.InvalidArgumentError):
+            for head in self.heads:
                 for label in (self.settings.train_label, self.settings.valid_label):
-                    for _ in self.data.records(label):
+                    for _ in head.source.data.records(label):
                         pass  # raises at the damaged record, naming shard and number
-                raise
-        logs = {k: float(v[0]) for k, v in history.items()}
-        rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+            raise
+        rate = float(keras.ops.convert_to_numpy(self.optimizer.learning_rate))
         return {
             "epoch": epoch,
-            **logs,
-            **{f"valid_{k}": float(v) for k, v in valid.items()},
-            **{f"valid_{m.name}_per_target": _values(m.per_target()) for m in self.metrics},
+            **self._joined(trained, ""),
+            **self._joined(valid, "valid_"),
+            **self._per_target(),
             "learning_rate": rate,
             "seconds": round(time.monotonic() - started, 3),
+        }
+
+    def _joined(self, logs: list[dict], prefix: str) -> dict:
+        """Return the means over heads and, of several heads, each one's own values."""
+        found = {f"{prefix}{k}": math.fsum(x[k] for x in logs) / len(logs) for k in logs[0]}
+        if len(logs) > 1:
+            for head, log_ in zip(self.heads, logs, strict=True):
+                found |= {f"{prefix}{head.source.head}_{k}": v for k, v in log_.items()}
+        return found
+
+    def _per_target(self) -> dict:
+        several = len(self.heads) > 1
+        return {
+            f"valid_{head.source.head + '_' if several else ''}{name}_per_target": values
+            for head in self.heads
+            for name, values in head.per_target().items()
         }
 
     def _keep(self, line: dict) -> None:
         """Write the epoch's models and metrics, then the state that speaks of them."""
         state, epoch = self.progress, line["epoch"]
-        score = line["valid_pearsonr"] + line["valid_r2"] / 4
         if self.params.train.loss == "bce":
             score = -line["valid_loss"]
+        else:
+            score = line["valid_pearsonr"] + line["valid_r2"] / 4
         if not math.isfinite(score):
             raise TfepiError(
                 f"the validation score of epoch {epoch} is {score}: the last good model is "
@@ -249,29 +277,6 @@ def set_random_states(model: keras.Model, seed: int, epoch: int) -> None:
         if generator is not None:
             stream = np.random.SeedSequence(seed, spawn_key=(epoch, number))
             generator.state.assign(stream.generate_state(2, np.uint32))
-
-
-class _Watch(keras.callbacks.Callback):
-    """Moves the bar and stops at a loss that is no number."""
-
-    def __init__(self, bar, epoch: int, out: Path):
-        super().__init__()
-        self._bar, self._epoch, self._out = bar, epoch, out
-
-    def on_train_batch_end(self, batch, logs=None):
-        self._bar.update(1)
-        loss = logs["loss"]
-        if not math.isfinite(loss):
-            raise TfepiError(
-                f"the loss became {loss} in epoch {self._epoch}, step {batch}: use a lower "
-                f"learning rate or clip_norm; {self._out} keeps the epochs before"
-            )
-
-
-def _values(tensor) -> list[float | None]:
-    """Return a metric's value of each target, None where it is undefined."""
-    values = keras.ops.convert_to_numpy(tensor).tolist()
-    return [round(v, 6) if math.isfinite(v) else None for v in values]
 
 
 def _duration(seconds: float) -> str:

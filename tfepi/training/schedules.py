@@ -3,7 +3,15 @@
 import keras
 from keras import ops
 
-from tfepi.params import TrainParams
+from tfepi.train_params import TrainParams
+from tfepi.training.gradient_clipping import ADAPTIVELY_CLIPPED
+
+_OPTIMIZERS = {
+    "sgd": keras.optimizers.SGD,
+    "momentum": keras.optimizers.SGD,
+    "adam": keras.optimizers.Adam,
+    "adamw": keras.optimizers.AdamW,
+}
 
 
 @keras.saving.register_keras_serializable(package="tfepi")
@@ -92,15 +100,24 @@ def make_schedule(train: TrainParams, steps_per_epoch: int):
 
 
 def make_optimizer(train: TrainParams, steps_per_epoch: int) -> keras.optimizers.Optimizer:
-    """Return the optimiser of a train section."""
-    shared = {
+    """Return the optimiser of a train section.
+
+    Args:
+        train: the section.
+        steps_per_epoch: steps of an epoch over all data folders, for the cyclical schedule.
+    """
+    keywords = {
         "learning_rate": make_schedule(train, steps_per_epoch),
         "clipnorm": train.clip_norm,
         "global_clipnorm": train.global_clipnorm,
     }
-    betas = {"beta_1": train.adam_beta1, "beta_2": train.adam_beta2}
-    if train.optimizer in ("sgd", "momentum"):
-        return keras.optimizers.SGD(momentum=train.momentum, **shared)
-    if train.optimizer == "adam":
-        return keras.optimizers.Adam(**betas, **shared)
-    return keras.optimizers.AdamW(weight_decay=train.weight_decay, **betas, **shared)
+    if train.optimizer in ("adam", "adamw"):
+        keywords |= {"beta_1": train.adam_beta1, "beta_2": train.adam_beta2}
+    else:
+        keywords["momentum"] = train.momentum
+    if train.optimizer == "adamw":
+        keywords["weight_decay"] = train.weight_decay
+    kind = _OPTIMIZERS[train.optimizer]
+    if train.agc_clip is None:
+        return kind(**keywords)
+    return ADAPTIVELY_CLIPPED[kind](agc_clip=train.agc_clip, **keywords)

@@ -1,0 +1,86 @@
+"""The model section: trunk and heads are taken, and what nothing reads is refused."""
+
+import pytest
+
+from tfepi.model_params import head_name, parse_model
+from tfrecords_tools.errors import ConfigError
+
+TRUNK = [{"name": "conv_dna", "filters": 4}]
+HEAD = {"name": "final", "units": 2}
+MODEL = {"seq_length": 64, "trunk": TRUNK, "head": HEAD}
+
+
+def test_trunk_and_head():
+    found = parse_model(
+        MODEL
+        | {
+            "activation": "gelu",
+            "norm_type": None,
+            "bn_momentum": 0.9,
+            "l2_scale": 0,
+            "augment_rc": True,
+            "augment_shift": 3,
+            "target_length": 64,
+            "target_crop": 0,
+            "strand_pair": [[1, 0]],
+            "verbose": False,
+        },
+        "p.json",
+    )
+    assert (found.name, found.augment_rc, found.augment_shift) == ("basenji", True, 3)
+    assert found.keywords == {
+        "seq_length": 64,
+        "trunk": TRUNK,
+        "heads": {"output": [HEAD]},
+        "activation": "gelu",
+        "norm_type": None,
+        "bn_momentum": 0.9,
+        "l2_scale": 0,
+    }
+    assert found.stated == {"target_length": 64, "target_crop": 0, "strand_pair": [[1, 0]]}
+
+
+def test_heads_are_in_natural_order():
+    heads = {f"head{i}": [HEAD] for i in (10, 9, 2)} | {"head_human": HEAD}
+    model = {"seq_length": 64, "trunk": TRUNK, **heads}
+    found = parse_model(model, "p.json").keywords["heads"]
+    assert list(found) == ["head2", "head9", "head10", "human"]
+
+
+def test_names_of_heads():
+    assert [head_name(k) for k in ("head", "head_human", "head1")] == ["output", "human", "head1"]
+
+
+def test_an_empty_shift_as_the_originals_write_it():
+    assert parse_model(MODEL | {"augment_shift": [0]}, "p.json").augment_shift == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"seq_len": 3}, "unknown key 'seq_len' in model of p.json.* did you mean 'seq_length'"),
+        ({"ensemble_rc": True}, "unknown key 'ensemble_rc' .* nothing reads it"),
+        ({"batch_norm": True}, 'batch_norm has no effect .* "norm_type": "batch"'),
+        ({"diagonal_offset": 2}, "diagonal_offset belongs to contact maps"),
+        ({"trunk": []}, r"model.trunk is \[\], want a list of blocks"),
+        ({"trunk": [{"filters": 3}]}, r"model.trunk\[0\] is .* want a block with a 'name'"),
+        ({"head": 3}, r"model.head\[0\] is 3, want a block"),
+        ({"seq_length": "64"}, "seq_length is '64', want a number of bp"),
+        ({"seq_length": True}, "seq_length is True"),
+        ({"activation": 3}, "activation is 3, want text"),
+        ({"bn_momentum": "0.9"}, "bn_momentum is '0.9', want a number"),
+        ({"augment_shift": -1}, "augment_shift is -1"),
+        ({"augment_rc": 1}, "augment_rc is 1, want true or false"),
+        ({"head_human": HEAD, "head__human": HEAD}, "is a second head named 'human'"),
+    ],
+)
+def test_what_is_refused(changes, message):
+    with pytest.raises(ConfigError, match=message):
+        parse_model(MODEL | changes, "p.json")
+
+
+def test_sections_that_lack_something():
+    with pytest.raises(ConfigError, match="neither 'trunk' .* nor 'name'"):
+        parse_model({"head": HEAD, "seq_length": 64}, "p.json")
+    with pytest.raises(ConfigError, match="has a trunk but no 'head'"):
+        parse_model({"trunk": TRUNK, "seq_length": 64}, "p.json")

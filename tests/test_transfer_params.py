@@ -1,0 +1,99 @@
+"""The transfer section of params.json."""
+
+import pytest
+
+from tfepi.transfer_params import TransferParams, parse_transfer
+from tfrecords_tools.errors import ConfigError
+
+
+@pytest.mark.parametrize(
+    ("section", "want"),
+    [
+        ({}, TransferParams()),
+        ({"mode": "full"}, TransferParams(mode="full")),
+        ({"mode": "linear"}, TransferParams(mode="linear")),
+        (
+            {"mode": "adapter", "adapter": "lora", "adapter_latent": 16},
+            TransferParams("adapter", "lora", adapter_latent=16),
+        ),
+        (
+            {"mode": "adapter", "adapter": "locon", "conv_select": None, "locon_alpha": 0.5},
+            TransferParams("adapter", "locon", conv_select=None, locon_alpha=0.5),
+        ),
+        # The example of Baskerville's tutorial.
+        (
+            {
+                "mode": "adapter",
+                "adapter": "houlsby_se",
+                "adapter_latent": 8,
+                "conv_select": 4,
+                "conv_latent": 16,
+            },
+            TransferParams("adapter", "houlsby_se", 8, 4, 16),
+        ),
+    ],
+)
+def test_sections(section, want):
+    assert parse_transfer(section) == want
+
+
+def test_defaults_are_baskervilles():
+    assert TransferParams() == TransferParams(
+        mode="full",
+        adapter=None,
+        adapter_latent=8,
+        conv_select=4,
+        conv_latent=4,
+        lora_alpha=16,
+        locon_alpha=1,
+    )
+
+
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        ([1], r"transfer is \[1\], want a section"),
+        ({"latent": 8}, "unknown key 'latent' in transfer of x.json: did you mean"),
+        (
+            {"mode": "lienar"},
+            "unknown mode 'lienar' in transfer .* did you mean 'linear'",
+        ),
+        ({"mode": "adapter", "adapter": "lor"}, "unknown adapter 'lor' .* did you mean 'lora'"),
+        ({"mode": "adapter", "adapter": ["lora"]}, r"unknown adapter \['lora'\]"),
+        ({"mode": "adapter"}, "transfer has mode 'adapter' and names none: .* one of lora,"),
+        ({"mode": "linear", "adapter": "lora"}, "transfer.adapter is 'lora', but mode 'linear'"),
+        ({"adapter": "lora"}, "transfer.adapter is 'lora', but mode 'full'"),
+        ({"mode": "linear", "conv_select": 2}, "conv_select has no effect with mode 'linear'"),
+        (
+            {"mode": "adapter", "adapter": "lora", "conv_select": 2},
+            "x.json: transfer.conv_select has no effect with adapter 'lora': remove it",
+        ),
+        (
+            {"mode": "adapter", "adapter": "lora", "adapter_latent": 0},
+            "transfer.adapter_latent is 0, want a whole number of at least 1",
+        ),
+        (
+            {"mode": "adapter", "adapter": "lora", "adapter_latent": 2.0},
+            "transfer.adapter_latent is 2.0, want a whole number",
+        ),
+        (
+            {"mode": "adapter", "adapter": "se", "conv_latent": -1},
+            "transfer.conv_latent is -1, want a whole number",
+        ),
+        (
+            {"mode": "adapter", "adapter": "se", "conv_select": 0},
+            "transfer.conv_select is 0, want a whole number of at least 1, or null for all",
+        ),
+        (
+            {"mode": "adapter", "adapter": "lora", "lora_alpha": 0},
+            "transfer.lora_alpha is 0, want a number above 0",
+        ),
+        (
+            {"mode": "adapter", "adapter": "locon", "locon_alpha": True},
+            "transfer.locon_alpha is True, want a number above 0",
+        ),
+    ],
+)
+def test_bad_sections(section, message):
+    with pytest.raises(ConfigError, match=message):
+        parse_transfer(section, "x.json")

@@ -1,0 +1,280 @@
+"""Training of trunk-and-head models: several genomes, restoring, transferring a trunk."""
+
+import json
+import shutil
+
+import keras
+import numpy as np
+import pytest
+
+from tfepi.params import parse_params
+from tfepi.predictors import load_keras, load_predictor
+from tfepi.pretrained.basenji import write_h5
+from tfepi.serving.convert import convert
+from tfepi.spec import ModelSpec
+from tfepi.startup import import_tensorflow
+from tfepi.training import run
+from tfepi.training.epoch import HeadTraining, train_epoch
+from tfepi.training.fit import Settings, pair_heads, train
+from tfepi.training.schedules import make_optimizer
+from tfrecords_tools.build import build
+from tfrecords_tools.build_options import BuildOptions
+from tfrecords_tools.data import Data
+from tfrecords_tools.dataset import Augmentation
+from tfrecords_tools.errors import ConfigError, UnfinishedError
+from tfrecords_tools.plan import make_plan
+
+import_tensorflow()
+QUIET = Settings(seed=3, quiet=True, tensorboard=False)
+TRUNK = [
+    {"name": "conv_dna", "filters": 6, "kernel_size": 7, "pool_size": 8, "dropout": 0.1},
+    {"name": "conv_tower", "filters_init": 6, "filters_end": 8, "repeat": 2, "pool_size": 2},
+    {"name": "Cropping1D", "cropping": 2},
+]
+
+
+def params(train=None, **model):
+    section = {
+        "seq_length": 256,
+        "activation": "gelu",
+        "norm_type": "batch",
+        "trunk": TRUNK,
+        "augment_rc": True,
+        "augment_shift": 2,
+    }
+    heads = {
+        "head_a": {"name": "final", "units": 3, "activation": "softplus"},
+        "head_b": {"name": "final", "units": 2, "activation": "softplus"},
+    }
+    values = {
+        "batch_size": 16,
+        "optimizer": "adam",
+        "learning_rate": 0.003,
+        "train_epochs_max": 2,
+        "steps_per_epoch": 3,
+    }
+    model = model or heads
+    return parse_params({"train": values | (train or {}), "model": section | model})
+
+
+@pytest.fixture(scope="module")
+def genomes(small_data, genome_folder, tmp_path_factory):
+    """Two data folders of the same windows' lengths and different targets."""
+    folder = tmp_path_factory.mktemp("second")
+    for name in ("t0.bw", "t1.bw", "genome.fa"):
+        shutil.copy(genome_folder / name, folder / name)
+    lines = (genome_folder / "targets.txt").read_text().splitlines()[:3]
+    (folder / "targets.txt").write_text("\n".join(lines).replace("T", "M") + "\n")
+    options = BuildOptions(
+        seq_length=256, bin_width=32, crop=64, stride_train=96, valid="chr3", test="chr2"
+    )
+    plan = make_plan(folder / "genome.fa", folder / "targets.txt", options)
+    build(plan, folder / "data", quiet=True)
+    return [Data.open(small_data), Data.open(folder / "data")]
+
+
+def weights(path):
+    return {w.path: np.asarray(w) for w in keras.saving.load_model(path, compile=False).weights}
+
+
+def test_several_genomes_train_one_trunk_and_a_head_each(genomes, tmp_path):
+    train(params(), genomes, tmp_path / "run", QUIET)
+    spec = ModelSpec.read(tmp_path / "run" / "model.json")
+    assert [(h.name, len(h.targets)) for h in spec.heads] == [("a", 3), ("b", 2)]
+    assert (spec.bin_width, spec.crop, spec.target_length) == (32, 64, 4)
+    lines = [json.loads(x) for x in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    for line in lines:
+        for name in ("loss", "valid_loss", "valid_pearsonr"):
+            prefix, _, rest = name.rpartition("valid_")
+            both = [line[f"{'valid_' if 'valid' in name else ''}{h}_{rest}"] for h in "ab"]
+            assert line[name] == pytest.approx(np.mean(both))
+        assert len(line["valid_a_pearsonr_per_target"]) == 3
+        assert len(line["valid_b_r2_per_target"]) == 2
+    predictor = load_predictor(tmp_path / "run")
+    indices, _ = genomes[0].arrays("test", 0, 5)
+    found = predictor.predict({"sequence": indices})
+    assert {k: v.shape for k, v in found.items()} == {"a": (5, 4, 3), "b": (5, 4, 2)}
+
+
+def test_a_batch_moves_only_the_trunk_and_its_own_head(genomes):
+    values = params()
+    keras.utils.set_random_seed(1)
+    from tfepi.models import make_model
+
+    model = make_model(values.model, {"a": 3, "b": 2})
+    optimizer = make_optimizer(values.train, 3)
+    optimizer.build(model.trainable_variables)
+    heads = [
+        HeadTraining(model, s, values.train, optimizer, ("train", "valid"), Augmentation(), False)
+        for s in pair_heads(values, genomes, QUIET)
+    ]
+    before = {w.path: np.asarray(w) for w in model.weights}
+    batch = next(iter(heads[1].batches(0, 0)))
+    heads[1].model.train_on_batch(*batch)
+    changed = {w.path for w in model.weights if not np.array_equal(before[w.path], np.asarray(w))}
+    assert changed == {p for p in before if not p.startswith("head_a")}
+
+
+def test_batches_are_interleaved_the_same_way_each_time(genomes, monkeypatch):
+    def order(seed, epoch):
+        values = params()
+        keras.utils.set_random_seed(1)
+        from tfepi.models import make_model
+
+        model = make_model(values.model, {"a": 3, "b": 2})
+        optimizer = make_optimizer(values.train, 3)
+        optimizer.build(model.trainable_variables)
+        heads = [
+            HeadTraining(
+                model, s, values.train, optimizer, ("train", "valid"), Augmentation(), False
+            )
+            for s in pair_heads(values, genomes, QUIET)
+        ]
+        seen = []
+        for number, head in enumerate(heads):
+            real = head.model.train_on_batch
+
+            def step(*batch, number=number, real=real, **keywords):
+                seen.append(number)
+                return real(*batch, **keywords)
+
+            monkeypatch.setattr(head.model, "train_on_batch", step)
+        train_epoch(heads, seed, epoch, lambda step, loss: None, True)
+        return seen
+
+    first = order(5, 0)
+    assert sorted(first) == [0, 0, 0, 1, 1, 1]
+    assert order(5, 0) == first
+    assert any(order(5, epoch) != first for epoch in (1, 2, 3))
+
+
+def test_a_run_of_several_heads_resumes_exactly(genomes, tmp_path, monkeypatch):
+    train(params(), genomes, tmp_path / "whole", QUIET)
+    real = run.Run._keep
+
+    def keep(self, line):
+        if line["epoch"] >= 1:
+            raise KeyboardInterrupt
+        real(self, line)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run.Run, "_keep", keep)
+        with pytest.raises(KeyboardInterrupt):
+            train(params(), genomes, tmp_path / "part", QUIET)
+    train(params(), genomes, tmp_path / "part", QUIET, resume=True)
+    wanted = weights(tmp_path / "whole" / "model_check-2.keras")
+    for path, value in weights(tmp_path / "part" / "model_check-2.keras").items():
+        np.testing.assert_array_equal(value, wanted[path])
+    with pytest.raises(UnfinishedError, match="data differ"):
+        train(params(), genomes[:1], tmp_path / "part", QUIET, resume=True)
+
+
+def test_a_head_without_data_is_left_out(genomes, tmp_path):
+    train(params(), genomes[:1], tmp_path / "run", QUIET)
+    assert [h.name for h in ModelSpec.read(tmp_path / "run" / "model.json").heads] == ["a"]
+    assert not any(p.startswith("head_b") for p in weights(tmp_path / "run" / "model_best.keras"))
+
+
+def test_folders_and_heads_that_do_not_go_together(genomes, tmp_path):
+    with pytest.raises(ConfigError, match="3 data folders for the 2 heads a, b"):
+        train(params(), [*genomes, genomes[0]], tmp_path / "run", QUIET)
+    with pytest.raises(ConfigError, match="head 'a' of params.json has 3 units, the data has 2"):
+        train(params(), genomes[::-1], tmp_path / "run", QUIET)
+    with pytest.raises(ConfigError, match="--targets chooses among the targets of one head"):
+        train(params(), genomes, tmp_path / "run", Settings(targets=("T1",)))
+    one = params(head={"name": "final", "units": 3, "activation": "softplus"})
+    with pytest.raises(ConfigError, match="want the same in the same order"):
+        train(one, genomes, tmp_path / "run", QUIET)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"target_length": 5}, "states target_length 5, but the head has 4 bins"),
+        ({"target_crop": 3}, "target_crop: the model of params.json has 3, .* has 2"),
+        ({"strand_pair": [[1, 0, 2]]}, r"strand_pair: .* has \[1, 0, 2\], .* has None"),
+        ({"trunk": [TRUNK[0], TRUNK[2]]}, "bin width: the model of params.json has 8, .* has 32"),
+        ({"trunk": TRUNK[:2]}, "number of output bins: .* has 8, .* has 4"),
+        ({"seq_length": 128, "trunk": TRUNK[:2]}, "sequence length: .* has 128, .* has 256"),
+    ],
+)
+def test_models_that_do_not_fit_the_data(genomes, tmp_path, changes, message):
+    model = {"head": {"name": "final", "units": 3, "activation": "softplus"}} | changes
+    with pytest.raises(ConfigError, match=message):
+        train(params(**model), genomes[0], tmp_path / "run", QUIET)
+    assert not (tmp_path / "run").exists()
+
+
+def test_restoring_starts_from_the_weights(genomes, tmp_path):
+    one = params(
+        {"learning_rate": 1e-12}, head={"name": "final", "units": 3, "activation": "softplus"}
+    )
+    train(one, genomes[0], tmp_path / "first", QUIET)
+    write_h5(load_keras(tmp_path / "first"), tmp_path / "first.h5")
+    wanted = weights(tmp_path / "first" / "model_best.keras")
+    for source in ("first", "first/model_best.keras", "first.h5"):
+        out = tmp_path / ("from-" + source.replace("/", "-"))
+        settings = Settings(seed=9, quiet=True, tensorboard=False, restore=str(tmp_path / source))
+        train(one, genomes[0], out, settings)
+        for path, value in weights(out / "model_best.keras").items():
+            if "moving" not in path:
+                np.testing.assert_allclose(value, wanted[path], atol=1e-8)
+        record = json.loads((out / "run.json").read_text())
+        assert record["inputs"]["restore"]["path"].startswith(str(tmp_path / "first"))
+
+
+def test_a_trunk_is_transferred(genomes, tmp_path):
+    one = params(
+        {"learning_rate": 1e-12}, head={"name": "final", "units": 3, "activation": "softplus"}
+    )
+    train(one, genomes[0], tmp_path / "first", QUIET)
+    other = params(
+        {"learning_rate": 1e-12}, head={"name": "final", "units": 2, "activation": "softplus"}
+    )
+    restore = {"restore": str(tmp_path / "first"), "quiet": True, "tensorboard": False}
+    with pytest.raises(ConfigError, match=r"layer head_output.* has weights .*only its trunk"):
+        train(other, genomes[1], tmp_path / "second", Settings(seed=9, **restore))
+    train(other, genomes[1], tmp_path / "second", Settings(seed=9, trunk=True, **restore))
+    first, second = (weights(tmp_path / n / "model_best.keras") for n in ("first", "second"))
+    trunk = [p for p in first if p.startswith("trunk") and "moving" not in p]
+    assert trunk
+    for path in trunk:
+        np.testing.assert_allclose(second[path], first[path], atol=1e-8)
+    deeper = params(
+        trunk=[*TRUNK, {"name": "conv_block", "filters": 8}],
+        head={"name": "final", "units": 2, "activation": "softplus"},
+    )
+    with pytest.raises(ConfigError, match="layer trunk_4_conv_block_conv of params.json is not in"):
+        train(deeper, genomes[1], tmp_path / "third", Settings(trunk=True, **restore))
+    shallower = params(
+        trunk=[TRUNK[0] | {"pool_size": 32}, TRUNK[2]],
+        head={"name": "final", "units": 2, "activation": "softplus"},
+    )
+    with pytest.raises(ConfigError, match="is not in params.json: they differ"):
+        train(shallower, genomes[1], tmp_path / "third", Settings(trunk=True, **restore))
+
+
+def test_adapters_train_on_a_restored_model(genomes, tmp_path):
+    one = params(head={"name": "final", "units": 3, "activation": "softplus"})
+    train(one, genomes[0], tmp_path / "first", QUIET)
+    value = one.source | {"transfer": {"mode": "adapter", "adapter": "locon", "conv_select": 2}}
+    adapted = parse_params(value)
+    with pytest.raises(ConfigError, match="name the model it comes from with --restore"):
+        train(adapted, genomes[0], tmp_path / "second", QUIET)
+    restore = {"restore": str(tmp_path / "first"), "quiet": True, "tensorboard": False}
+    train(adapted, genomes[0], tmp_path / "second", Settings(**restore))
+    before, after = (weights(tmp_path / n / "model_best.keras") for n in ("first", "second"))
+    for path, value in before.items():
+        same = np.array_equal(after[path], value)
+        assert same == (not path.startswith("head")), path
+    assert len(after) > len(before)
+    predictor = load_predictor(tmp_path / "second")
+    indices, _ = genomes[0].arrays("test", 0, 5)
+    wanted = predictor.predict({"sequence": indices})["output"]
+    with pytest.raises(ConfigError, match="merge adapters first"):
+        convert(tmp_path / "second", adapted, predictor.spec, tmp_path / "merged.h5")
+    convert(tmp_path / "second", adapted, predictor.spec, tmp_path / "merged.h5", merged=True)
+    merged = load_predictor(tmp_path / "merged.h5", params=one)
+    found = merged.predict({"sequence": indices})["output"]
+    np.testing.assert_allclose(found, wanted, rtol=1e-5)

@@ -1,0 +1,139 @@
+"""The model section of params.json: a model function's keywords, or Basenji's trunk and heads."""
+
+import re
+from dataclasses import dataclass, field
+
+from tfrecords_tools.errors import ConfigError, unknown
+
+BASENJI = "basenji"
+_AUGMENT = ("augment_rc", "augment_shift")
+_DEFAULTS = {
+    "activation": str,
+    "norm_type": (str, type(None)),
+    "bn_momentum": float,
+    "l2_scale": float,
+    "l1_scale": float,
+    "padding": str,
+    "kernel_initializer": str,
+}
+_STATED = ("target_length", "target_crop", "strand_pair")
+_TRUNK_KEYS = ("seq_length", "trunk", "head", *_DEFAULTS, *_STATED, *_AUGMENT, "verbose")
+
+
+@dataclass(frozen=True)
+class ModelParams:
+    """The model section.
+
+    Attributes:
+        name: a function of `tfepi.models.MODELS`, which checks the keywords; "basenji" for a
+            trunk and heads.
+        keywords: its keyword arguments.
+        augment_rc: train on either strand.
+        augment_shift: bp, train on sequences moved by up to this.
+        stated: what a trunk-and-head section says of its outputs (`target_length`,
+            `target_crop`, `strand_pair`), to be compared with the model and the data.
+    """
+
+    name: str
+    keywords: dict = field(default_factory=dict)
+    augment_rc: bool = False
+    augment_shift: int = 0
+    stated: dict = field(default_factory=dict)
+
+
+def parse_model(model: dict, where: str) -> ModelParams:
+    """Return the parameters of a params.json's model section.
+
+    Args:
+        model: the section.
+        where: the file, for messages.
+
+    Raises:
+        ConfigError: a key that nothing reads, a value of the wrong kind, neither name nor trunk.
+    """
+    model = dict(model)
+    augment = {k: model.pop(k) for k in _AUGMENT if k in model}
+    if not isinstance(augment.get("augment_rc", False), bool):
+        raise ConfigError(
+            f"{where}: model.augment_rc is {augment['augment_rc']!r}, want true or false"
+        )
+    shift = augment.get("augment_shift", 0)
+    if isinstance(shift, list) and len(shift) == 1:  # how the originals write "none"
+        augment["augment_shift"] = shift = shift[0]
+    if not isinstance(shift, int) or isinstance(shift, bool) or shift < 0:
+        raise ConfigError(f"{where}: model.augment_shift is {shift!r}, want a number of bp")
+    if "name" in model:
+        return ModelParams(str(model.pop("name")), model, **augment)
+    if "trunk" not in model:
+        raise ConfigError(
+            f"{where}: model has neither 'trunk' (Basenji's blocks) nor 'name' (a model function, "
+            'for instance "name": "basset")'
+        )
+    keywords, stated = _trunk_and_heads(model, where)
+    return ModelParams(BASENJI, keywords, **augment, stated=stated)
+
+
+def _trunk_and_heads(model: dict, where: str) -> tuple[dict, dict]:
+    heads = {}
+    for key in sorted((k for k in model if k.startswith("head")), key=_natural):
+        blocks = model[key] if isinstance(model[key], list) else [model[key]]
+        _check_blocks(blocks, f"{where}: model.{key}")
+        name = head_name(key)
+        if name in heads:
+            raise ConfigError(f"{where}: model.{key} is a second head named {name!r}: rename it")
+        heads[name] = blocks
+    if not heads:
+        raise ConfigError(f"{where}: model has a trunk but no 'head'")
+    trunk = model["trunk"]
+    if not isinstance(trunk, list) or not trunk:
+        raise ConfigError(f"{where}: model.trunk is {trunk!r}, want a list of blocks")
+    _check_blocks(trunk, f"{where}: model.trunk")
+    length = model.get("seq_length")
+    if not isinstance(length, int) or isinstance(length, bool) or length < 1:
+        raise ConfigError(f"{where}: model.seq_length is {length!r}, want a number of bp")
+    keywords: dict = {"seq_length": length, "trunk": trunk, "heads": heads}
+    stated = {}
+    for key, value in model.items():
+        if key in ("seq_length", "trunk", "verbose") or key.startswith("head"):
+            continue
+        if key in _STATED:
+            stated[key] = value
+        elif key in _DEFAULTS:
+            kinds = _DEFAULTS[key]
+            wanted = (int, float) if kinds is float else kinds
+            if not isinstance(value, wanted) or isinstance(value, bool):
+                noun = "a number" if kinds is float else "text"
+                raise ConfigError(f"{where}: model.{key} is {value!r}, want {noun}")
+            keywords[key] = value
+        elif key == "batch_norm":
+            raise ConfigError(
+                f"{where}: model.batch_norm has no effect in current Basenji: remove it, and write "
+                '"norm_type": "batch" for batch normalisation'
+            )
+        elif key == "diagonal_offset":
+            raise ConfigError(
+                f"{where}: model.diagonal_offset belongs to contact maps (Akita), which are not "
+                "supported"
+            )
+        else:
+            raise unknown("key", key, _TRUNK_KEYS, f"in model of {where}: nothing reads it")
+    return keywords, stated
+
+
+def _check_blocks(blocks: list, where: str) -> None:
+    for number, block in enumerate(blocks):
+        if not isinstance(block, dict) or not isinstance(block.get("name"), str):
+            raise ConfigError(f"{where}[{number}] is {block!r}, want a block with a 'name'")
+
+
+def head_name(key: str) -> str:
+    """Return the name of a head's output: "head" → "output", "head_human" → "human"."""
+    rest = key.removeprefix("head").strip("_")
+    if not rest:
+        return "output"
+    return rest if not rest[0].isdigit() else f"head{rest}"
+
+
+def _natural(key: str) -> list:
+    """Return the sort key that puts head2 before head10."""
+    return [int(p) if p.isdigit() else p for p in re.split(r"(\d+)", key)]

@@ -1,0 +1,208 @@
+"""The train section of params.json: Basenji's keys and defaults, and a few of ours."""
+
+from dataclasses import dataclass, fields
+from typing import get_args
+
+from tfrecords_tools.errors import ConfigError, unknown
+
+# The keys each loss reads.
+LOSS_KEYS = {
+    "poisson": (),
+    "mse": (),
+    "bce": (),
+    "mse_udot": ("spec_weight",),
+    "poisson_kl": ("spec_weight",),
+    "poisson_mn": ("total_weight", "weight_range", "weight_exp"),
+}
+LOSSES = tuple(LOSS_KEYS)
+OPTIMIZERS = ("sgd", "momentum", "adam", "adamw")
+_CYCLE = (
+    "initial_learning_rate",
+    "maximal_learning_rate",
+    "final_learning_rate",
+    "train_epochs_cycle1",
+)
+_POSITIVE = (
+    "batch_size",
+    "shuffle_buffer",
+    "learning_rate",
+    "clip_norm",
+    "global_clipnorm",
+    "agc_clip",
+    "weight_exp",
+    "train_epochs_max",
+    "train_epochs_cycle1",
+    "decay_steps",
+    "decay_rate",
+    "steps_per_epoch",
+)
+_NOT_NEGATIVE = (
+    "weight_decay",
+    "spec_weight",
+    "total_weight",
+    "patience",
+    "train_epochs_min",
+    "warmup_steps",
+)
+_NOUN = {int: "whole number", float: "number", str: "text"}
+
+
+@dataclass(frozen=True)
+class TrainParams:
+    """The train section; names and defaults are Basenji's, `augment_per` and below are ours.
+
+    A value that says how to train and that the chosen loss, optimiser or schedule would leave
+    unread is refused. Momentum and Adam's betas are not: beside another optimiser they say nothing.
+
+    Attributes:
+        batch_size: examples a step.
+        shuffle_buffer: records to draw from.
+        optimizer: sgd, momentum (the same), adam, adamw.
+        loss: see `tfepi.training.losses.LOSSES`.
+        spec_weight: of the specificity term of poisson_kl and mse_udot.
+        total_weight: of the term for the sum over bins of poisson_mn.
+        weight_range: poisson_mn weighs the middle bin so many times the outermost; 1: all alike.
+        weight_exp: exponent of that window, even; the higher, the flatter its middle.
+        clip_norm: of each variable's gradient; global_clipnorm: of all together.
+        agc_clip: of a unit's gradient, as a share of the norm of its weights.
+        patience: epochs without a better validation score that are allowed.
+        train_epochs_min, train_epochs_max: bounds on the number of epochs.
+        augment_per: "example", or "batch" for one draw a batch as the originals do.
+        steps_per_epoch: stop an epoch early; None is the whole training set.
+    """
+
+    batch_size: int = 64
+    shuffle_buffer: int = 128
+    optimizer: str = "sgd"
+    loss: str = "poisson"
+    spec_weight: float = 1
+    total_weight: float = 1
+    weight_range: float = 1
+    weight_exp: float = 1
+    learning_rate: float = 0.01
+    momentum: float = 0.99
+    adam_beta1: float = 0.9
+    adam_beta2: float = 0.999
+    weight_decay: float = 0.0
+    clip_norm: float | None = None
+    global_clipnorm: float | None = None
+    agc_clip: float | None = None
+    patience: int = 20
+    train_epochs_min: int = 1
+    train_epochs_max: int = 10000
+    warmup_steps: int = 0
+    decay_steps: int | None = None
+    decay_rate: float = 0.96
+    initial_learning_rate: float | None = None
+    maximal_learning_rate: float | None = None
+    final_learning_rate: float | None = None
+    train_epochs_cycle1: int | None = None
+    augment_per: str = "example"
+    steps_per_epoch: int | None = None
+
+    def __post_init__(self):
+        for f in fields(self):
+            value, kinds = getattr(self, f.name), get_args(f.type) or (f.type,)
+            wanted = (int, *kinds) if float in kinds else kinds
+            if not isinstance(value, wanted) or isinstance(value, bool):
+                raise ConfigError(
+                    f"params.json train.{f.name} is {value!r}, want a {_NOUN[kinds[0]]}"
+                )
+        for names, lowest in ((_POSITIVE, "above 0"), (_NOT_NEGATIVE, "at least 0")):
+            for name in names:
+                value = getattr(self, name)
+                if value is not None and (value < 0 or (value == 0 and names is _POSITIVE)):
+                    raise ConfigError(f"params.json train.{name} is {value}, want {lowest}")
+        for key, value, choices in (
+            ("optimizer", self.optimizer, OPTIMIZERS),
+            # The original tools would train with Poisson instead.
+            ("loss", self.loss, LOSSES),
+            ("augment_per", self.augment_per, ("example", "batch")),
+        ):
+            if value not in choices:
+                raise unknown(key, value, choices, "in train of params.json")
+        self._check_unread()
+        self._check_window()
+        self._check_schedule()
+        if self.clip_norm is not None and self.global_clipnorm is not None:
+            raise ConfigError(
+                "params.json train has both clip_norm and global_clipnorm: leave one out"
+            )
+
+    def _check_unread(self) -> None:
+        for key in sorted({key for keys in LOSS_KEYS.values() for key in keys}):
+            losses = [name for name, keys in LOSS_KEYS.items() if key in keys]
+            self._check_read(key, self.loss, losses)
+        self._check_read("weight_decay", self.optimizer, ["adamw"])
+
+    def _check_read(self, key: str, chosen: str, readers: list[str]) -> None:
+        value = getattr(self, key)
+        if value != getattr(type(self), key) and chosen not in readers:
+            names = " or ".join(f'"{name}"' for name in readers)
+            raise ConfigError(
+                f"params.json train.{key} is {value}, but {chosen!r} has none: use {names}, or "
+                "leave it out"
+            )
+
+    def _check_window(self) -> None:
+        if self.weight_range < 1:
+            raise ConfigError(
+                f"params.json train.weight_range is {self.weight_range}, want at least 1"
+            )
+        if self.weight_range > 1 and self.weight_exp % 2:
+            # exp(-(position / sigma) ** odd) falls from the first bin to the last.
+            raise ConfigError(
+                f"params.json train.weight_exp is {self.weight_exp}, with which the original tools "
+                "weigh the first bins most or get NaN: use an even number, for instance 4"
+            )
+
+    def _check_schedule(self) -> None:
+        cycle = [name for name in _CYCLE if getattr(self, name) is not None]
+        if cycle and len(cycle) < len(_CYCLE):
+            missing = next(n for n in _CYCLE if n not in cycle)
+            raise ConfigError(
+                f"params.json train has {', '.join(cycle)} but no {missing}: a cyclical schedule "
+                "needs all four"
+            )
+        unread = ("learning_rate", "decay_steps", "decay_rate") if cycle else ()
+        if self.decay_steps is None:
+            unread = (*unread, "decay_rate")
+        for key in unread:
+            value = getattr(self, key)
+            if value != getattr(type(self), key):
+                why = "the cyclical schedule has none" if cycle else "there is no decay_steps"
+                raise ConfigError(
+                    f"params.json train.{key} is {value}, but {why}: leave one of them out"
+                )
+
+
+def parse_train(train: dict, where: str) -> TrainParams:
+    """Return the parameters of a params.json's train section.
+
+    Args:
+        train: the section.
+        where: the file, for messages.
+
+    Raises:
+        ConfigError: a key that nothing reads, or a value of the wrong kind.
+    """
+    train = dict(train)
+    if "clipnorm" in train and "clip_norm" in train:
+        raise ConfigError(f"{where}: train has both clipnorm and clip_norm: leave one out")
+    if "clipnorm" in train:
+        train["clip_norm"] = train.pop("clipnorm")
+    if "train_epochs" in train:
+        raise ConfigError(
+            f"{where}: train.train_epochs is {train['train_epochs']}, which the original tools do "
+            "not read (they train up to train_epochs_max): rename it to that, or remove it"
+        )
+    for key in ("num_gpu", "use_gpu"):
+        train.pop(key, None)
+    allowed = [f.name for f in fields(TrainParams)]
+    for key in train:
+        if key not in allowed:
+            raise unknown("key", key, allowed, f"in train of {where}")
+    for key in ("loss", "optimizer"):
+        if isinstance(train.get(key), str):
+            train[key] = train[key].lower()
+    return TrainParams(**train)

@@ -1,0 +1,164 @@
+"""One epoch over the heads of a model, each with data of its own.
+
+With one head an epoch is a call of Keras's `fit`. With several, the heads' batches are
+interleaved in an order drawn from (seed, epoch), and a batch moves only the trunk and its own
+head: every head is a functional model that shares its layers and the optimiser with the others.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tfepi.params import TrainParams
+from tfepi.training.losses import make_loss
+from tfepi.training.metrics import make_metrics
+from tfrecords_tools.data import Data
+from tfrecords_tools.dataset import Augmentation, eval_dataset, train_dataset
+from tfrecords_tools.progress import progress
+
+_HEADS = 1  # spawn key of the order of heads
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a head learns from.
+
+    Attributes:
+        head: the output's name.
+        data: an open data folder, or several joined.
+        chosen: positions of its targets that are trained on.
+    """
+
+    head: str
+    data: Data
+    chosen: tuple[int, ...]
+
+
+class HeadTraining:
+    """The part of a model that ends in one head, its metrics and its data.
+
+    Args:
+        model: the whole model.
+        source: the head and what it learns from.
+        train: the train section.
+        optimizer: of the whole model.
+        labels: of training and validation records.
+        augmentation: of training records.
+        xla: compile steps with XLA.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        source: Source,
+        train: TrainParams,
+        optimizer: keras.optimizers.Optimizer,
+        labels: tuple[str, str],
+        augmentation: Augmentation,
+        xla: bool,
+    ):
+        self.source, self.train = source, train
+        self._label, valid_label = labels
+        self._augmentation = augmentation
+        every = len(source.chosen) == len(source.data.targets)
+        self._chosen = None if every else source.chosen
+        several = isinstance(model.output, dict)
+        self.model = keras.Model(model.input, model.output[source.head]) if several else model
+        self.metrics = make_metrics(train, len(source.chosen))
+        self.model.compile(
+            optimizer=optimizer, loss=make_loss(train), metrics=self.metrics, jit_compile=xla
+        )
+        count = source.data.counts[self._label]
+        self.steps = train.steps_per_epoch or max(1, count // train.batch_size)
+        self._valid = eval_dataset(
+            source.data, valid_label, train.batch_size, targets=self._chosen
+        ).cache()
+
+    def batches(self, seed: int, epoch: int) -> tf.data.Dataset:
+        """Return the training batches of an epoch."""
+        dataset = train_dataset(
+            self.source.data,
+            self._label,
+            self.train.batch_size,
+            seed,
+            epoch,
+            self._augmentation,
+            self.train.shuffle_buffer,
+            self._chosen,
+        )
+        return dataset.take(self.steps) if self.train.steps_per_epoch else dataset
+
+    def validate(self) -> dict[str, float]:
+        """Return loss and metrics on the validation records."""
+        found = self.model.evaluate(self._valid, verbose=0, return_dict=True)
+        return {k: float(v) for k, v in found.items()}
+
+    def per_target(self) -> dict[str, list[float | None]]:
+        """Return each metric of each target as last validated, None where it is undefined."""
+        found = {}
+        for metric in self.metrics:
+            values = keras.ops.convert_to_numpy(metric.per_target()).tolist()
+            found[metric.name] = [round(v, 6) if math.isfinite(v) else None for v in values]
+        return found
+
+
+def train_epoch(
+    heads: list[HeadTraining],
+    seed: int,
+    epoch: int,
+    check: Callable[[int, float], None],
+    quiet: bool,
+) -> list[dict[str, float]]:
+    """Train every head on its batches of one epoch.
+
+    Args:
+        heads: of one model.
+        seed, epoch: order and augmentation are functions of these.
+        check: called with the number of each step and the loss so far.
+        quiet: no progress bar.
+
+    Returns:
+        Loss and metrics of each head over the epoch.
+    """
+    total = sum(head.steps for head in heads)
+    with progress(total=total, unit="step", label=f"epoch {epoch}", quiet=quiet) as bar:
+        if len(heads) == 1:
+            history = heads[0].model.fit(
+                heads[0].batches(seed, epoch),
+                epochs=1,
+                verbose=0,
+                shuffle=False,
+                callbacks=[_Watch(bar, check)],
+            )
+            return [{k: float(v[0]) for k, v in history.history.items()}]
+        order = np.repeat(np.arange(len(heads)), [head.steps for head in heads])
+        stream = np.random.SeedSequence(seed, spawn_key=(epoch, _HEADS))
+        np.random.default_rng(stream).shuffle(order)
+        batches = [iter(head.batches(seed, epoch)) for head in heads]
+        logs: list[dict] = [{} for _ in heads]
+        for head in heads:
+            head.model.reset_metrics()
+        for step, number in enumerate(order.tolist()):
+            batch = next(batches[number], None)
+            if batch is None:  # the folder has fewer records than it states
+                continue
+            logs[number] = heads[number].model.train_on_batch(*batch, return_dict=True)
+            bar.update(1)
+            check(step, float(logs[number]["loss"]))
+    return [{k: float(v) for k, v in log.items()} for log in logs]
+
+
+class _Watch(keras.callbacks.Callback):
+    """Moves the bar and shows each step's loss to `check`."""
+
+    def __init__(self, bar, check: Callable[[int, float], None]):
+        super().__init__()
+        self._bar, self._check = bar, check
+
+    def on_train_batch_end(self, batch, logs=None):
+        self._bar.update(1)
+        self._check(batch, logs["loss"])

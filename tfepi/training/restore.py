@@ -1,0 +1,62 @@
+"""Starting from weights that were trained before: of the whole model, or of its trunk."""
+
+from pathlib import Path
+
+import keras
+
+from tfepi.predictors import is_h5, load_keras
+from tfepi.pretrained.basenji import assign_h5
+from tfrecords_tools.errors import ConfigError
+
+
+def restore_weights(model: keras.Model, path: str | Path, trunk: bool = False) -> None:
+    """Give a model the weights of another of the same layers.
+
+    Args:
+        model: what to fill.
+        path: a .keras file, a run folder (its best), or a Basenji .h5.
+        trunk: leave the heads as they are.
+
+    Raises:
+        InputFileError: no such model, or damaged.
+        ConfigError: the first layer that differs, both shapes.
+    """
+    if is_h5(path):
+        assign_h5(model, path, trunk)
+    else:
+        copy_weights(load_keras(path), model, trunk, str(path))
+
+
+def copy_weights(source: keras.Model, model: keras.Model, trunk: bool, where: str) -> None:
+    """Copy weights layer by layer, by the layers' names.
+
+    Raises:
+        ConfigError: the first layer that differs, both shapes.
+    """
+    theirs = {layer.name: layer for layer in source.layers if layer.weights}
+    ours = [x for x in model.layers if x.weights and not (trunk and is_head(x.name))]
+    for layer in ours:
+        if layer.name not in theirs:
+            raise ConfigError(
+                f"layer {layer.name} of params.json is not in {where}: restore from a model of "
+                f"the same {'trunk' if trunk else 'layers'}{'' if trunk else ', or use --trunk'}"
+            )
+        shapes = [[tuple(w.shape) for w in x.weights] for x in (layer, theirs[layer.name])]
+        if shapes[0] != shapes[1]:
+            raise ConfigError(
+                f"layer {layer.name} has weights {shapes[0]} in params.json and {shapes[1]} in "
+                f"{where}: restore from a model of the same layers"
+                + ("" if trunk else ", or only its trunk with --trunk")
+            )
+    extra = sorted(
+        n for n in theirs if not (trunk and is_head(n)) and n not in {x.name for x in ours}
+    )
+    if extra:
+        raise ConfigError(f"layer {extra[0]} of {where} is not in params.json: they differ")
+    for layer in ours:
+        layer.set_weights(theirs[layer.name].get_weights())
+
+
+def is_head(name: str) -> bool:
+    """Tell whether a layer belongs to a head, by its name."""
+    return name.startswith("head")
