@@ -3,17 +3,17 @@
 
 import argparse
 
-from tfrecords_tools import command
+from tfrecords_tools import command, original_options
 
 
 def parser() -> argparse.ArgumentParser:
     p = command.Parser(description=__doc__)
     p.add_argument("params", help="params.json the model was trained with, or a preset")
-    p.add_argument("model", help=".keras file, run folder or SavedModel folder")
+    p.add_argument("model", help="run folder, .keras file, SavedModel folder or Basenji .h5")
     p.add_argument("data", help="data folder")
     p.add_argument("-o", dest="out", default="test_out", help="output folder [%(default)s]")
-    p.add_argument("--label", default="test", help="windows to test on [%(default)s]")
-    p.add_argument("--head", help="output of the model, where it has several")
+    p.add_argument("--label", "--split", default="test", help="windows to test on [%(default)s]")
+    p.add_argument("--head", help="output of the model, where it has several: name or number")
     p.add_argument("-t", "--targets", nargs="+", help="identifiers, indexes or a targets table")
     p.add_argument("--rc", action="store_true", help="average with the reverse complement")
     p.add_argument("--shifts", default="0", help='bp to average over, "1,0,-1" [%(default)s]')
@@ -24,6 +24,7 @@ def parser() -> argparse.ArgumentParser:
     b.add_argument("--bootstrap_ranks", type=int, default=200, help="of rank statistics [200]")
     b.add_argument("--block_bp", type=int, help="block size [largest that gives 20 blocks]")
     p.add_argument("--no_figures", "--no-figures", action="store_true", help="none")
+    original_options.add(p, "test")
     command.add_common(p)
     return p
 
@@ -34,26 +35,26 @@ def work(args: argparse.Namespace) -> None:
     from tfepi.evaluation.metrics import summary_table
     from tfepi.evaluation.testing import Request, prepare, run_test
     from tfepi.params import find_params, read_params
-    from tfepi.predictors import load_predictor, spec_path
-    from tfepi.spec import ModelSpec
+    from tfepi.predictors import is_h5, load_predictor, read_spec
     from tfrecords_tools import files
     from tfrecords_tools.data import Data
 
-    params = read_params(args.params)
+    params = read_params(args.params, training=False)
     request = Request(
-        **{name: getattr(args, name) for name in ("label", "head", "rc", "save", "batch_size")},
+        **{name: getattr(args, name) for name in ("label", "rc", "save", "batch_size")},
+        head=None if is_h5(args.model) else args.head,
         targets=tuple(args.targets) if args.targets else None,
         shifts=matching.parse_shifts(args.shifts),
         bootstrap=Bootstrap(args.bootstrap, args.bootstrap_ranks, args.block_bp, seed=args.seed),
         binary=params.train.loss == "bce",
     )
     data = Data.open(args.data)
-    spec = ModelSpec.read(spec_path(args.model))
+    spec = read_spec(args.model, params, data.targets, args.head, data.pool_width)
     prepare(spec, data, request, matching.stated_sizes(params.model))
     inputs = {"params": find_params(args.params), "data": data.folder / "statistics.json"}
     inputs |= matching.model_files(args.model)
     files.check_folder(args.out, args.resume, args.overwrite)
-    predictor = load_predictor(args.model, args.batch_size)
+    predictor = load_predictor(args.model, args.batch_size, params, spec)
     stated = matching.stated_sizes(params.model, defaults=True)
     head, *_ = prepare(spec, data, request, stated)
     out = files.claim_folder(args.out, args.resume, args.overwrite)

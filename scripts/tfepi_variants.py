@@ -3,37 +3,44 @@
 
 import argparse
 
-from tfrecords_tools import command
+from tfrecords_tools import command, original_options
 
 
 def parser() -> argparse.ArgumentParser:
     p = command.Parser(description=__doc__)
     p.add_argument("params", nargs="?", help="params.json the model was trained with, or a preset")
-    p.add_argument("model", nargs="?", help=".keras file, run folder or SavedModel folder")
+    p.add_argument("model", nargs="?", help="run folder, .keras file, SavedModel or Basenji .h5")
     p.add_argument("vcf", nargs="?", help="VCF, VCF.gz or BCF, sorted")
     p.add_argument("-f", dest="fasta", metavar="FASTA", help="genome, plain or bgzip")
-    p.add_argument("-o", dest="out", required=True, metavar="DIR", help="output folder")
+    p.add_argument("-o", "--out_dir", dest="out", default="sad", metavar="DIR", help="[sad]")
     p.add_argument("-t", "--targets", metavar="TABLE", help="score only this table's targets")
     p.add_argument("--head", help="output of the model, where it has several")
     p.add_argument("--stats", default="SAD", help="comma-separated [%(default)s]")
     p.add_argument("--rc", action="store_true", help="average with the reverse complement")
     p.add_argument("--shifts", default="0", help='bp to average over, "1,0,-1" [%(default)s]')
     p.add_argument("--untransform", help="of targets: current, old, basenji_sad")
+    p.add_argument(
+        "-u", dest="untransform", action="store_const", const="old", help="the same, old"
+    )
+    p.add_argument("--compat", help="basenji, hound: N and file names as theirs")
     p.add_argument("--ref_policy", "--ref-policy", default="error", help="error, swap, skip")
-    p.add_argument("--indel_align", "--indel-align", default="stitch", help="stitch, left")
+    p.add_argument("--indel_align", "--indel-align", help="stitch, left [stitch; left: --compat]")
+    p.add_argument(
+        "--indel_stitch", dest="indel_align", action="store_const", const="stitch", help="the same"
+    )
     p.add_argument("--batch_size", type=int, help="sequences per call of the model [by its size]")
     p.add_argument("--chunk_records", type=int, help="VCF records per numbered part")
     p.add_argument("--shard", metavar="i/n", help="do share i of n, from 1")
     p.add_argument("--merge", action="store_true", help="join the shards in DIR")
+    original_options.add(p, "variants")
     command.add_common(p, seed=False)
     return p
 
 
 def work(args: argparse.Namespace) -> None:
     from tfepi.evaluation import matching
-    from tfepi.params import read_params
-    from tfepi.predictors import load_predictor, spec_path
-    from tfepi.spec import ModelSpec
+    from tfepi.params import find_params, read_params
+    from tfepi.predictors import is_h5, load_predictor, read_spec
     from tfepi.variants import merge, options, scoring
     from tfrecords_tools.errors import ConfigError
     from tfrecords_tools.targets import read_targets
@@ -43,15 +50,18 @@ def work(args: argparse.Namespace) -> None:
         return
     if args.vcf is None or args.fasta is None:
         raise ConfigError("want params.json, model, in.vcf and -f genome.fa; or --merge with -o")
-    path = spec_path(args.model)
-    spec = ModelSpec.read(path)
-    head = spec.head(args.head)
-    options.check_stated(matching.stated_sizes(read_params(args.params).model), spec, head)
-    names = ("rc", "ref_policy", "indel_align", "head", "untransform")
+    params = read_params(args.params, training=False)
+    targets = read_targets(args.targets) if args.targets else None
+    spec = read_spec(args.model, params, targets, args.head)
+    head = spec.heads[0] if is_h5(args.model) else spec.head(args.head)
+    args.head = head.name
+    options.check_stated(matching.stated_sizes(params.model), spec, head)
+    args.indel_align = args.indel_align or ("left" if args.compat else "stitch")
+    names = ("rc", "ref_policy", "indel_align", "head", "untransform", "compat")
     default = options.default_batch_size(spec, head)
     batch_size = default if args.batch_size is None else args.batch_size
     folder = scoring.score_vcf(
-        lambda: load_predictor(args.model, batch_size),
+        lambda: load_predictor(args.model, batch_size, params, spec),
         spec,
         args.vcf,
         args.fasta,
@@ -62,8 +72,8 @@ def work(args: argparse.Namespace) -> None:
             batch_size=batch_size,
             **{name: getattr(args, name) for name in names},
         ),
-        model_files=matching.model_files(args.model) | {"spec": path},
-        targets=read_targets(args.targets) if args.targets else None,
+        model_files=matching.model_files(args.model, find_params(args.params)),
+        targets=targets,
         shard=options.Shard.parse(args.shard) if args.shard else None,
         **{k: getattr(args, k) for k in ("chunk_records", "resume", "overwrite", "quiet")},
     )

@@ -1,13 +1,17 @@
 """Predictors of model files: Keras models and SavedModels, behind one contract."""
 
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from tfepi.params import Params
 from tfepi.spec import ModelSpec, Predictor
 from tfrecords_tools.errors import InputFileError
+from tfrecords_tools.files import existing
 from tfrecords_tools.genome import one_hot
+from tfrecords_tools.targets import Target
 
 SAVED_MODEL_SPEC = "assets.extra/model.json"
 
@@ -29,7 +33,8 @@ def spec_path(model: str | Path) -> Path:
         found = model.parent / "model.json"
     else:
         raise InputFileError(
-            f"model {model} is of no known kind: want a .keras file, a run folder or a SavedModel"
+            f"model {model} is of no known kind: want a .keras file, a run folder, a SavedModel or "
+            "a Basenji .h5"
         )
     if not found.exists():
         raise InputFileError(f"{model} has no {found.name} beside it: want a model trained here")
@@ -41,21 +46,72 @@ def is_saved_model(folder: Path) -> bool:
     return (folder / "saved_model.pb").exists()
 
 
-def load_predictor(model: str | Path, batch_size: int = 64) -> Predictor:
-    """Load a .keras file, a run folder's best model, or an exported SavedModel.
+def read_spec(
+    model: str | Path,
+    params: Params | None = None,
+    targets: Sequence[Target] | None = None,
+    head: str | None = None,
+    bin_width: int | None = None,
+) -> ModelSpec:
+    """Return a model's contract.
+
+    Args:
+        model: .keras file, run folder, SavedModel, or an .h5 file of Basenji or Baskerville.
+        params: of an .h5 file, which has no contract of its own (imports Keras).
+        targets: rows of its outputs' table, or of some of them.
+        head: the head it was saved for, where params.json has several.
+        bin_width: bp, of an .h5 whose layers do not say (it joins the whole sequence).
+
+    Raises:
+        InputFileError: missing, damaged, without model.json, or an .h5 without params.
+        ConfigError: a table that does not fit the number of outputs.
+    """
+    if not is_h5(model):
+        return ModelSpec.read(spec_path(model))
+    existing(model, "model")
+    if params is None:
+        raise InputFileError(f"model {model} is an .h5 file: name its params.json with it")
+    from tfepi.startup import import_tensorflow
+
+    import_tensorflow()
+    from tfepi.pretrained.basenji import h5_spec
+
+    return h5_spec(params, targets, head, bin_width)
+
+
+def load_predictor(
+    model: str | Path,
+    batch_size: int = 64,
+    params: Params | None = None,
+    spec: ModelSpec | None = None,
+) -> Predictor:
+    """Load a .keras file, a run folder's best model, a SavedModel, or a Basenji .h5.
 
     Args:
         model: its path.
         batch_size: sequences per call of the model; inputs of any size are cut and filled up.
+        params: of an .h5 file.
+        spec: the contract, if `read_spec` was asked already.
 
     Raises:
         InputFileError: missing, damaged, or without model.json.
+        ConfigError: an .h5 of other layers than params.json's.
     """
     path = Path(model)
-    spec = ModelSpec.read(spec_path(path))
+    spec = spec or read_spec(path, params)
+    if is_h5(path):
+        from tfepi.pretrained.basenji import h5_model
+
+        return KerasPredictor(h5_model(params, path, spec.head().name), spec, batch_size)
     if path.is_dir() and is_saved_model(path):
         return SavedModelPredictor(path, spec, batch_size)
     return KerasPredictor(load_keras(path), spec, batch_size)
+
+
+def is_h5(model: str | Path) -> bool:
+    """Tell whether a path names an .h5 file."""
+    path = Path(model)
+    return path.suffix.lower() in (".h5", ".hdf5") and not path.is_dir()
 
 
 def keras_file(model: str | Path) -> Path:

@@ -73,15 +73,15 @@ class ModelSpec:
         return (self.seq_length - 2 * self.crop) // self.bin_width
 
     def head(self, name: str | None = None) -> Head:
-        """Return a head by name; without name the only one.
+        """Return a head by name or number (from 0); without either the only one.
 
         Raises:
             ConfigError: unknown name, or several heads and none named.
         """
         if name is None and len(self.heads) == 1:
             return self.heads[0]
-        for head in self.heads:
-            if head.name == name:
+        for number, head in enumerate(self.heads):
+            if name in (head.name, str(number)):
                 return head
         names = ", ".join(h.name for h in self.heads)
         raise ConfigError(f"head {name!r} is not one of the model's heads: {names}; name one")

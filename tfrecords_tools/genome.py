@@ -44,9 +44,18 @@ def decode(indices: np.ndarray) -> str:
     return _TO_BASE[indices].tobytes().decode()
 
 
-def one_hot(indices: np.ndarray) -> np.ndarray:
-    """Return float32 [..., length, 4] of base indices [..., length]; N is all zeros."""
-    return _ONE_HOT[indices]
+def one_hot(indices: np.ndarray, unknown: float = 0.0) -> np.ndarray:
+    """Return float32 [..., length, 4] of base indices [..., length].
+
+    Args:
+        indices: 0–3, or 4 for N.
+        unknown: what N is in each of the four.
+    """
+    table = _ONE_HOT
+    if unknown:
+        table = table.copy()
+        table[4] = unknown
+    return table[indices]
 
 
 def reverse_complement(indices: np.ndarray) -> np.ndarray:

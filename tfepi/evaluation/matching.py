@@ -7,7 +7,8 @@ from typing import Protocol
 
 import numpy as np
 
-from tfepi.params import ModelParams
+from tfepi.model_params import ModelParams
+from tfepi.predictors import is_h5, spec_path
 from tfepi.spec import Head, ModelSpec
 from tfrecords_tools.errors import ConfigError, InputFileError, unknown
 from tfrecords_tools.files import existing
@@ -126,15 +127,22 @@ def chosen_targets(
     return of_head, tuple(position[head.targets[p].identifier] for p in of_head)
 
 
-def model_files(model: str | Path) -> dict[str, Path]:
+def model_files(model: str | Path, params: str | Path | None = None) -> dict[str, Path]:
     """Return the files that identify a model by their content, label → path.
 
     Of a SavedModel the index of variables holds each one's checksum.
+
+    Args:
+        model: file or folder.
+        params: with it, also the file of the contract: model.json, or of an .h5 this one.
 
     Raises:
         InputFileError: a folder without model_best.keras and saved_model.pb.
     """
     model = Path(model)
+    if params is not None:
+        contract = Path(params) if is_h5(model) else spec_path(model)
+        return model_files(model) | {"spec": contract}
     if not model.is_dir():
         return {"model": existing(model, "model")}
     if (model / "model_best.keras").exists():

@@ -37,13 +37,24 @@ def export(model_path: str | Path, out: str | Path, overwrite: bool = False) -> 
     Raises:
         TfepiError: the reloaded export differs by more than 1e-5 of the largest value.
     """
-    out = Path(out)
     spec = ModelSpec.read(spec_path(model_path))
     check_folder(out, overwrite=overwrite)
-    model = load_keras(model_path)
+    return export_model(load_keras(model_path), spec, out, keras_file(model_path), overwrite)
+
+
+def export_model(
+    model: keras.Model,
+    spec: ModelSpec,
+    out: str | Path,
+    source: str | Path,
+    overwrite: bool = False,
+) -> dict:
+    """Do the same with a model that is loaded, whose weights came from the file `source`."""
+    out = Path(out)
+    check_folder(out, overwrite=overwrite)
     heads = [h.name for h in spec.heads]
     with atomic_path(out) as part:
-        with run_record(claim_folder(part, False, False), {"model": keras_file(model_path)}):
+        with run_record(claim_folder(part, False, False), {"model": source}):
             _write(model, spec, heads, part)
             (part / "assets.extra").mkdir(exist_ok=True)
             spec.write(part / SAVED_MODEL_SPEC)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tfepi.variants.annotate import ANNOTATED
 from tfepi.variants.manifest import Manifest
-from tfepi.variants.output import SCORES, TABLE
+from tfepi.variants.output import TABLE
 from tfepi.variants.parts import score_shape
 from tfepi.variants.percentiles import PERCENTILES
 from tfepi.variants.scores import PREDICTIONS
@@ -53,7 +53,7 @@ class Forecast:
         return cls(
             rows=survey.rows,
             files={
-                SCORES: scores + percentiles + _PART_OVERHEAD,
+                manifest.scoring.file: scores + percentiles + _PART_OVERHEAD,
                 TABLE: survey.rows * (sum(cells[n] for n in tabled) + text) + _PART_OVERHEAD,
                 ANNOTATED: round(plain + survey.rows * len(tabled) * _NOTE_BYTES),
             },

@@ -7,7 +7,6 @@ from tfepi.variants.annotate import ANNOTATED, index_name, write_annotated
 from tfepi.variants.manifest import NAME, Manifest
 from tfepi.variants.options import Shard
 from tfepi.variants.output import (
-    SCORES,
     SKIPPED,
     TABLE,
     PartFolder,
@@ -23,7 +22,7 @@ SHARDS = "shards"
 
 
 def _final_names(manifest: Manifest) -> tuple[str, ...]:
-    return SCORES, TABLE, SKIPPED, index_name(manifest), ANNOTATED
+    return manifest.scoring.file, TABLE, SKIPPED, index_name(manifest), ANNOTATED
 
 
 def is_finished(folder: Path, manifest: Manifest) -> bool:
@@ -40,7 +39,11 @@ def assemble(folder: Path, manifest: Manifest, part_folder: PartFolder, vcf: str
         part_folder: which folder holds a part.
         vcf: the VCF that was scored.
     """
-    for name, write in ((SCORES, write_scores), (TABLE, write_table), (SKIPPED, write_skipped)):
+    for name, write in (
+        (manifest.scoring.file, write_scores),
+        (TABLE, write_table),
+        (SKIPPED, write_skipped),
+    ):
         if not (folder / name).exists():
             write(folder / name, manifest, part_folder)
     if not (folder / ANNOTATED).exists() or not (folder / index_name(manifest)).exists():

@@ -10,6 +10,7 @@ from tfepi.variants.untransform import STYLES
 from tfrecords_tools.errors import ConfigError, unknown
 
 INDEL_ALIGNMENTS = ("stitch", "left")
+COMPAT = ("basenji", "hound")
 _LARGEST_BATCH = 64
 _BATCH_BASES = 1 << 21
 _BATCH_VALUES = 1 << 24
@@ -29,6 +30,8 @@ class Scoring:
         indel_align: "stitch" joins both registers of an indel, "left" keeps Basenji's.
         head: the model's output to score; None where it has one.
         untransform: undo the targets' transforms first (`untransform.STYLES`), or None.
+        compat: do as basenji_sad.py (bases other than ACGT are a quarter of each; the file is
+            sad.h5) or as hound_snp.py (statistics of each shift, then averaged), or None.
         batch_size: sequences per call of the model.
 
     Raises:
@@ -42,6 +45,7 @@ class Scoring:
     indel_align: str = "stitch"
     head: str | None = None
     untransform: str | None = None
+    compat: str | None = None
     batch_size: int = _LARGEST_BATCH
 
     def __post_init__(self):
@@ -54,8 +58,20 @@ class Scoring:
             raise unknown("indel_align", self.indel_align, INDEL_ALIGNMENTS)
         if self.untransform is not None and self.untransform not in STYLES:
             raise unknown("untransform style", self.untransform, STYLES)
+        if self.compat is not None and self.compat not in COMPAT:
+            raise unknown("compat", self.compat, COMPAT)
         if self.batch_size < 1:
             raise ConfigError(f"batch_size is {self.batch_size}: want at least 1")
+
+    @property
+    def file(self) -> str:
+        """Name of the HDF5 file of scores."""
+        return "sad.h5" if self.compat == "basenji" else "scores.h5"
+
+    @property
+    def passes(self) -> tuple[tuple[int, ...], ...]:
+        """Shifts whose predictions are averaged before statistics are taken, pass by pass."""
+        return tuple((s,) for s in self.shifts) if self.compat == "hound" else (self.shifts,)
 
     @classmethod
     def from_json(cls, value: dict) -> "Scoring":

@@ -26,7 +26,7 @@ from tfepi.variants.percentiles import PERCENTILES, percentiles
 from tfepi.variants.scores import PREDICTIONS
 from tfrecords_tools.files import atomic_path
 
-SCORES, TABLE, SKIPPED = "scores.h5", "scores.parquet", "skipped.tsv"
+TABLE, SKIPPED = "scores.parquet", "skipped.tsv"
 FORMAT_VERSION = 1
 WIDE_COLUMNS = 1000  # above, the table holds one list column per statistic
 _CHUNK_BYTES = 1 << 20

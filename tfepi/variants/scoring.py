@@ -35,7 +35,7 @@ from tfrecords_tools.files import (
     remove_parts,
     run_record,
 )
-from tfrecords_tools.genome import Genome
+from tfrecords_tools.genome import Genome, one_hot
 from tfrecords_tools.progress import progress
 from tfrecords_tools.targets import Target, select
 
@@ -171,11 +171,11 @@ class _Run:
         scoring = manifest.scoring
         self._genome = genome
         self._manifest = manifest
-        self._averaged = AveragedPredictor(predictor, scoring.rc, scoring.shifts)
+        self._passes = [AveragedPredictor(predictor, scoring.rc, s) for s in scoring.passes]
         self._head = predictor.spec.head(scoring.head).name
         self._columns = columns
         self._folder = folder
-        row_bytes = 4 * manifest.window.bins * len(manifest.targets)
+        row_bytes = 4 * manifest.window.bins * len(manifest.targets) * len(self._passes)
         self._group = max(1, _GROUP_BYTES // row_bytes)
 
     def write_parts(self, numbers: range, todo: set[int], quiet: bool) -> int:
@@ -222,14 +222,18 @@ class _Run:
         return undefined
 
     def _score(self, writer: PartWriter, ref: np.ndarray, alt: np.ndarray) -> int:
-        bad = ~(np.isfinite(ref) & np.isfinite(alt)).all(axis=(1, 2))
+        bad = ~(np.isfinite(ref) & np.isfinite(alt)).all(axis=(1, 2, 3))
         undefined = int(bad.sum())
-        stats = self._manifest.scoring.stats
-        writer.write(score(stats, ref, alt, self._manifest.window.center), undefined)
+        stats, center = self._manifest.scoring.stats, self._manifest.window.center
+        each = [score(stats, ref[:, n], alt[:, n], center) for n in range(len(self._passes))]
+        scores = each[0]
+        if len(each) > 1:
+            scores = {k: np.mean([s[k] for s in each], axis=0, dtype=np.float64) for k in stats}
+        writer.write({k: v.astype(np.float32, copy=False) for k, v in scores.items()}, undefined)
         return undefined
 
     def _predictions(self, pairs: Sequence[AllelePair]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Yield predictions of REF and of ALT, each [rows, bins, targets], in the pairs' order.
+        """Yield predictions of REF and ALT, [rows, passes, bins, targets], in the pairs' order.
 
         A sequence that several pairs need is predicted once, in fixed batches, and forgotten
         after the last of them.
@@ -270,14 +274,20 @@ class _Run:
     def _side(self, held: dict[int, np.ndarray], keys: tuple[int, ...], host: int) -> np.ndarray:
         if len(keys) == 1:
             return held[keys[0]]
-        return stitched(held[keys[0]], held[keys[1]], self._manifest.window, host)
+        window = self._manifest.window
+        both = zip(held[keys[0]], held[keys[1]], strict=True)
+        return np.stack([stitched(left, right, window, host) for left, right in both])
 
     def _predict(self, read: Stretches, keys: Sequence[SequenceKey]) -> np.ndarray:
+        """Return predictions [keys, passes, bins, targets]."""
         window = self._manifest.window
         sequences = np.stack([sequence(read, window, key) for key in keys])
-        values = self._averaged.predict({"sequence": sequences})[self._head]
+        if self._manifest.scoring.compat == "basenji":
+            sequences = one_hot(sequences, unknown=0.25)
+        each = [p.predict({"sequence": sequences})[self._head] for p in self._passes]
+        values = np.stack(each, axis=1) if len(each) > 1 else each[0][:, None]
         if self._columns is not None:
-            values = values[:, :, self._columns]
+            values = values[..., self._columns]
         if self._manifest.scoring.untransform:
             style = self._manifest.scoring.untransform
             values = untransform(values, self._manifest.targets, style)

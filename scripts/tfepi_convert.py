@@ -1,0 +1,47 @@
+#!/usr/bin/env python3
+"""Write a model as .keras, SavedModel or Basenji .h5."""
+
+import argparse
+
+from tfrecords_tools import command
+
+
+def parser() -> argparse.ArgumentParser:
+    p = command.Parser(description=__doc__)
+    p.add_argument("params", help="params.json the model was trained with, or a preset")
+    p.add_argument("model", help="run folder, .keras file or Basenji .h5")
+    p.add_argument("out", help="x.keras, x.h5, or a folder for a SavedModel")
+    p.add_argument("-t", "--targets", metavar="TABLE", help="targets table of a Basenji .h5")
+    p.add_argument("--head", help="the head to keep, where there are several: name or number")
+    p.add_argument("--merge", action="store_true", help="merge adapters into the layers they adapt")
+    p.add_argument("--overwrite", action="store_true", help="replace what is there")
+    p.add_argument("-q", "--quiet", action="store_true", help="no notes")
+    return p
+
+
+def work(args: argparse.Namespace) -> None:
+    from tfepi.params import read_params
+    from tfepi.predictors import is_h5, read_spec
+    from tfrecords_tools.targets import read_targets
+
+    params = read_params(args.params, training=False)
+    targets = read_targets(args.targets) if args.targets else None
+    spec = read_spec(args.model, params, targets, args.head)
+    from tfepi.startup import import_tensorflow
+
+    import_tensorflow()
+    from tfepi.serving.convert import convert
+
+    head = None if is_h5(args.model) else args.head
+    written = convert(args.model, params, spec, args.out, head, args.merge, args.overwrite)
+    for path in written:
+        print(f"wrote {path}")
+
+
+def main(argv: list[str] | None = None) -> int:
+    args = parser().parse_args(argv)
+    return command.run(lambda: work(args), args.quiet, resumable=False)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
