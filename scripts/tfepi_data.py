@@ -8,24 +8,30 @@ from tfrecords_tools import build_arguments, command
 
 def parser() -> argparse.ArgumentParser:
     p = command.Parser(description=__doc__)
-    p.add_argument("-o", dest="out", required=True, help="output folder")
+    p.add_argument("-o", dest="out", default="data_out", help="output folder [%(default)s]")
     build_arguments.add_arguments(p)
     p.add_argument("-p", "--processes", type=int, default=1, help="worker processes [1]")
     p.add_argument("--dry_run", "--dry-run", action="store_true", help="forecast only")
+    p.add_argument(
+        "--st", "--split_test", dest="split_test", action="store_true", help="contigs.bed only"
+    )
     p.add_argument("--local", action="store_true", help="nothing: Basenji's, taken and ignored")
     command.add_common(p, seed=False)
+    p.add_argument("--restart", dest="resume", action="store_true", help="--resume")
     return p
 
 
 def work(args: argparse.Namespace) -> None:
     from tfrecords_tools import estimate, plan
-    from tfrecords_tools.build import build
+    from tfrecords_tools.build import build, write_split
     from tfrecords_tools.workers import check_workers
 
     check_workers(args.processes)
     planned = plan.make_plan(args.genome, args.targets, build_arguments.options(args))
     print(estimate.describe(planned), flush=True)
-    if not args.dry_run:
+    if args.split_test:
+        write_split(planned, args.out, args.resume, args.overwrite)
+    elif not args.dry_run:
         build(planned, args.out, args.processes, None, args.resume, args.overwrite, args.quiet)
         print(f"wrote {args.out}: {len(planned.windows)} records")
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tfrecords_tools import coverage
+from tfrecords_tools import compat, coverage
 from tfrecords_tools.errors import InputFileError, UnfinishedError
 from tfrecords_tools.files import (
     atomic_path,
@@ -30,6 +30,7 @@ from tfrecords_tools.manifest import (
     LAYOUT,
     read_manifest,
     shard_entry,
+    write_contigs,
     write_layout,
     write_manifest,
 )
@@ -130,6 +131,17 @@ def build(
         write_manifest(out, plan, fingerprint, [read_json(s.marker) for s in shards], tracks)
         shutil.rmtree(work)
     return read_manifest(out)
+
+
+def write_split(plan: Plan, out: str | Path, resume: bool = False, overwrite: bool = False) -> None:
+    """Write a data folder's contigs.bed alone, to look at a split; a build may resume it.
+
+    Raises:
+        UnfinishedError: the folder has results and neither resume nor overwrite was asked for.
+    """
+    out = claim_folder(out, resume, overwrite)
+    with run_record(out, plan.inputs(), seed=plan.options.seed):
+        write_contigs(out, plan)
 
 
 def _warn_clipped(plan: Plan, tracks: list[coverage.TrackSummary]) -> None:
@@ -245,10 +257,16 @@ def _shard_targets(job: ShardJob) -> np.ndarray:
         )
         part = values[job.first : job.first + count]
         out[:, :, track] = np.clip(part, np.float16(-limit), np.float16(limit))
-    if job.unmappable is not None and options.unmappable_clip < 1:
+    quantile = options.unmappable_clip
+    if options.compat:
+        quantile = compat.six_decimals(quantile)
+    if job.unmappable is not None and quantile < 1:
         for row in np.flatnonzero(job.unmappable.any(axis=1)):
+            if options.compat:
+                compat.limit_unmappable(out[row], job.unmappable[row], quantile)
+                continue
             wide = out[row].astype(np.float32)
-            ceiling = np.nanquantile(wide, options.unmappable_clip, axis=0)
+            ceiling = np.nanquantile(wide, quantile, axis=0)
             mask = job.unmappable[row]
             out[row, mask] = np.minimum(wide[mask], ceiling)
     if options.decimals is not None:

@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _add_windows(w) -> None:
     w.add_argument("-l", dest="seq_length", type=int, default=131072, help="sequence [%(default)s]")
-    w.add_argument("-w", dest="bin_width", type=int, default=128, help="bin width [%(default)s]")
+    w.add_argument("-w", dest="bin_width", type=int, help="bin width [128; 32 with --compat hound]")
     w.add_argument("-c", "--crop", type=int, default=0, help="left out at each end [%(default)s]")
     w.add_argument(
         "--stride",
@@ -117,6 +117,10 @@ def _add_values(v) -> None:
     v.add_argument(
         "--encoding", default="index", help="index (Basenji's), packed (ours) [%(default)s]"
     )
+    v.add_argument("--compat", help="basenji, hound: exactly what these tools would write")
+    v.add_argument(
+        "--transform_old", action="store_true", help="with --compat hound: its older transforms"
+    )
 
 
 def options(args: argparse.Namespace):
@@ -126,8 +130,19 @@ def options(args: argparse.Namespace):
         ConfigError: a value out of range, or an unknown name.
     """
     from tfrecords_tools.build_options import BuildOptions
+    from tfrecords_tools.errors import ConfigError
 
     values = {name: getattr(args, name) for name in BuildOptions.__dataclass_fields__}
+    hound = args.compat in ("hound", "hound_old")
+    if args.transform_old:
+        if not hound:
+            raise ConfigError(
+                f"--transform_old is given with --compat {args.compat}: these are hound_data.py's "
+                "transforms, so add --compat hound"
+            )
+        values["compat"] = "hound_old"
+    if args.bin_width is None:
+        values["bin_width"] = 32 if hound else 128
     for name in _LISTS:
         values[name] = tuple(filter(None, values[name].split(",")))
     return BuildOptions(**values)

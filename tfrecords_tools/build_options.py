@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass
 
+from tfrecords_tools import compat
 from tfrecords_tools.errors import ConfigError, unknown
 from tfrecords_tools.records import ENCODINGS
 from tfrecords_tools.regions import REGIONS, UBIQUITOUS_SHARE
@@ -47,6 +48,7 @@ class BuildOptions:
     records_per_shard: int = 256
     encoding: str = "index"
     seed: int = 44
+    compat: str | None = None
 
     def __post_init__(self):
         for name, choices, kind in (
@@ -56,6 +58,13 @@ class BuildOptions:
         ):
             if name not in choices:
                 raise unknown(kind, name, choices)
+        if self.compat is not None and self.compat not in compat.TOOLS:
+            raise unknown("tool", self.compat, compat.TOOLS, "of --compat")
+        if self.compat and self.nan == "keep":
+            raise ConfigError(
+                f"--nan is 'keep', which --compat {self.compat} does not have: use zero or "
+                "interpolate, or leave --compat out"
+            )
         if self.records_per_shard < 1:
             raise ConfigError(f"records per shard is {self.records_per_shard}, want at least 1")
         for name in ("unmappable_share", "unmappable_clip"):

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tfrecords_tools import compat
 from tfrecords_tools.files import read_json, write_json
 from tfrecords_tools.intervals import intersect_array
 from tfrecords_tools.pooling import Pooling, extreme_count, extreme_limit, stretch_values
@@ -37,8 +38,9 @@ class SignalJob:
         rows: int64 [n] row of each window in record order.
         length: window length, bp.
         total: number of windows of the whole build.
-        blacklist: chromosome → merged spans.
+        blacklist: chromosome → spans, merged unless `compat`.
         folder: the build's working folder.
+        compat: tool whose arithmetic is followed, or None.
     """
 
     track: int
@@ -52,6 +54,7 @@ class SignalJob:
     total: int
     blacklist: dict[str, np.ndarray]
     folder: Path
+    compat: str | None = None
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -94,6 +97,7 @@ def plan_jobs(plan, folder: Path) -> list[SignalJob]:
                     len(windows),
                     {c: plan.blacklist[c] for c, _, _ in chroms if c in plan.blacklist},
                     folder,
+                    plan.options.compat,
                 )
             )
     return jobs
@@ -144,9 +148,14 @@ def run_job(job: SignalJob) -> int:
             for low, high in _stretches(job.starts[first:end], job.length):
                 starts = job.starts[first + low : first + high]
                 begin, stop = int(starts[0]), int(starts[-1]) + job.length
-                values = track.values(chrom, begin, stop)
-                inside = intersect_array(np.array([[begin, stop]]), black) - begin
-                bins = stretch_values(values, starts - begin, job.length, job.pooling, inside)
+                windows = (starts - begin, job.length, job.pooling)
+                if job.compat:
+                    values = compat.read(track, chrom, begin, stop, job.compat)
+                    bins = compat.stretch_values(values, *windows, black - begin, job.compat)
+                else:
+                    values = track.values(chrom, begin, stop)
+                    inside = intersect_array(np.array([[begin, stop]]), black) - begin
+                    bins = stretch_values(values, *windows, inside)
                 summary.add(bins)
                 _store(out.fileno(), job.rows[first + low : first + high], bins)
         os.fsync(out.fileno())
@@ -247,8 +256,9 @@ def summarise(jobs: list[SignalJob]) -> list[TrackSummary]:
         largest = np.concatenate([np.array(b["largest"]) for b in blocks])
         mean = sum(b["sum"] for b in blocks) / max(finite, 1)
         variance = sum(b["squares"] for b in blocks) / max(finite, 1) - mean**2
+        limit = compat.extreme_limit if jobs[0].compat else extreme_limit
         summary = TrackSummary(
-            extreme_limit(largest, finite),
+            limit(largest, finite),
             mean,
             max(variance, 0.0) ** 0.5,
             missing / max(finite + missing, 1),

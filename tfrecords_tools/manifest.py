@@ -17,6 +17,7 @@ LAYOUT = ("statistics.json", "sequences.bed", "contigs.bed", "targets.txt")
 def statistics(plan: Plan) -> dict:
     """Return statistics.json's value; counts are of the records written.
 
+    Under --compat they are of the windows before any were left out, as the original tools count.
     `seq_1hot` true means index-coded to Basenji's readers; it is left out of packed data,
     which they cannot read.
     """
@@ -34,19 +35,25 @@ def statistics(plan: Plan) -> dict:
         "crop_bp": options.crop,
         "target_length": options.windowing().target_length,
     }
-    return found | {f"{label}_seqs": len(plan.rows(label)) for label in plan.labels}
+    counts = plan.laid if options.compat else {n: len(plan.rows(n)) for n in plan.labels}
+    return found | {f"{label}_seqs": count for label, count in counts.items()}
 
 
 def write_layout(folder: Path, plan: Plan) -> None:
     """Write sequences.bed, contigs.bed, targets.txt."""
     with atomic_path(folder / "sequences.bed") as part:
         write_bed(part, plan.windows)
+    write_contigs(folder, plan)
+    write_targets(folder / "targets.txt", plan.targets)
+
+
+def write_contigs(folder: Path, plan: Plan) -> None:
+    """Write contigs.bed."""
     with atomic_path(folder / "contigs.bed") as part:
         write_bed(
             part,
             (Interval(c.chrom, c.start, c.end, n) for n, cs in plan.contigs.items() for c in cs),
         )
-    write_targets(folder / "targets.txt", plan.targets)
 
 
 def write_manifest(

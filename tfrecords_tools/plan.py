@@ -6,14 +6,15 @@ would do the same.
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
+from tfrecords_tools import compat, compat_layout, splits
 from tfrecords_tools import regions as regions_module
-from tfrecords_tools import splits
 from tfrecords_tools.build_options import BuildOptions
 from tfrecords_tools.errors import ConfigError, InputFileError, unknown
 from tfrecords_tools.files import identity
@@ -21,7 +22,7 @@ from tfrecords_tools.genome import Genome, missing_chrom
 from tfrecords_tools.intervals import Interval, merged, read_bed
 from tfrecords_tools.pooling import BLACKLIST_MARGIN
 from tfrecords_tools.targets import Target, read_targets, resolve
-from tfrecords_tools.tracks import check_chroms, check_ends, open_track
+from tfrecords_tools.tracks import BedTrack, check_chroms, check_ends, open_track
 from tfrecords_tools.windows import Windowing, make_windows, overlapping, unmappable_bins
 
 _SHOWN_LABELS = 6
@@ -38,7 +39,8 @@ class Plan:
         windows: all labels' windows, label by label, in record order.
         contigs: label → contigs.
         unmappable: bool [windows, bins], or None.
-        blacklist: merged regions with margin, or {}.
+        blacklist: regions with margin, merged unless --compat, or {}.
+        laid: label → windows before any were left out.
         dropped: windows left out by the unmappable filter and by training regions.
     """
 
@@ -49,6 +51,7 @@ class Plan:
     contigs: dict[str, list[Interval]]
     unmappable: np.ndarray | None
     blacklist: dict[str, np.ndarray]
+    laid: dict[str, int]
     dropped: dict[str, int]
 
     @property
@@ -109,8 +112,10 @@ def make_plan(fasta: str | Path, targets_file: str | Path, options: BuildOptions
         InputFileError: a file is missing, damaged, or of another build.
         ConfigError: an option out of range, no window, or a label left empty.
     """
-    windowing = options.windowing()
+    windowing, tool = options.windowing(), options.compat
     targets = resolve(read_targets(targets_file, with_files=True), targets_file)
+    if tool:
+        targets = tuple(compat.given(t, tool) for t in targets)
     with Genome(fasta) as genome:
         chroms = dict(genome.chroms)
     for chrom in options.chroms:
@@ -125,9 +130,13 @@ def make_plan(fasta: str | Path, targets_file: str | Path, options: BuildOptions
             _bed(path, chroms)
     contigs = lay_contigs(chroms, targets, options, beds["gaps"], beds["limit"])
     needed = {c.chrom: chroms[c.chrom] for c in contigs}
+    bed_tracks = False
     for target in targets:
         track = open_track(target.file)
         check_chroms(track, needed)
+        bed_tracks |= isinstance(track, BedTrack)
+        if tool:
+            compat.check_track(target, track, windowing.target_length, tool)
         track.close()
     parts = {
         label: splits.rejoin(part)
@@ -137,12 +146,20 @@ def make_plan(fasta: str | Path, targets_file: str | Path, options: BuildOptions
     wanted = _wanted_labels(options, beds["split_bed"])
     if options.regions != "all":
         _check_region_labels(options.region_labels, wanted)
-    windows = make_windows(parts, windowing, options.seed, options.sample)
+    spare = compat_layout.SPARE[tool] if tool else 0
+    windows = make_windows(parts, windowing, options.seed, options.sample, spare)
+    if tool == "basenji" and bed_tracks and beds["blacklist"]:
+        compat_layout.refuse_overlap(windows)
+    laid = dict(Counter(w.label for w in windows))
     _refuse_empty(windows, wanted, options, windowing)
     dropped = {}
     unmappable = None
     if beds["unmappable"] is not None:
-        unmappable = unmappable_bins(windows, merged(beds["unmappable"]), options.bin_width)
+        if tool:
+            find, spans = compat_layout.unmappable_bins, beds["unmappable"]
+        else:
+            find, spans = unmappable_bins, merged(beds["unmappable"])
+        unmappable = find(windows, spans, options.bin_width)
         keep = unmappable.mean(axis=1, dtype=np.float64) < options.unmappable_share
         dropped["unmappable"] = int((~keep).sum())
         windows = [w for w, k in zip(windows, keep, strict=True) if k]
@@ -164,8 +181,10 @@ def make_plan(fasta: str | Path, targets_file: str | Path, options: BuildOptions
         windows = [w for w, k in zip(windows, keep, strict=True) if k]
         unmappable = None if unmappable is None else unmappable[keep]
     _refuse_empty(windows, wanted, options, windowing)
-    margin = _widened(beds["blacklist"] or ())
-    return Plan(str(fasta), targets, options, tuple(windows), parts, unmappable, margin, dropped)
+    black = (compat_layout.blacklist if tool else _widened)(beds["blacklist"] or ())
+    return Plan(
+        str(fasta), targets, options, tuple(windows), parts, unmappable, black, laid, dropped
+    )
 
 
 def lay_contigs(
@@ -194,6 +213,13 @@ def lay_contigs(
             "hold no window"
         )
     used = {c: n for c, n in chroms.items() if not options.chroms or c in options.chroms}
+    if options.compat:
+        cuts = [] if limit is None else [limit]
+        if options.peaks_only:
+            cuts.append(regions_module.near_peaks(targets, windowing, None, chroms))
+        return compat_layout.make_contigs(
+            used, windowing.window_length, gaps or (), cuts, options.contig_limit
+        )
     if options.peaks_only:
         limit = regions_module.near_peaks(targets, windowing, limit, chroms)
     return splits.make_contigs(

@@ -55,7 +55,7 @@ def window_values(
     bins = len(x) // pooling.bin_width
     missing = np.isnan(x)
     if pooling.nan == "interpolate" and missing.any():
-        x = _interpolated(x, missing)
+        x = interpolated(x, missing)
         missing = np.zeros_like(missing)
     if blacklist is not None and len(blacklist):
         baseline = np.float32(0)
@@ -140,8 +140,8 @@ def _half_precision(values: np.ndarray) -> np.ndarray:
     return limited.astype(np.float16).astype(np.float32)
 
 
-def _interpolated(x: np.ndarray, missing: np.ndarray) -> np.ndarray:
-    """Fill missing values on straight lines, from zeros just outside both ends."""
+def interpolated(x: np.ndarray, missing: np.ndarray) -> np.ndarray:
+    """Return values with the missing ones on straight lines, from zeros just outside both ends."""
     known = np.flatnonzero(~missing)
     at = np.r_[-1, known, len(x)]
     values = np.r_[0.0, x[known], 0.0]

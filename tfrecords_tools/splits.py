@@ -54,6 +54,16 @@ def make_contigs(
                 continue
             spans = intersect_array(spans, limit_regions[chrom])
         contigs += [Interval(chrom, s, e) for s, e in spans.tolist()]
+    long_enough = holding(contigs, window_length)
+    return _halved(long_enough, contig_limit) if contig_limit else long_enough
+
+
+def holding(contigs: Sequence[Interval], window_length: int) -> list[Interval]:
+    """Return the contigs that hold a window.
+
+    Raises:
+        ConfigError: none does.
+    """
     long_enough = [c for c in contigs if len(c) >= window_length]
     if not long_enough:
         longest = max(map(len, contigs), default=0)
@@ -61,7 +71,7 @@ def make_contigs(
             f"no contig holds a window of {window_length} bp: the longest is {longest} bp; "
             "use a shorter -l, a larger --crop, or other --gaps/--limit"
         )
-    return _halved(long_enough, contig_limit) if contig_limit else long_enough
+    return long_enough
 
 
 def _halved(contigs: list[Interval], contig_limit: int) -> list[Interval]:
@@ -87,16 +97,18 @@ def split_fractions(
             raise ConfigError(f"the {name} fraction is {share}, want at least 0 and below 1")
     rng = np.random.RandomState(seed)
     total = sum(map(len, contigs))
-    lacking = [total * (1 - valid - test), valid * total, test * total]
+    aims = (total - valid * total - test * total, valid * total, test * total)
+    filled = [0, 0, 0]
     parts: list[list[Interval]] = [[], [], []]
     for contig in sorted(contigs, key=lambda c: (len(c), c), reverse=True):
-        gap = [max(1, lacking[0]), max(0, lacking[1]), max(0, lacking[2])]
+        gap = [max(1, aims[0] - filled[0])]
+        gap += [max(0, a - f) for a, f in zip(aims[1:], filled[1:], strict=True)]
         for held_out in (1, 2):
             if len(contig) > ABSTAIN_SHARE * gap[held_out]:
                 gap[held_out] = 0
         pick = int(rng.choice(3, 1, p=[g / sum(gap) for g in gap])[0])
         parts[pick].append(contig)
-        lacking[pick] -= len(contig)
+        filled[pick] += len(contig)
     return dict(zip(("train", "valid", "test"), parts, strict=True))
 
 

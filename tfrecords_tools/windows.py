@@ -92,7 +92,11 @@ def stride_bp(stride: float, seq_length: int) -> int:
 
 
 def make_windows(
-    parts: dict[str, list[Interval]], windowing: Windowing, seed: int, sample: float = 1.0
+    parts: dict[str, list[Interval]],
+    windowing: Windowing,
+    seed: int,
+    sample: float = 1.0,
+    spare: int = 0,
 ) -> list[Interval]:
     """Return the windows of all labels, label by label, shuffled within each.
 
@@ -101,6 +105,7 @@ def make_windows(
         windowing: geometry.
         seed: of the shuffle.
         sample: share of each label's windows to keep.
+        spare: bp that must follow a window in its contig.
     """
     if not 0 < sample <= 1:
         raise ConfigError(f"sample is {sample}, want above 0 and at most 1")
@@ -112,7 +117,7 @@ def make_windows(
             Interval(c.chrom, start, start + length, label)
             for c in contigs
             for start in range(
-                -(-c.start // windowing.snap) * windowing.snap, c.end - length + 1, step
+                -(-c.start // windowing.snap) * windowing.snap, c.end - length - spare + 1, step
             )
         ]
         rng.shuffle(along)
@@ -129,20 +134,25 @@ def unmappable_bins(windows: list[Interval], unmappable: Regions, bin_width: int
     """
     bins = len(windows[0]) // bin_width if windows else 0
     out = np.zeros((len(windows), bins), bool)
-    minor = MINOR_OVERLAP * bin_width
     for row, window in enumerate(windows):
         spans = unmappable.get(window.chrom)
         if spans is None:
             continue
         inside = intersect_array(np.array([[window.start, window.end]]), spans) - window.start
-        for start, end in inside.tolist():
-            first, last = start // bin_width, -(-end // bin_width)
-            if (first + 1) * bin_width - start < minor:
-                first += 1
-            if end - (last - 1) * bin_width < minor:
-                last -= 1
-            out[row, first:last] = True
+        mark_unmappable(out[row], inside, bin_width)
     return out
+
+
+def mark_unmappable(bins: np.ndarray, spans: np.ndarray, bin_width: int) -> None:
+    """Set those of a window's bins, bool [bins], that spans [n, 2] touch enough."""
+    minor = MINOR_OVERLAP * bin_width
+    for start, end in spans.tolist():
+        first, last = start // bin_width, -(-end // bin_width)
+        if (first + 1) * bin_width - start < minor:
+            first += 1
+        if end - (last - 1) * bin_width < minor:
+            last -= 1
+        bins[first:last] = True
 
 
 def overlapping(windows: list[Interval], regions: Regions) -> np.ndarray:

@@ -503,6 +503,8 @@ def test_bad_input_stops_before_any_output(genome_folder, tmp_path, kind, messag
         ({"stride_test": 0.0}, "--stride_test is 0.0"),
         ({"stride_test": 1e-6}, "--stride_test is 1e-06"),  # 0 bp, which would be "not given"
         ({"unmappable_store": True}, "name it with -u"),
+        ({"compat": "basenij"}, "unknown tool 'basenij' of --compat: did you mean 'basenji'"),
+        ({"compat": "hound", "nan": "keep"}, "'keep', which --compat hound does not have"),
     ],
 )
 def test_bad_options_are_refused(changes, message):
@@ -526,10 +528,10 @@ def test_data_that_disagrees_is_refused(small_data, tmp_path):
     copy = tmp_path / "d"
     shutil.copytree(small_data, copy)
     stats = read_json(copy / "statistics.json")
-    (copy / "statistics.json").write_text(json.dumps(stats | {"target_length": 5}))
-    with pytest.raises(InputFileError, match="targets of 24 bytes"):
+    (copy / "statistics.json").write_text(json.dumps(stats | {"target_length": 5, "crop_bp": 48}))
+    with pytest.raises(InputFileError, match="target of 24 bytes"):
         Data.open(copy)
-    (copy / "statistics.json").write_text(json.dumps(stats | {"seq_length": 300}))
+    (copy / "statistics.json").write_text(json.dumps(stats | {"seq_length": 264}))
     with pytest.raises(InputFileError, match="sequence of 256 bytes"):
         Data.open(copy)
     (copy / "statistics.json").write_text(json.dumps(stats))
@@ -700,3 +702,128 @@ def test_a_genome_that_cannot_be_indexed_beside_is_indexed_once(
     assert not (copy / "genome.fa.fai").exists()
     records = {k: v for k, v in content(small_data).items() if k.endswith((".tfr", ".bed"))}
     assert {k: v for k, v in content(tmp_path / "d").items() if k in records} == records
+
+
+COMPAT = {"compat": "basenji", "contig_limit": 30_000}
+
+
+def test_another_compat_does_not_resume(genome_folder, tmp_path):
+    unfinished(genome_folder, tmp_path / "d", **COMPAT)
+    options = BuildOptions(**(OPTIONS | COMPAT | {"compat": "hound"}))
+    other = make_plan(genome_folder / "genome.fa", genome_folder / "targets.txt", options)
+    with pytest.raises(UnfinishedError, match=r"compat was 'basenji' when .* now 'hound'"):
+        build(other, tmp_path / "d", resume=True, quiet=True)
+    options = BuildOptions(**(OPTIONS | COMPAT | {"compat": None}))
+    other = make_plan(genome_folder / "genome.fa", genome_folder / "targets.txt", options)
+    with pytest.raises(UnfinishedError, match=r"compat was 'basenji' when .* now None"):
+        build(other, tmp_path / "d", resume=True, quiet=True)
+
+
+def test_compat_resumes_and_works_in_parallel_to_the_same_bytes(genome_folder, tmp_path):
+    changes = COMPAT | {"blacklist": str(genome_folder / "blacklist.bed")}
+    plan = unfinished(genome_folder, tmp_path / "d", **changes)
+    build(plan, tmp_path / "d", workers=2, resume=True, quiet=True)
+    make(genome_folder, tmp_path / "whole", **changes)
+    assert content(tmp_path / "d") == content(tmp_path / "whole")
+    assert read_json(tmp_path / "d" / "manifest.json")["options"]["compat"] == "basenji"
+
+
+def test_compat_counts_before_the_unmappable_filter(genome_folder, tmp_path):
+    (tmp_path / "umap.bed").write_text("chr1\t38000\t39500\n")
+    plan = make(genome_folder, tmp_path / "d", unmappable=str(tmp_path / "umap.bed"), **COMPAT)
+    written = sum(s["records"] for s in read_json(tmp_path / "d" / "manifest.json")["shards"])
+    stats = read_json(tmp_path / "d" / "statistics.json")
+    counted = sum(v for k, v in stats.items() if k.endswith("_seqs"))
+    assert written == len(plan.windows)
+    assert counted - written == plan.dropped["unmappable"] > 0
+
+
+def test_hound_wants_a_base_behind_a_window(genome_folder, tmp_path):
+    """chr3's 24,000 bp hold 187.5 windows of 128 bp, chr2's last contig of 20,096 bp 157."""
+    gaps = tmp_path / "gaps.bed"
+    gaps.write_text("chr2\t20096\t40000\n")
+    plans = [
+        make_plan(
+            genome_folder / "genome.fa",
+            genome_folder / "targets.txt",
+            BuildOptions(**(OPTIONS | COMPAT | {"compat": tool, "gaps": str(gaps)})),
+        )
+        for tool in ("basenji", "hound")
+    ]
+    assert [len(p.rows("test")) for p in plans] == [187, 187]
+    assert [len(p.rows("valid")) for p in plans] == [157, 156]
+
+
+@pytest.mark.parametrize(
+    ("table", "changes", "message"),
+    [
+        ("t0.bw\tsum_exp75", {}, "'T0' has sum_stat 'sum_exp75', which --compat basenji does"),
+        ("t0.bw\tmedian", {}, "unknown sum_stat 'median'"),
+        ("peaks.bed\tsum", {"bin_width": 16}, "peaks.bed is a BED: --compat basenji takes"),
+        ("peaks.bed\tsum", {"stride_train": 64}, "windows .* overlap: with a blacklist"),
+        ("t0.bw\tsum", {"contig_limit": 786_432, "chroms": ("chr1",)}, "is the only one: use a"),
+    ],
+)
+def test_what_basenji_stops_at_is_refused(genome_folder, tmp_path, table, changes, message):
+    copy = tmp_path / "g"
+    shutil.copytree(genome_folder, copy)
+    bed_track(copy, "chr1\t10\t500\nchr2\t10\t500\nchr3\t10\t500\n")
+    (copy / "targets.txt").write_text(f"\tidentifier\tfile\tsum_stat\n0\tT0\t{table}\n")
+    black = {"blacklist": str(copy / "blacklist.bed")}
+    with pytest.raises(ConfigError, match=message):
+        make(copy, tmp_path / "d", **(COMPAT | black | changes))
+    assert not (tmp_path / "d").exists()
+
+
+def data_command(*arguments):
+    """Parse tfepi_data.py's arguments into options."""
+    from tfrecords_tools import build_arguments, command
+
+    parser = command.Parser()
+    build_arguments.add_arguments(parser)
+    return build_arguments.options(parser.parse_args([*arguments, "genome.fa", "targets.txt"]))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "compat", "width"),
+    [
+        ((), None, 128),
+        (("--compat", "basenji"), "basenji", 128),
+        (("--compat", "hound"), "hound", 32),
+        (("--compat", "hound", "--transform_old", "-w", "64"), "hound_old", 64),
+    ],
+)
+def test_compat_on_the_command_line(arguments, compat, width):
+    options = data_command(*arguments)
+    assert (options.compat, options.bin_width) == (compat, width)
+
+
+@pytest.mark.parametrize("tool", [(), ("--compat", "basenji")])
+def test_old_transforms_are_hounds(tool):
+    with pytest.raises(ConfigError, match=r"--transform_old is given .* add --compat hound"):
+        data_command("--transform_old", *tool)
+
+
+def test_a_split_alone_is_written_and_gone_on_with(genome_folder, small_data, tmp_path):
+    stride = ("--stride", "128", "--stride_test", "128", "-r", "100")
+    split = start(genome_folder, tmp_path / "d", *stride, "--st")
+    assert split.wait(60) == 0, split.stderr.read()
+    assert set(content(tmp_path / "d")) == {".tfepi", "contigs.bed"}
+    again = start(genome_folder, tmp_path / "d", *stride)
+    assert again.wait(60) == 2
+    assert b"has results" in again.stderr.read()
+    last = start(genome_folder, tmp_path / "d", *stride, "--restart")
+    assert last.wait(60) == 0, last.stderr.read()
+    found, wanted = content(tmp_path / "d"), content(small_data)
+    found.pop("manifest.json"), wanted.pop("manifest.json")  # which has strides as they were given
+    assert found == wanted
+
+
+def test_the_output_folder_has_the_originals_default(
+    genome_folder, tmp_path, run_script, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    inputs = (genome_folder / "genome.fa", genome_folder / "targets.txt")
+    options = ("-l", 256, "-w", 32, "-v", "chr2", "-t", "chr3")
+    run_script("tfepi_data.py", "-q", "--st", *options, *inputs)
+    assert (tmp_path / "data_out" / "contigs.bed").is_file()

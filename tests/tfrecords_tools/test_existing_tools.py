@@ -1,22 +1,36 @@
 """The same bins and records as existing tools, for the same genome, tracks and options."""
 
+import shlex
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 
+from tfrecords_tools import compat, compat_layout, coverage
+from tfrecords_tools.errors import ConfigError
+from tfrecords_tools.files import read_json
 from tfrecords_tools.intervals import merged, read_bed
 from tfrecords_tools.pooling import BLACKLIST_MARGIN, Pooling, window_values
 from tfrecords_tools.records import parse_example, read_frames
-from tfrecords_tools.targets import Target
+from tfrecords_tools.targets import Target, read_targets
 from tfrecords_tools.tracks import open_track
 
 STATISTICS = ("sum", "mean", "avg", "max", "sum_sqrt", "mean_sqrt", "peak", "sum_exp75")
+MODES = ("plain", "interp", "opts")
+OLD_STATISTICS = ("sum", "sum_sqrt", "mean_sqrt")
+CLIPS = {"clip": 64.0, "clip_soft": 32.0, "scale": 2.0}
 HALF_ULP = 2.0**-11
-FULL = "-l 16384 -w 128 -c 2048 -g gaps.bed -b blacklist.bed -u umap.bed --umap_clip 0.5 "
-FULL += "--umap_tfr -t 0.1 -v 0.1 -d 3 --stride_train 0.5 --stride_test 0.5 --snap 128 -r 128"
-FOLDS = "--break 40000 -l 1344 -w 192 -f 3 --limit limit.bed -i -r 4000"
+FOLDERS = ("basenji_full", "hound_full", "basenji_folds")
+TOOL_BINS = [
+    (tool, statistic, mode)
+    for tool in ("basenji", "hound")
+    for statistic in STATISTICS
+    for mode in MODES
+    if (tool, statistic) != ("basenji", "sum_exp75")  # which the tool does not know
+]
+COMPAT_BINS = TOOL_BINS + [("houndold", statistic, "opts") for statistic in OLD_STATISTICS]
+STOPPED = {"basenji_median_plain": "median", "basenji_sum_exp75_plain": "sum_exp75"}
 
 
 @pytest.fixture(scope="module")
@@ -44,17 +58,11 @@ def windows(fixture):
     return found
 
 
-@pytest.mark.parametrize("mode", ["plain", "interp", "opts"])
-@pytest.mark.parametrize("statistic", STATISTICS)
-@pytest.mark.parametrize("tool", ["basenji", "hound"])
+@pytest.mark.parametrize(("tool", "statistic", "mode"), TOOL_BINS)
 def test_bins(fixture, windows, tool, statistic, mode):
-    path = fixture / "stats" / f"{tool}_{statistic}_{mode}.h5"
-    if tool == "basenji" and statistic == "sum_exp75":
-        pytest.skip("the tool does not know this statistic")
-    with h5py.File(path) as file:
+    with h5py.File(fixture / "stats" / f"{tool}_{statistic}_{mode}.h5") as file:
         wanted = file["targets"][:]
-    clips = {"clip": 64.0, "clip_soft": 32.0, "scale": 2.0} if mode == "opts" else {}
-    target = Target(index=0, identifier="t1", sum_stat=statistic, **clips)
+    target = Target(0, "t1", sum_stat=statistic, **(CLIPS if mode == "opts" else {}))
     pooling = Pooling(128, target, "interpolate" if mode == "interp" else "zero")
     # Basenji clips in float16; a power's last bit depends on the library.
     rounded = statistic == "sum_exp75" or (tool, statistic, mode) == ("basenji", "max", "opts")
@@ -70,32 +78,123 @@ def test_bins(fixture, windows, tool, statistic, mode):
     assert compared == 179
 
 
+def compat_bins(fixture, folder, bed, target, nan, blacklist, tool):
+    """A track's bins over a BED's windows, through the build's own stage: float16 [n, bins]."""
+    windows = read_bed(fixture / bed)
+    order = sorted(range(len(windows)), key=lambda i: windows[i])
+    job = coverage.SignalJob(
+        track=0,
+        block=0,
+        file=str(fixture / "t1.bw"),
+        pooling=Pooling(128, target, nan),
+        chroms=coverage._runs([windows[i].chrom for i in order]),
+        starts=np.array([windows[i].start for i in order]),
+        rows=np.array(order),
+        length=len(windows[0]),
+        total=len(windows),
+        blacklist=blacklist,
+        folder=folder,
+        compat=tool,
+    )
+    coverage.allocate(folder, 1, len(windows), job.bins)
+    coverage.run_job(job)
+    limit = np.float16(coverage.summarise([job])[0].limit)
+    bins = np.fromfile(coverage.signal_file(folder, 0), np.float16)
+    return np.clip(bins.reshape(len(windows), job.bins), -limit, limit)
+
+
+@pytest.mark.parametrize(("tool", "statistic", "mode"), COMPAT_BINS)
+def test_compat_gives_every_bin_of_the_tool(fixture, tmp_path, tool, statistic, mode):
+    with h5py.File(fixture / "stats" / f"{tool}_{statistic}_{mode}.h5") as file:
+        wanted = file["targets"][:]
+    target = Target(0, "t1", sum_stat=statistic, **(CLIPS if mode == "opts" else {}))
+    blacklist = {}
+    if mode == "opts" and tool != "houndold":  # whose files were made without
+        blacklist = compat_layout.blacklist(read_bed(fixture / "blacklist.bed"))
+    bed = "basenji_full/sequences.bed"
+    nan = "interpolate" if mode == "interp" else "zero"
+    name = tool.replace("houndold", "hound_old")
+    got = compat_bins(fixture, tmp_path, bed, target, nan, blacklist, name)
+    assert got.shape == wanted.shape == (179, 96)
+    power = statistic == "sum_exp75" or (tool == "houndold" and statistic != "sum")
+    if power and (got != wanted).any():
+        # The last bit of a float32 power depends on the processor's instructions, in the tool as
+        # here: it may move a value that lies between two float16 numbers to the other.
+        differ = got != wanted
+        assert differ.sum() == 1
+        assert np.nextafter(got[differ], wanted[differ]) == wanted[differ]
+    else:
+        np.testing.assert_array_equal(got, wanted)
+
+
+def test_compat_takes_an_empty_clip_for_none(fixture, tmp_path):
+    with h5py.File(fixture / "stats" / "clip_nan.h5") as file:
+        wanted = file["targets"][:]
+    (tmp_path / "targets.txt").write_text("\tidentifier\tfile\tclip\n0\tT1\tt1.bw\t\n")
+    (target,) = read_targets(tmp_path / "targets.txt")
+    target = compat.given(target, "basenji")
+    got = compat_bins(fixture, tmp_path, "five.bed", target, "zero", {}, "basenji")
+    assert got.shape == (5, 96)
+    np.testing.assert_array_equal(got, wanted)
+
+
+@pytest.mark.parametrize("name", STOPPED)
+def test_compat_refuses_what_the_tool_stops_at(fixture, tmp_path, name):
+    """It left a file without data behind."""
+    with h5py.File(fixture / "stats" / f"{name}.h5") as file:
+        assert list(file) == []
+    table = tmp_path / "targets.txt"
+    table.write_text(f"\tidentifier\tfile\tsum_stat\n0\tT1\tt1.bw\t{STOPPED[name]}\n")
+    with pytest.raises(ConfigError, match=f"sum_stat '{STOPPED[name]}'"):
+        compat.given(read_targets(table)[0], "basenji")
+
+
+def test_every_file_of_bins_is_compared(fixture):
+    compared = {"_".join(case) for case in COMPAT_BINS} | {"clip_nan", *STOPPED}
+    assert {p.stem for p in (fixture / "stats").glob("*.h5")} == compared
+
+
+def shards(folder: Path) -> dict[str, list[dict[str, bytes]]]:
+    """Return file name → features of each record."""
+    return {
+        path.name: [parse_example(data) for data in read_frames(path)]
+        for path in sorted((folder / "tfrecords").glob("*.tfr"))
+    }
+
+
 def records(folder: Path) -> dict:
     """Return (chrom, start, end) of the cropped window → features of its record."""
     rows = [line.split() for line in (folder / "sequences.bed").read_text().splitlines()]
-    found = {}
+    read, found = shards(folder), {}
     for label in dict.fromkeys(row[3] for row in rows):
         spans = [(c, int(s), int(e)) for c, s, e, name in rows if name == label]
-        shards = sorted(
-            (folder / "tfrecords").glob(f"{label}-*.tfr"), key=lambda p: int(p.stem.split("-")[1])
-        )
-        features = [parse_example(data) for shard in shards for data in read_frames(shard)]
-        found |= dict(zip(spans, features, strict=True))
+        names = [name for name in read if name.startswith(f"{label}-")]
+        names.sort(key=lambda name: int(Path(name).stem.split("-")[1]))
+        found |= dict(zip(spans, [f for name in names for f in read[name]], strict=True))
     return found
 
 
-@pytest.mark.parametrize(
-    ("name", "options", "table", "common"),
-    [
-        ("basenji_full", FULL, "targets.txt", 179),
-        ("hound_full", FULL, "targets.txt", 179),
-        ("basenji_folds", FOLDS, "targets_noclip.txt", 501),
-    ],
-)
-def test_records(fixture, tmp_path, run_script, monkeypatch, name, options, table, common):
+def command(fixture: Path, name: str) -> tuple[str, list[str]]:
+    """Return the tool that made a folder, and its arguments without the output."""
+    script, *arguments = shlex.split((fixture / f"{name}.cmd.txt").read_text())
+    if "-o" in arguments:
+        at = arguments.index("-o")
+        del arguments[at : at + 2]
+    return script.removesuffix("_data.py"), arguments
+
+
+def built(fixture, tmp_path, run_script, monkeypatch, name, *extra):
+    """Build with the command that made a folder; return the new folder."""
     monkeypatch.chdir(fixture)
-    run_script("tfepi_data.py", "-q", *options.split(), "-o", tmp_path / "ours", "genome.fa", table)
-    ours, theirs = records(tmp_path / "ours"), records(fixture / name)
+    _, arguments = command(fixture, name)
+    run_script("tfepi_data.py", "-q", *arguments, *extra, "-o", tmp_path / "ours")
+    return tmp_path / "ours"
+
+
+@pytest.mark.parametrize(("name", "common"), list(zip(FOLDERS, (179, 179, 501), strict=True)))
+def test_records(fixture, tmp_path, run_script, monkeypatch, name, common):
+    ours = records(built(fixture, tmp_path, run_script, monkeypatch, name))
+    theirs = records(fixture / name)
     both = sorted(ours.keys() & theirs.keys())
     # They drop a contig (docs/formats.md) and so cut others at other places.
     assert len(both) == common
@@ -104,8 +203,30 @@ def test_records(fixture, tmp_path, run_script, monkeypatch, name, options, tabl
         assert ours[window]["sequence"] == theirs[window]["sequence"]
         assert ours[window].get("umap") == theirs[window].get("umap")
         spans = blacklisted(fixture, *window)
-        if options is FULL and len(spans) and spans[0, 0] < 0:
+        if name != "basenji_folds" and len(spans) and spans[0, 0] < 0:
             left_out += 1  # theirs skip a blacklisted interval that starts before the window
             continue
         assert ours[window]["target"] == theirs[window]["target"]
-    assert left_out == (3 if options is FULL else 0)
+    assert left_out == (0 if name == "basenji_folds" else 3)
+
+
+@pytest.mark.parametrize(("name", "count"), list(zip(FOLDERS, (179, 179, 557), strict=True)))
+def test_compat_gives_every_record_of_the_tool(
+    fixture, tmp_path, run_script, monkeypatch, name, count
+):
+    tool, _ = command(fixture, name)
+    ours = built(fixture, tmp_path, run_script, monkeypatch, name, "--compat", tool)
+    for file in ("sequences.bed", "contigs.bed"):
+        assert (ours / file).read_bytes() == (fixture / name / file).read_bytes()
+    stated = read_json(ours / "statistics.json")
+    assert stated == read_json(fixture / name / "statistics.json")
+    got, wanted = shards(ours), shards(fixture / name)
+    assert {n: len(f) for n, f in got.items()} == {n: len(f) for n, f in wanted.items()}
+    compared = 0
+    for file, features in wanted.items():
+        for mine, theirs in zip(got[file], features, strict=True):
+            targets = [np.frombuffer(f.pop("target"), np.float16) for f in (mine, theirs)]
+            np.testing.assert_array_equal(*targets)
+            assert mine == theirs  # the sequence, and umap where it is stored
+            compared += 1
+    assert compared == count

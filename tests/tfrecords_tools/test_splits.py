@@ -110,6 +110,8 @@ def test_windows_start_on_the_snap_and_stay_inside():
     assert [w.start for w in sorted(windows) if w.label == "test"] == [64, 96]
     assert windows == make_windows(parts, windowing, seed=44)
     assert len(make_windows(parts, windowing, 44, sample=0.5)) == 3
+    spare = make_windows(parts, windowing, seed=44, spare=1)
+    assert [w.start for w in sorted(spare) if w.label == "test"] == [64]
 
 
 def test_unmappable_bins_against_a_loop():
