@@ -20,14 +20,12 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--shifts", default="0", help='bp to average over, "1,0,-1" [%(default)s]')
     p.add_argument("--untransform", help="of targets: current, old, basenji_sad")
     p.add_argument(
-        "-u", dest="untransform", action="store_const", const="old", help="the same, old"
+        "-u", dest="untransform", action="store_const", const="old", help="--untransform old"
     )
     p.add_argument("--compat", help="basenji, hound: N and file names as theirs")
     p.add_argument("--ref_policy", "--ref-policy", default="error", help="error, swap, skip")
     p.add_argument("--indel_align", "--indel-align", help="stitch, left [stitch; left: --compat]")
-    p.add_argument(
-        "--indel_stitch", dest="indel_align", action="store_const", const="stitch", help="the same"
-    )
+    p.add_argument("--indel_stitch", dest="indel_align", action="store_const", const="stitch")
     p.add_argument("--batch_size", type=int, help="sequences per call of the model [by its size]")
     p.add_argument("--chunk_records", type=int, help="VCF records per numbered part")
     p.add_argument("--shard", metavar="i/n", help="do share i of n, from 1")
@@ -39,7 +37,7 @@ def parser() -> argparse.ArgumentParser:
 
 def work(args: argparse.Namespace) -> None:
     from tfepi.evaluation import matching
-    from tfepi.params import find_params, read_params
+    from tfepi.params import read_params
     from tfepi.predictors import is_h5, load_predictor, read_spec
     from tfepi.variants import merge, options, scoring
     from tfrecords_tools.errors import ConfigError
@@ -72,7 +70,7 @@ def work(args: argparse.Namespace) -> None:
             batch_size=batch_size,
             **{name: getattr(args, name) for name in names},
         ),
-        model_files=matching.model_files(args.model, find_params(args.params)),
+        model_files=matching.model_files(args.model, args.params),
         targets=targets,
         shard=options.Shard.parse(args.shard) if args.shard else None,
         **{k: getattr(args, k) for k in ("chunk_records", "resume", "overwrite", "quiet")},

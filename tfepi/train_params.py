@@ -16,6 +16,7 @@ LOSS_KEYS = {
 }
 LOSSES = tuple(LOSS_KEYS)
 OPTIMIZERS = ("sgd", "momentum", "adam", "adamw")
+BEST_BY = ("score", "pearsonr", "loss")
 _CYCLE = (
     "initial_learning_rate",
     "maximal_learning_rate",
@@ -49,7 +50,7 @@ _NOUN = {int: "whole number", float: "number", str: "text"}
 
 @dataclass(frozen=True)
 class TrainParams:
-    """The train section; names and defaults are Basenji's, `augment_per` and below are ours.
+    """The train section; names and defaults are Basenji's, `best_by` and below are ours.
 
     A value that says how to train and that the chosen loss, optimiser or schedule would leave
     unread is refused. Momentum and Adam's betas are not: beside another optimiser they say nothing.
@@ -67,6 +68,8 @@ class TrainParams:
         agc_clip: of a unit's gradient, as a share of the norm of its weights.
         patience: epochs without a better validation score that are allowed.
         train_epochs_min, train_epochs_max: bounds on the number of epochs.
+        best_by: the validation score of which the best model has the highest: "score" (Pearson R
+            + R²/4, as the originals; with bce the negative loss), "pearsonr", or "loss" (lowest).
         augment_per: "example", or "batch" for one draw a batch as the originals do.
         steps_per_epoch: stop an epoch early; None is the whole training set.
     """
@@ -97,6 +100,7 @@ class TrainParams:
     maximal_learning_rate: float | None = None
     final_learning_rate: float | None = None
     train_epochs_cycle1: int | None = None
+    best_by: str = "score"
     augment_per: str = "example"
     steps_per_epoch: int | None = None
 
@@ -117,6 +121,7 @@ class TrainParams:
             ("optimizer", self.optimizer, OPTIMIZERS),
             # The original tools would train with Poisson instead.
             ("loss", self.loss, LOSSES),
+            ("best_by", self.best_by, BEST_BY),
             ("augment_per", self.augment_per, ("example", "batch")),
         ):
             if value not in choices:
@@ -134,6 +139,10 @@ class TrainParams:
             losses = [name for name, keys in LOSS_KEYS.items() if key in keys]
             self._check_read(key, self.loss, losses)
         self._check_read("weight_decay", self.optimizer, ["adamw"])
+        if self.best_by == "pearsonr" and self.loss == "bce":
+            raise ConfigError(
+                'params.json train.best_by is "pearsonr", but bce has no such metric: use "loss"'
+            )
 
     def _check_read(self, key: str, chosen: str, readers: list[str]) -> None:
         value = getattr(self, key)

@@ -38,11 +38,19 @@ def read_bed(path: str | Path) -> list[Interval]:
     """Read the first three columns, and the fourth as label, of a BED file (plain or gzip).
 
     Raises:
+        InputFileError: as `bed_rows`.
+    """
+    return [interval for interval, _ in bed_rows(path)]
+
+
+def bed_rows(path: str | Path) -> Iterator[tuple[Interval, list[str]]]:
+    """Yield each interval of a BED file (plain or gzip), labelled by column 4, and its columns.
+
+    Raises:
         InputFileError: missing file, no text, damaged gzip, or a line that is no interval (with
             its number).
     """
     path = existing(path, "BED file")
-    found = []
     for number, line in enumerate(_lines(path), 1):
         if not line.strip() or line.startswith(("#", "track", "browser")):
             continue
@@ -59,8 +67,7 @@ def read_bed(path: str | Path) -> list[Interval]:
                 f"{path} line {number} has start {start} and end {end}: want 0 <= start <= end"
             )
         label = fields[3].strip() if len(fields) > 3 else ""
-        found.append(Interval(fields[0], start, end, label))
-    return found
+        yield Interval(fields[0], start, end, label), fields
 
 
 def _lines(path: Path) -> Iterator[str]:

@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 
 from tfepi.model_params import ModelParams
+from tfepi.params import find_params
 from tfepi.predictors import is_h5, spec_path
 from tfepi.spec import Head, ModelSpec
 from tfrecords_tools.errors import ConfigError, InputFileError, unknown
@@ -141,7 +142,7 @@ def model_files(model: str | Path, params: str | Path | None = None) -> dict[str
     """
     model = Path(model)
     if params is not None:
-        contract = Path(params) if is_h5(model) else spec_path(model)
+        contract = find_params(params) if is_h5(model) else spec_path(model)
         return model_files(model) | {"spec": contract}
     if not model.is_dir():
         return {"model": existing(model, "model")}

@@ -228,10 +228,13 @@ class Run:
     def _keep(self, line: dict) -> None:
         """Write the epoch's models and metrics, then the state that speaks of them."""
         state, epoch = self.progress, line["epoch"]
-        if self.params.train.loss == "bce":
+        train = self.params.train
+        if train.best_by == "loss" or train.loss == "bce":
             score = -line["valid_loss"]
         else:
-            score = line["valid_pearsonr"] + line["valid_r2"] / 4
+            score = line["valid_pearsonr"]
+            if train.best_by == "score":
+                score += line["valid_r2"] / 4
         if not math.isfinite(score):
             raise TfepiError(
                 f"the validation score of epoch {epoch} is {score}: the last good model is "

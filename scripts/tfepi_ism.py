@@ -1,0 +1,79 @@
+#!/usr/bin/env python3
+"""Saturation mutagenesis: what every change of a letter in the regions of a BED or VCF does."""
+
+import argparse
+
+from tfrecords_tools import command
+
+
+def parser() -> argparse.ArgumentParser:
+    p = command.Parser(description=__doc__)
+    p.add_argument("params", help="params.json the model was trained with, or a preset")
+    p.add_argument("model", help="run folder, .keras file, SavedModel folder or Basenji .h5")
+    p.add_argument("regions", help="BED (strand in column 6), or VCF: around REF and every ALT")
+    p.add_argument("-f", "--f1", dest="fasta", metavar="FASTA", required=True, help="genome")
+    p.add_argument("-o", dest="out", default="sat_mut", help="output folder [%(default)s]")
+    p.add_argument("-l", dest="length", type=int, default=200, help="bp to mutate [%(default)s]")
+    p.add_argument("-u", dest="up", type=int, default=0, help="or: bp before the middle")
+    p.add_argument("-d", dest="down", type=int, default=0, help="and bp from the middle on")
+    p.add_argument("-t", "--targets", metavar="TABLE", help="score only this table's targets")
+    p.add_argument("--head", help="output of the model, where it has several: name or number")
+    p.add_argument("--stats", default="sum", help="comma-separated [%(default)s]")
+    p.add_argument("--rc", action="store_true", help="average with the reverse complement")
+    p.add_argument("--shifts", default="0", help='bp to average over, "1,0,-1" [%(default)s]')
+    p.add_argument("--untransform", help="of targets: current, old, basenji_sad")
+    p.add_argument("--untransform_old", dest="untransform", action="store_const", const="old")
+    p.add_argument("--ref_policy", "--ref-policy", default="error", help="error, swap, skip")
+    p.add_argument("--batch_size", type=int, help="sequences per call of the model [by its size]")
+    p.add_argument("--part_positions", type=int, help="positions per numbered part [by the model]")
+    f = p.add_argument_group("figures: logo, gain and loss, heat map")
+    f.add_argument("--plots", action="store_true", help="of all sequences [of up to 12 in all]")
+    f.add_argument("--no_plots", "--no-plots", action="store_true", help="none")
+    f.add_argument("--plot_targets", help="identifiers or indexes [the one with most effect]")
+    command.add_common(p, seed=False)
+    return p
+
+
+def work(args: argparse.Namespace) -> None:
+    from tfepi.evaluation import matching
+    from tfepi.params import read_params
+    from tfepi.predictors import is_h5, load_predictor, read_spec
+    from tfepi.report.mutagenesis_figures import Plots, draw_mutagenesis
+    from tfepi.variants.mutagenesis import mutate
+    from tfepi.variants.mutagenesis_options import Mutagenesis
+    from tfepi.variants.options import check_stated, default_batch_size
+    from tfrecords_tools.targets import read_targets
+
+    params = read_params(args.params, training=False)
+    targets = read_targets(args.targets) if args.targets else None
+    spec = read_spec(args.model, params, targets, args.head)
+    head = spec.head(None if is_h5(args.model) else args.head)
+    check_stated(matching.stated_sizes(params.model), spec, head)
+    size = default_batch_size(spec, head) if args.batch_size is None else args.batch_size
+    plots = Plots.of(args.plots, args.no_plots, args.plot_targets, targets or head.targets)
+    names = ("length", "up", "down", "rc", "untransform", "ref_policy")
+    options = Mutagenesis(
+        **{name: getattr(args, name) for name in names},
+        stats=tuple(args.stats.split(",")),
+        shifts=matching.parse_shifts(args.shifts),
+        head=head.name,
+        batch_size=size,
+    )
+
+    def load():
+        return load_predictor(args.model, size, params, spec)
+
+    again = {k: getattr(args, k) for k in ("part_positions", "resume", "overwrite", "quiet")}
+    again |= {"model_files": matching.model_files(args.model, args.params), "targets": targets}
+    folder = mutate(load, spec, args.regions, args.fasta, args.out, options, **again)
+    figures = draw_mutagenesis(folder, plots, args.quiet)
+    print(f"wrote {folder}: scores.h5" + (f", {figures} figures" if figures else ""))
+
+
+def main(argv: list[str] | None = None) -> int:
+    args = parser().parse_args(argv)
+    return command.run(lambda: work(args), args.quiet)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,79 @@
+#!/usr/bin/env python3
+"""Predict windows around the intervals of a BED, or a whole genome: HDF5 and bigWig tracks."""
+
+import argparse
+
+from tfrecords_tools import command
+
+
+def parser() -> argparse.ArgumentParser:
+    p = command.Parser(description=__doc__)
+    p.add_argument("params", help="params.json the model was trained with, or a preset")
+    p.add_argument("model", help="run folder, .keras file, SavedModel folder or Basenji .h5")
+    p.add_argument("bed", nargs="?", help="intervals to centre windows on; none: whole genome")
+    p.add_argument("-f", "--genome_fasta", dest="fasta", required=True, help="plain or bgzip")
+    p.add_argument("-o", "--out_dir", dest="out", default="pred_out", help="[%(default)s]")
+    p.add_argument("--genome", action="store_true", help="the whole genome, said aloud")
+    p.add_argument("--chroms", help="of the genome only these, comma-separated")
+    p.add_argument("--limit", metavar="BED", help="of the genome only what touches these regions")
+    p.add_argument("-t", "--targets_file", dest="targets", metavar="TABLE", help="only its targets")
+    p.add_argument("--head", help="output of the model, where it has several: name or number")
+    p.add_argument("-l", "--site_length", type=int, help="keep the middle bp only [all bins]")
+    p.add_argument("-s", "--sum", action="store_true", help="sum over the bins of a window")
+    p.add_argument("--rc", action="store_true", help="average with the reverse complement")
+    p.add_argument("--shifts", default="0", help='bp to average over, "1,0,-1" [%(default)s]')
+    p.add_argument("--untransform", help="of targets: current, old, basenji_sad")
+    for flag, style in (("-u", "current"), ("--untransform_old", "old")):
+        p.add_argument(flag, dest="untransform", action="store_const", const=style, help=style)
+    p.add_argument("-e", "--embed_layer", help="a layer's values: its name, or Basenji's number")
+    p.add_argument("-b", "--bigwig", "--bigwig_indexes", help="tracks of: all, or t1,t2 or 0,1")
+    p.add_argument("-g", "--genome_file", help="chromosome sizes for bigWigs [the FASTA's]")
+    p.add_argument("--no_h5", "--no-h5", action="store_true", help="write no predict.h5")
+    p.add_argument("--batch_size", type=int, help="sequences per call of the model [by its size]")
+    p.add_argument("--part_windows", type=int, help="windows per numbered part [by the model]")
+    command.add_common(p, seed=False)
+    return p
+
+
+def work(args: argparse.Namespace) -> None:
+    from tfepi.evaluation import matching
+    from tfepi.params import read_params
+    from tfepi.prediction import embedding, options, run, windows
+    from tfepi.predictors import is_h5, load_predictor, read_spec
+    from tfepi.variants.options import check_stated, default_batch_size
+    from tfrecords_tools.targets import read_targets
+
+    params = read_params(args.params, training=False)
+    targets = read_targets(args.targets) if args.targets else None
+    spec = read_spec(args.model, params, targets, args.head)
+    head = spec.head(None if is_h5(args.model) else args.head)
+    check_stated(matching.stated_sizes(params.model), spec, head)
+    size = default_batch_size(spec, head) if args.batch_size is None else args.batch_size
+    request = options.Request(
+        **{name: getattr(args, name) for name in ("rc", "untransform", "site_length", "sum")},
+        head=head.name,
+        shifts=matching.parse_shifts(args.shifts),
+        batch_size=size,
+        tracks=options.names(args.bigwig, every="all"),
+        hdf5=not args.no_h5,
+    )
+
+    def load():
+        return load_predictor(args.model, size, params, spec)
+
+    if args.embed_layer:
+        load, spec, request = embedding.instead(load, args.embed_layer, request, targets)
+    place = windows.Place(args.bed, args.genome, options.names(args.chroms), args.limit)
+    files = matching.model_files(args.model, args.params)
+    again = {k: getattr(args, k) for k in ("part_windows", "resume", "overwrite", "quiet")}
+    again |= {"model_files": files, "targets": targets, "sizes": args.genome_file}
+    print("wrote", run.predict_windows(load, spec, place, args.fasta, args.out, request, **again))
+
+
+def main(argv: list[str] | None = None) -> int:
+    args = parser().parse_args(argv)
+    return command.run(lambda: work(args), args.quiet)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

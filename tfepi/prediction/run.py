@@ -1,0 +1,246 @@
+"""Predictions for windows of a genome: numbered parts, then predict.h5 and tracks."""
+
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tfepi.prediction.bigwig import track_chroms, track_path, write_tracks
+from tfepi.prediction.options import Request, default_part_windows
+from tfepi.prediction.output import NAME, write_predictions
+from tfepi.prediction.parts import PredictedParts
+from tfepi.prediction.windows import Place, Site, Windows
+from tfepi.spec import AveragedPredictor, ModelSpec, Predictor, check_shifts
+from tfepi.variants.numbered import Plan, check_room, remove_all_parts
+from tfepi.variants.untransform import check_style, untransform
+from tfrecords_tools.errors import ConfigError, InputFileError
+from tfrecords_tools.files import check_folder, identity, run_record
+from tfrecords_tools.genome import Genome
+from tfrecords_tools.progress import progress
+from tfrecords_tools.targets import Target, select
+
+FORMAT = "tfepi-predict"
+_log = logging.getLogger(__name__)
+
+
+def predict_windows(
+    load: Callable[[], Predictor],
+    spec: ModelSpec,
+    place: Place,
+    fasta: str | Path,
+    out: str | Path,
+    request: Request = Request(),  # noqa: B008 frozen
+    *,
+    model_files: dict[str, str | Path] | None = None,
+    targets: Sequence[Target] | None = None,
+    sizes: str | Path | None = None,
+    part_windows: int | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    quiet: bool = False,
+) -> Path:
+    """Predict windows and write predict.h5 and bigWig tracks.
+
+    Everything that can be checked is checked before `load` is called and before anything is
+    written. The bytes of the results depend on inputs and options only, not on being stopped and
+    resumed; a finished run is left alone.
+
+    Args:
+        load: returns the model.
+        spec: the model's contract.
+        place: where to predict.
+        fasta: the genome, plain or bgzip.
+        out: output folder.
+        request: the options.
+        model_files: label → path of the files whose content is the model.
+        targets: predict only these of the head's, by identifier, with these transforms.
+        sizes: table of the chromosomes that tracks list; None for the FASTA's.
+        part_windows: windows per part; None for a number that suits the model.
+        resume: go on in a folder with results.
+        overwrite: remove results first.
+        quiet: no progress bars.
+
+    Returns:
+        The folder written.
+
+    Raises:
+        InputFileError: a FASTA, BED or model that cannot be used, or only NaN predicted.
+        ConfigError: an unknown target, or an option that does not suit the model.
+        UnfinishedError: results are there, or were made from something else.
+        OSError: the disk is full.
+    """
+    folder = check_folder(out, resume, overwrite)
+    site = Site.of(spec, request.site_length)
+    outputs = _Outputs.of(spec, request, targets)
+    check_shifts(spec, request.shifts)
+    if part_windows is None:
+        part_windows = default_part_windows(spec, site, len(outputs.targets), request.batch_size)
+    if part_windows < 1:
+        raise ConfigError(f"part_windows is {part_windows}: want at least 1")
+    files = {"fasta": fasta, **place.files, **(model_files or {})}
+    if sizes is not None:
+        files["sizes"] = sizes
+    with Genome(fasta) as genome:
+        windows = place.windows(genome, site)
+        lengths = track_chroms(genome, windows, sizes) if outputs.tracks else {}
+        plan = Plan(
+            FORMAT,
+            {label: identity(path) for label, path in files.items()},
+            {
+                "options": asdict(request),
+                "place": {"chroms": place.chroms or None},
+                "site": asdict(site),
+                "targets": [t.to_json() for t in outputs.targets],
+                "part_windows": part_windows,
+            },
+            -(-len(windows) // part_windows),
+            ".npy",
+        )
+        kept = 1 if request.sum and not outputs.tracks else site.bins
+        _forecast(folder, windows, site, kept, outputs, request.hdf5)
+        predictor = load() if overwrite else None  # before earlier results are removed
+        plan.claim(folder, resume, overwrite)
+        parts = PredictedParts(folder, plan, len(windows), part_windows)
+        if all(path.exists() for path in outputs.files(folder, request.hdf5)):
+            remove_all_parts(folder)
+            return folder
+        facts = {"windows": len(windows), "overlapping_windows": windows.overlapping}
+        with run_record(folder, {}, **facts) as record:
+            record["inputs"] = dict(plan.inputs)
+            todo = plan.missing(folder)
+            if todo:
+                run = _Run(genome, windows, site, outputs, request, predictor or load())
+                record["undefined_windows"] = run.write_parts(parts, todo, kept, quiet)
+            if request.hdf5 and not (folder / NAME).exists():
+                write_predictions(folder / NAME, parts, windows, site, outputs.targets, request)
+            if outputs.tracks:
+                write_tracks(parts, windows, site.bin_width, outputs.tracks, lengths, quiet)
+            remove_all_parts(folder)
+    return folder
+
+
+@dataclass(frozen=True)
+class _Outputs:
+    """What is written.
+
+    Attributes:
+        targets: in the order of the last axis.
+        columns: their places among the model's outputs; None for all.
+        tracks: place among `targets`, and the target, of each track.
+    """
+
+    targets: tuple[Target, ...]
+    columns: list[int] | None
+    tracks: list[tuple[int, Target]]
+
+    @classmethod
+    def of(cls, spec: ModelSpec, request: Request, targets: Sequence[Target] | None) -> "_Outputs":
+        chosen, columns = spec.head(request.head).targets, None
+        if targets is not None:
+            columns = list(select(chosen, [t.identifier for t in targets]))
+            chosen = tuple(targets)
+        if request.untransform:
+            check_style(request.untransform, chosen)
+        names = request.tracks
+        drawn = range(len(chosen)) if names is None else select(chosen, list(names))
+        return cls(chosen, columns, [(i, chosen[i]) for i in drawn])
+
+    def files(self, folder: Path, hdf5: bool) -> list[Path]:
+        """Return the paths of all final files."""
+        return [folder / NAME] * hdf5 + [track_path(folder, t) for _, t in self.tracks]
+
+
+def _forecast(
+    folder: Path, windows: Windows, site: Site, kept: int, outputs: _Outputs, hdf5: bool
+) -> None:
+    """Log what will be written, and refuse a disk that is too small."""
+    values = len(windows) * len(outputs.targets) * kept
+    need = 4 * (values * (1 + hdf5) + len(windows) * site.bins * len(outputs.tracks))
+    _log.info(
+        "%d windows of %d bins of %d bp, %d targets, %d tracks; up to %.3g MB on disk",
+        len(windows),
+        site.bins,
+        site.bin_width,
+        len(outputs.targets),
+        len(outputs.tracks),
+        need / 1e6,
+    )
+    if windows.overlapping and outputs.tracks:
+        _log.info(
+            "%d of %d windows begin inside an earlier one: tracks hold the mean of both there",
+            windows.overlapping,
+            len(windows),
+        )
+    check_room(folder, need)
+
+
+class _Run:
+    """The loop over parts: windows to sequences to predictions."""
+
+    def __init__(
+        self,
+        genome: Genome,
+        windows: Windows,
+        site: Site,
+        outputs: _Outputs,
+        request: Request,
+        predictor: Predictor,
+    ):
+        self._genome, self._windows, self._site = genome, windows, site
+        self._outputs, self._request = outputs, request
+        self._averaged = AveragedPredictor(predictor, request.rc, request.shifts)
+        self._head = predictor.spec.head(request.head).name
+        self._bins = predictor.spec.target_length
+
+    def write_parts(self, parts: PredictedParts, todo: list[int], bins: int, quiet: bool) -> int:
+        """Write the parts in `todo`; return how many windows have undefined predictions."""
+        undefined = 0
+        done = parts.count - sum(len(parts.numbers(n)) for n in todo)
+        with progress(
+            total=parts.count, unit="windows", label="predict", quiet=quiet, initial=done
+        ) as bar:
+            for part in todo:
+                numbers = parts.numbers(part)
+                out = np.empty((len(self._outputs.targets), len(numbers), bins), np.float32)
+                bad = 0
+                for low in range(0, len(numbers), self._request.batch_size):
+                    batch = numbers[low : low + self._request.batch_size]
+                    values = self._predict(batch)
+                    bad += int((~np.isfinite(values)).any(axis=(1, 2)).sum())
+                    if bins < values.shape[1]:
+                        values = values.sum(axis=1, keepdims=True, dtype=np.float64)
+                    out[:, low : low + len(batch)] = np.moveaxis(values, 2, 0)
+                    bar.update(len(batch))
+                if not np.isfinite(out).any():
+                    raise InputFileError(
+                        f"the model predicts no finite number for windows {numbers[0] + 1} to "
+                        f"{numbers[-1] + 1}: its weights are damaged"
+                    )
+                parts.write(part, out)
+                undefined += bad
+        if undefined:
+            _log.warning("%d windows have predictions that are not finite numbers", undefined)
+        return undefined
+
+    def _predict(self, numbers: np.ndarray) -> np.ndarray:
+        """Return float32 [windows, bins, targets] of a batch."""
+        chrom, start = self._windows.block(numbers)
+        begin = (start - self._site.offset).tolist()
+        names = [self._windows.chroms[c] for c in chrom]
+        length = self._site.seq_length
+        spans = [(name, b, b + length) for name, b in zip(names, begin, strict=True)]
+        sequences = self._genome.windows(spans)
+        values = self._averaged.predict({"sequence": sequences})[self._head]
+        if values.shape[1] != self._bins:
+            raise ConfigError(
+                f"the model gives {values.shape[1]} bins, its contract says {self._bins}: export "
+                "it again, or give the params.json it was trained with"
+            )
+        values = values[:, self._site.first : self._site.first + self._site.bins]
+        if self._outputs.columns is not None:
+            values = values[:, :, self._outputs.columns]
+        if self._request.untransform:
+            values = untransform(values, self._outputs.targets, self._request.untransform)
+        return values

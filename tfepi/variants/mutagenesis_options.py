@@ -1,0 +1,51 @@
+"""What can be chosen in saturation mutagenesis."""
+
+from dataclasses import dataclass
+
+from tfepi.variants.checks import REF_POLICIES
+from tfepi.variants.mutagenesis_scores import check_names
+from tfepi.variants.untransform import STYLES
+from tfrecords_tools.errors import ConfigError, unknown
+
+
+@dataclass(frozen=True)
+class Mutagenesis:
+    """The options that decide scores.
+
+    Attributes:
+        stats: names of statistics (`mutagenesis_scores.NAMES`).
+        length: bp to mutate in the middle of the sequence, unless `up` or `down` is set.
+        up: bp to mutate before the middle.
+        down: bp to mutate from the middle on.
+        rc: average predictions over both strands.
+        shifts: average predictions over these shifts, bp.
+        head: the model's output; None where it has one.
+        untransform: undo the targets' transforms first (`untransform.STYLES`), or None.
+        ref_policy: of a VCF's records that cannot be used (`checks.REF_POLICIES`).
+        batch_size: sequences per call of the model.
+
+    Raises:
+        ConfigError: an unknown name or a value out of range.
+    """
+
+    stats: tuple[str, ...] = ("sum",)
+    length: int = 200
+    up: int = 0
+    down: int = 0
+    rc: bool = False
+    shifts: tuple[int, ...] = (0,)
+    head: str | None = None
+    untransform: str | None = None
+    ref_policy: str = "error"
+    batch_size: int = 64
+
+    def __post_init__(self):
+        check_names(self.stats)
+        if not self.shifts or len(set(self.shifts)) < len(self.shifts):
+            raise ConfigError(f"shifts are {list(self.shifts)}: want different numbers, as 0,1,-1")
+        if self.untransform is not None and self.untransform not in STYLES:
+            raise unknown("untransform style", self.untransform, STYLES)
+        if self.ref_policy not in REF_POLICIES:
+            raise unknown("ref_policy", self.ref_policy, REF_POLICIES)
+        if self.batch_size < 1:
+            raise ConfigError(f"batch_size is {self.batch_size}: want at least 1")

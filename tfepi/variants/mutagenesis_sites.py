@@ -1,0 +1,178 @@
+"""Sequences to mutate: windows centred on a BED's regions, or around the alleles of a VCF."""
+
+import gzip
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+
+from tfepi.variants.alleles import AllelePair, SequenceKey, Window, sequence
+from tfepi.variants.checks import check, skipped_header, skipped_text, survey
+from tfepi.variants.vcf import chunks, read_variants
+from tfrecords_tools.errors import ConfigError, InputFileError
+from tfrecords_tools.files import existing
+from tfrecords_tools.genome import Genome, reverse_complement
+from tfrecords_tools.intervals import bed_rows
+
+_STRANDS = ("+", "-", ".")
+_RECORDS = 4096
+_LABEL_BASES = 5
+
+
+@dataclass(frozen=True)
+class Span:
+    """Which part of a sequence is mutated.
+
+    As in Basenji it begins `up` bp before index L // 2 and ends `down` bp after.
+
+    Attributes:
+        up: bp before the middle.
+        down: bp from the middle on.
+        seq_length: L, bp.
+
+    Raises:
+        ConfigError: nothing to mutate, or beyond the sequence.
+    """
+
+    up: int
+    down: int
+    seq_length: int
+
+    def __post_init__(self):
+        middle = self.seq_length // 2
+        if self.up < 0 or self.down < 0 or self.up + self.down < 1:
+            raise ConfigError(
+                f"{self.up} bp before and {self.down} bp after the middle are to be mutated: "
+                "want neither below 0, and one above"
+            )
+        if self.up > middle or self.down > self.seq_length - middle:
+            raise ConfigError(
+                f"{self.up} bp before and {self.down} bp after the middle do not fit into the "
+                f"model's sequence of {self.seq_length} bp"
+            )
+
+    @classmethod
+    def of(cls, seq_length: int, length: int, up: int = 0, down: int = 0) -> "Span":
+        """Return the span of Basenji's options: `up` and `down` where one is set, else `length`."""
+        if not up and not down:
+            up, down = length // 2, length - length // 2
+        return cls(up, down, seq_length)
+
+    @property
+    def start(self) -> int:
+        """Index of the first mutated base."""
+        return self.seq_length // 2 - self.up
+
+    @property
+    def length(self) -> int:
+        """Number of mutated bases."""
+        return self.up + self.down
+
+
+@dataclass(frozen=True)
+class Site:
+    """One sequence to mutate.
+
+    Attributes:
+        chrom: chromosome.
+        window: first base of the model's window on the forward strand, 0-based; may be negative.
+        strand: "-" where the sequence is the reverse complement.
+        label: name of the region, or the record's id and the allele, as id_ALLELE.
+        key: what the sequence holds of a variant; None for the genome's own.
+    """
+
+    chrom: str
+    window: int
+    strand: str = "+"
+    label: str = ""
+    key: SequenceKey | None = None
+
+    def start(self, span: Span) -> int:
+        """Return the lowest mutated position, 0-based, on the forward strand."""
+        if self.strand == "+":
+            return self.window + span.start
+        return self.window + span.seq_length - span.start - span.length
+
+    def sequence(self, genome: Genome, window: Window) -> np.ndarray:
+        """Return the base indices, uint8 [L]; N beyond the chromosome."""
+        if self.key is not None:
+            return sequence(genome.indices, window, self.key)
+        found = genome.indices(self.chrom, self.window, self.window + window.length)
+        return found if self.strand == "+" else reverse_complement(found)
+
+
+def is_vcf(path: str | Path) -> bool:
+    """Tell a VCF or BCF, plain or compressed, from other files by its first bytes."""
+    with open(existing(path), "rb") as handle:
+        packed = handle.read(2) == b"\x1f\x8b"
+    try:
+        with (gzip.open if packed else open)(path, "rb") as handle:
+            return handle.read(16).startswith((b"##fileformat=VCF", b"BCF"))
+    except OSError:
+        return False  # what reads it next says what is wrong
+
+
+def bed_sites(bed: str | Path, genome: Genome, seq_length: int) -> list[Site]:
+    """Return a site for each interval of a BED, reverse-complemented where column 6 is "-".
+
+    Raises:
+        InputFileError: no intervals, a damaged line, an unknown chromosome or strand, an
+            interval past the end of its chromosome.
+    """
+    rows = list(bed_rows(bed))
+    if not rows:
+        raise InputFileError(f"BED {bed} has no intervals")
+    sites = []
+    for number, (i, columns) in enumerate(rows, 1):
+        strand = columns[5].strip() if len(columns) > 5 else "."
+        if strand not in _STRANDS:
+            raise InputFileError(
+                f"BED {bed} interval {number} ({i}) has strand {strand!r}: want +, - or ."
+            )
+        if i.end > genome.length(i.chrom):
+            raise InputFileError(
+                f"BED {bed}: interval {i} ends past the end of {i.chrom} "
+                f"({genome.length(i.chrom)} bp in {genome.path}): is it of another build?"
+            )
+        window = (i.start + i.end) // 2 - seq_length // 2
+        sites.append(Site(i.chrom, window, "-" if strand == "-" else "+", i.label))
+    return sites
+
+
+def vcf_sites(
+    vcf: str | Path, genome: Genome, window: Window, ref_policy: str = "error"
+) -> tuple[list[Site], str]:
+    """Return a site for REF and one for each ALT of every record, and the lines of skipped.tsv.
+
+    Windows lie as where variants are scored: REF begins at index L/2 - 1, and an allele of
+    another length moves what follows it.
+
+    Raises:
+        InputFileError: as `checks.survey`.
+        ConfigError: an unknown policy.
+    """
+    survey(genome, vcf, ref_policy)
+    sites: list[Site] = []
+    skipped = skipped_header()
+    for chunk in chunks(read_variants(vcf), _RECORDS):
+        pairs, bad = check(genome, chunk, ref_policy)
+        skipped += skipped_text(bad)
+        for _, same in groupby(pairs, key=lambda pair: pair.row):
+            sites += _record_sites(list(same), window)
+    return sites, skipped
+
+
+def _record_sites(pairs: list[AllelePair], window: Window) -> Iterable[Site]:
+    first = pairs[0]
+    for allele in (first.ref, *(pair.alt for pair in pairs)):
+        held = allele == first.host
+        key = (
+            SequenceKey(first.chrom, first.position)
+            if held
+            else SequenceKey(first.chrom, first.position, first.host, allele)
+        )
+        more = "*" if len(allele) > _LABEL_BASES else ""
+        label = f"{first.id}_{allele[:_LABEL_BASES]}{more}"
+        yield Site(first.chrom, window.start(first.position), "+", label, key)
