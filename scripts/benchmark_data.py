@@ -13,7 +13,7 @@ def parser() -> argparse.ArgumentParser:
         "recorded figures stand in. Writes table.md and results.json."
     )
     p.add_argument("-o", dest="out", required=True, metavar="DIR", help="work folder")
-    p.add_argument("--cases", default="build,read,train,score,help", help="[%(default)s]")
+    p.add_argument("--cases", default="build,read,read131k,train,score,help", help="[%(default)s]")
     p.add_argument("--repeats", type=int, default=5, help="runs of each side [%(default)s]")
     i = p.add_argument_group("input (default: simulated, six tracks)")
     i.add_argument("--genome", type=Path, help="FASTA")
@@ -31,6 +31,7 @@ def parser() -> argparse.ArgumentParser:
     s.add_argument("--seconds", type=float, default=10, help="of reading [%(default)s]")
     s.add_argument("--steps", type=int, default=12, help="of training [%(default)s]")
     s.add_argument("--batch", type=int, default=64, help="[%(default)s]")
+    s.add_argument("--long_batch", type=int, default=4, help="of long windows [%(default)s]")
     s.add_argument("--snvs", type=int, default=500, help="to score [%(default)s]")
     p.add_argument("--overwrite", action="store_true", help="remove earlier results first")
     p.add_argument("-q", "--quiet", action="store_true", help="no notes between runs")

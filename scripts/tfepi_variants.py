@@ -51,31 +51,26 @@ def work(args: argparse.Namespace) -> None:
     params = read_params(args.params, training=False)
     targets = read_targets(args.targets) if args.targets else None
     spec = read_spec(args.model, params, targets, args.head)
-    head = spec.heads[0] if is_h5(args.model) else spec.head(args.head)
-    args.head = head.name
+    head = spec.head(None if is_h5(args.model) else args.head)
     options.check_stated(matching.stated_sizes(params.model), spec, head)
-    args.indel_align = args.indel_align or ("left" if args.compat else "stitch")
-    names = ("rc", "ref_policy", "indel_align", "head", "untransform", "compat")
-    default = options.default_batch_size(spec, head)
-    batch_size = default if args.batch_size is None else args.batch_size
-    folder = scoring.score_vcf(
-        lambda: load_predictor(args.model, batch_size, params, spec),
-        spec,
-        args.vcf,
-        args.fasta,
-        args.out,
-        options.Scoring(
-            stats=tuple(args.stats.split(",")),
-            shifts=matching.parse_shifts(args.shifts),
-            batch_size=batch_size,
-            **{name: getattr(args, name) for name in names},
-        ),
-        model_files=matching.model_files(args.model, args.params),
-        targets=targets,
-        shard=options.Shard.parse(args.shard) if args.shard else None,
-        **{k: getattr(args, k) for k in ("chunk_records", "resume", "overwrite", "quiet")},
+    size = options.default_batch_size(spec, head) if args.batch_size is None else args.batch_size
+    request = options.Scoring(
+        **{name: getattr(args, name) for name in ("rc", "ref_policy", "untransform", "compat")},
+        indel_align=args.indel_align or ("left" if args.compat else "stitch"),
+        stats=tuple(args.stats.split(",")),
+        shifts=matching.parse_shifts(args.shifts),
+        head=head.name,
+        batch_size=size,
     )
-    print(f"wrote {folder}")
+    again = {k: getattr(args, k) for k in ("chunk_records", "resume", "overwrite", "quiet")}
+    shard = options.Shard.parse(args.shard) if args.shard else None
+    files = matching.model_files(args.model, args.params)
+    again |= {"shard": shard, "targets": targets, "model_files": files}
+
+    def load():
+        return load_predictor(args.model, size, params, spec)
+
+    print("wrote", scoring.score_vcf(load, spec, args.vcf, args.fasta, args.out, request, **again))
 
 
 def main(argv: list[str] | None = None) -> int:

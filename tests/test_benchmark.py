@@ -15,8 +15,16 @@ import keras
 import numpy as np
 import pytest
 
-from tfepi.benchmark import basenji_drivers, clock, drivers, runs
-from tfepi.benchmark.cases import Case, Command, Figure, build_cases, help_cases
+from tfepi.benchmark import basenji_drivers, clock, drivers, inputs, runs
+from tfepi.benchmark.cases import (
+    Case,
+    Command,
+    Figure,
+    build_cases,
+    help_cases,
+    long_read_cases,
+    read_cases,
+)
 from tfepi.benchmark.inputs import basenji_params, choose_snvs
 from tfepi.benchmark.measure import measure
 from tfepi.benchmark.settings import Settings
@@ -223,6 +231,21 @@ def test_both_builds_get_the_same_options(original):
         ours, theirs = (one.sides[s].arguments[2:] for s in ("ours", "theirs"))
         only = (set(ours) ^ set(theirs)) - {"built/ours", "built/theirs"}
         assert only == {"-q", "--local"}
+
+
+@pytest.mark.parametrize(("name", "cases"), [("read", read_cases), ("read131k", long_read_cases)])
+def test_both_tools_read_the_same_records(original, name, cases):
+    made = {c.made: c.arguments for c in inputs._records(original, "g.fa", {name})}
+    codings = {folder: words[words.index("--encoding") + 1] for folder, words in made.items()}
+    for one in cases(original):
+        words = {
+            side: command.arguments[command.arguments.index("read") + 1 :]
+            for side, command in one.sides.items()
+        }
+        assert codings[words["ours"][0]] == codings[words["theirs"][0]] == "index"
+        assert codings[words["packed"][0]] == "packed"
+        assert words["ours"][1:] == words["packed"][1:] == words["theirs"][1:]
+        assert words["ours"][2] in one.name
 
 
 def test_help_covers_every_command():

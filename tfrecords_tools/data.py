@@ -3,26 +3,26 @@
 import json
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
 from tfrecords_tools.errors import ConfigError, InputFileError, unknown
-from tfrecords_tools.files import inside, read_json
+from tfrecords_tools.files import inside
 from tfrecords_tools.intervals import Interval, read_bed
 from tfrecords_tools.manifest import read_manifest
 from tfrecords_tools.records import (
+    FEATURES,
+    decode_sequence,
     feature_offsets,
-    is_compressed,
     parse_example,
     read_frames,
-    unpack,
+    sequence_sizes,
 )
+from tfrecords_tools.shards import all_compressed, count_records, find_shards
+from tfrecords_tools.statistics import Statistics
 from tfrecords_tools.targets import Target, read_targets, strand_order
-
-_EMPTY = 8  # bytes of the empty ZLIB shards that other tools write
-_NEEDED = ("num_targets", "seq_length", "pool_width", "crop_bp", "target_length")
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,12 @@ class Data:
         seq_length, crop_bp, pool_width: bp.
         target_length: bins.
         targets: the table's rows; without targets.txt, numbered ones.
-        encoding: "index" or "packed".
+        encoding: of the bases: "index", "packed" or "onehot".
         compressed: whether the shards are ZLIB.
-        counts: records by label.
+        counts: records by label, of the labels that have any. Of another tool's folder, as many
+            as sequences.bed lists windows; without it, they are counted.
+        stated: what statistics.json says of each label; the original tools count before they
+            leave out unmappable windows.
         manifest_sha256: of the manifest's content hashes, or None.
         layout: feature → (offset, size) in every record's bytes, where the records were written
             here and so are all alike; else None.
@@ -53,14 +56,16 @@ class Data:
     counts: dict[str, int]
     manifest_sha256: str | None
     layout: dict[str, tuple[int, int]] | None = None
+    stated: dict[str, int] = field(default_factory=dict)
 
     @classmethod
     def open(cls, folder: str | os.PathLike) -> "Data":
         """Open a data folder.
 
         Raises:
-            InputFileError: no statistics.json, a key it lacks, a shard that is missing or not
-                of the size that statistics.json states, an unfinished build.
+            InputFileError: an unfinished build, statistics.json missing or not in keeping with
+                itself, the targets table, the windows or the records; a shard that is missing,
+                or of another size than the manifest says.
         """
         folder = Path(folder)
         if not folder.is_dir():
@@ -69,74 +74,46 @@ class Data:
             raise InputFileError(
                 f"data folder {folder} holds an unfinished build: run tfepi_data.py --resume first"
             )
-        stats = read_json(folder / "statistics.json")
-        for key in _NEEDED:
-            if not isinstance(stats.get(key), int):
-                raise InputFileError(
-                    f"{folder / 'statistics.json'} has {key} = {stats.get(key)!r}: "
-                    "want a whole number"
-                )
-        counts = {k.removesuffix("_seqs"): v for k, v in stats.items() if k.endswith("_seqs")}
+        stats = Statistics.read(folder / "statistics.json")
         path = folder / "targets.txt"
         targets = (
-            read_targets(path)
+            read_targets(path, extra=True)
             if path.exists()
-            else tuple(Target(i, f"t{i}") for i in range(stats["num_targets"]))
+            else tuple(Target(i, f"t{i}") for i in range(stats.num_targets))
         )
-        if len(targets) != stats["num_targets"]:
+        if len(targets) != stats.num_targets:
             raise InputFileError(
-                f"{path} has {len(targets)} targets, statistics.json says {stats['num_targets']}"
+                f"{path} has {len(targets)} targets, statistics.json says {stats.num_targets}"
             )
-        shards = sorted(
-            p for p in (folder / "tfrecords").glob("*-*.tfr") if p.stat().st_size > _EMPTY
-        )
-        if not shards:
-            raise InputFileError(f"data folder {folder} has no tfrecords/*.tfr")
         manifest = read_manifest(folder)
+        _check_sizes(folder, manifest)
+        shards = find_shards(folder)
         data = cls(
             folder,
-            stats["seq_length"],
-            stats["crop_bp"],
-            stats["pool_width"],
-            stats["target_length"],
+            stats.seq_length,
+            stats.crop_bp,
+            stats.pool_width,
+            stats.target_length,
             targets,
-            stats.get("encoding", "index"),
-            is_compressed(shards[0]),
-            counts,
+            stats.encoding,
+            all_compressed([path for paths in shards.values() for path in paths]),
+            {},
             None if manifest is None else _content_hash(manifest),
+            stated=stats.stated,
         )
-        data._check_shards(manifest)
-        features = data._checked_record(shards[0])
-        if manifest is None:
-            return data
-        offsets = feature_offsets(features)
-        return replace(data, layout={n: (offsets[n], len(v)) for n, v in features.items()})
+        firsts = [data._checked(paths[0]) for paths in shards.values()]
+        counts = count_records(folder, shards, stats.stated, manifest)
+        layouts = [_layout(features) for features in firsts]
+        if manifest is None or layouts.count(layouts[0]) < len(layouts):
+            return replace(data, counts=counts)
+        return replace(data, counts=counts, layout=layouts[0])
 
-    def _check_shards(self, manifest: dict | None) -> None:
-        for entry in (manifest or {}).get("shards", []):
-            path = inside(self.folder / "tfrecords", entry["file"])
-            if not path.exists():
-                raise InputFileError(f"shard {path} is missing: rebuild it with --resume")
-            if path.stat().st_size != entry["bytes"]:
-                raise InputFileError(
-                    f"shard {path} has {path.stat().st_size} bytes, the manifest says "
-                    f"{entry['bytes']}: it is damaged, rebuild it with --resume"
-                )
-
-    def _checked_record(self, shard: Path) -> dict[str, bytes]:
+    def _checked(self, shard: Path) -> dict[str, bytes]:
         """Return the features of a shard's first record, which must have the stated sizes."""
         frame = next(read_frames(shard), None)
         if frame is None:
             raise InputFileError(f"shard {shard} has no record")
-        features = _features(frame, shard, 0)
-        want = 2 * self.target_length * len(self.targets)
-        if len(features.get("target", b"")) != want:
-            raise InputFileError(
-                f"shard {shard} has targets of {len(features.get('target', b''))} bytes; "
-                f"statistics.json makes them {want}: the two are not of the same data"
-            )
-        self._sequence(features, shard, 0)
-        return features
+        return self._features(frame, shard, 0)
 
     @property
     def folders(self) -> tuple[Path, ...]:
@@ -145,7 +122,7 @@ class Data:
 
     @property
     def labels(self) -> list[str]:
-        """Labels that have shards."""
+        """Labels that have records."""
         return list(self.counts)
 
     @property
@@ -158,34 +135,90 @@ class Data:
 
         Raises:
             ConfigError: no such label.
+            InputFileError: a shard is missing.
         """
-        found = [
-            p
-            for p in (self.folder / "tfrecords").glob(f"{label}-*.tfr")
-            if p.stem.removeprefix(f"{label}-").isdigit() and p.stat().st_size > _EMPTY
-        ]
-        if not found:
-            raise unknown("label", label, self.labels, f"in data folder {self.folder}")
-        return sorted(found, key=lambda p: int(p.stem.rpartition("-")[2]))
+        if label not in self.counts:
+            raise self._no_label(label)
+        return find_shards(self.folder)[label]
+
+    def _no_label(self, label: str) -> ConfigError:
+        stated = self.stated.get(label)
+        if stated:
+            return ConfigError(
+                f"label {label!r} of {self.folder} has {stated} records by statistics.json, but "
+                f"no tfrecords/{label}-*.tfr has any: fetch them, or use another label "
+                f"({', '.join(self.labels)})"
+            )
+        return unknown("label", label, self.labels, f"in data folder {self.folder}")
 
     def windows(self, label: str) -> list[Interval]:
-        """Return a label's windows (without crop) in record order."""
-        return [w for w in read_bed(self.folder / "sequences.bed") if w.label == label]
+        """Return a label's windows (without crop) in record order.
+
+        Raises:
+            InputFileError: no sequences.bed, or a window of another length.
+        """
+        rows = read_bed(self.folder / "sequences.bed")
+        return [self.cropped(w) for w in rows if w.label == label]
+
+    def cropped(self, window: Interval) -> Interval:
+        """Return a row of sequences.bed as the stretch of the genome that its bins are of.
+
+        Until 2021 the original tools listed windows with their crop.
+
+        Raises:
+            InputFileError: its length is neither that of the bins nor that of the sequence.
+        """
+        if len(window) == self.seq_length - 2 * self.crop_bp:
+            return window
+        if len(window) == self.seq_length:
+            start, end = window.start + self.crop_bp, window.end - self.crop_bp
+            return replace(window, start=start, end=end)
+        raise InputFileError(
+            f"{self.folder / 'sequences.bed'} has window {window} of {len(window)} bp, "
+            f"statistics.json makes them {self.seq_length - 2 * self.crop_bp}: the two are not "
+            "of the same data"
+        )
+
+    def frames(self, label: str) -> Iterator[tuple[Path, int, dict[str, bytes]]]:
+        """Yield (shard, number in it, feature → bytes) of each record, sizes verified.
+
+        `sequence` and `target` decode the features; `umap`, where there is one, has a byte per
+        bin, 1 where it is unmappable. Known features come in the order of `records.FEATURES`.
+
+        Raises:
+            InputFileError: a damaged shard or a record of another size, named, with the record's
+                number.
+        """
+        for shard in self.shards(label):
+            for number, frame in enumerate(read_frames(shard)):
+                features = self._features(frame, shard, number)
+                ordered = {name: features[name] for name in FEATURES if name in features}
+                yield shard, number, ordered | features
 
     def records(self, label: str) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield (uint8 base indices [seq_length], float16 targets [bins, targets]), verified.
 
         Raises:
-            InputFileError: a damaged shard, named, with the record's number.
+            InputFileError: a damaged shard or record, named, with the record's number.
         """
-        for shard in self.shards(label):
-            for number, frame in enumerate(read_frames(shard)):
-                features = _features(frame, shard, number)
-                target = np.frombuffer(features["target"], np.float16)
-                yield (
-                    self._sequence(features, shard, number),
-                    target.reshape(self.target_length, len(self.targets)),
-                )
+        for shard, number, features in self.frames(label):
+            yield self.sequence(features, shard, number), self.target(features, shard, number)
+
+    def sequence(self, features: dict[str, bytes], shard: Path, number: int) -> np.ndarray:
+        """Return the base indices, uint8 [seq_length], of a record that `frames` gave.
+
+        Raises:
+            InputFileError: a value that is no base.
+        """
+        try:
+            return decode_sequence(features, self.encoding, self.seq_length)
+        except ValueError as error:
+            raise InputFileError(f"shard {shard} record {number}: {error}") from None
+
+    def target(self, features: dict[str, bytes], shard: Path, number: int) -> np.ndarray:
+        """Return the targets, float16 [bins, targets], of a record that `frames` gave."""
+        values = np.frombuffer(features["target"], np.float16)
+        return values.reshape(self.target_length, len(self.targets))
 
     def arrays(
         self, label: str, start: int = 0, stop: int | None = None
@@ -202,30 +235,62 @@ class Data:
             raise ConfigError(f"label {label!r} of {self.folder} has no record from {start}")
         return np.stack(sequences), np.stack(targets)
 
-    def _sequence(self, features: dict[str, bytes], shard: Path, number: int) -> np.ndarray:
-        if self.encoding == "packed":
-            data = features.get("sequence_packed", b"")
-            mask = features.get("sequence_n", b"")
-            if len(data) == -(-self.seq_length // 4) and len(mask) == -(-self.seq_length // 8):
-                return unpack(data, mask, self.seq_length)
-        else:
-            data = features.get("sequence", b"")
-            if len(data) == self.seq_length:
-                return np.frombuffer(data, np.uint8)
-        raise InputFileError(
-            f"shard {shard} record {number} has a sequence of {len(data)} bytes; "
-            f"statistics.json says {self.seq_length} bp, {self.encoding}-coded"
-        )
+    def _features(self, frame: bytes, shard: Path, number: int) -> dict[str, bytes]:
+        """Return a record's features after checking their sizes."""
+        where = f"shard {shard} record {number}"
+        try:
+            features = parse_example(frame)
+        except ValueError as error:
+            raise InputFileError(
+                f"{where} is no tf.train.Example ({error}): the shard is corrupt or another tool's"
+            ) from None
+        sizes = sequence_sizes(self.encoding, self.seq_length)
+        sizes["target"] = 2 * self.target_length * len(self.targets)
+        if "umap" in features:
+            sizes["umap"] = self.target_length
+        for name, wanted in sizes.items():
+            if name not in features:
+                raise InputFileError(
+                    f"{where} has no bytes feature {name!r}: it has {', '.join(features) or 'none'}"
+                )
+            size = len(features[name])
+            if size != wanted:
+                raise InputFileError(
+                    f"{where} has a {name} of {size} bytes; statistics.json makes it {wanted} "
+                    f"({self._shape(name, size)}): the two are not of the same data"
+                )
+        return features
+
+    def _shape(self, name: str, size: int) -> str:
+        """Return what statistics.json says of a feature, and the usual slip, for a message."""
+        if name == "target":
+            return f"{self.target_length} bins of {len(self.targets)} float16 targets"
+        if name == "umap":
+            return f"{self.target_length} bins"
+        shape = f"{self.seq_length} bp, {self.encoding}-coded"
+        if (self.encoding, size) == ("onehot", self.seq_length):
+            shape += ' since "seq_1hot" is not true; these bytes would be indices'
+        if (self.encoding, size) == ("index", 4 * self.seq_length):
+            shape += ' since "seq_1hot" is true; these bytes would be one-hot'
+        return shape
 
 
-def _features(frame: bytes, shard: Path, number: int) -> dict[str, bytes]:
-    try:
-        return parse_example(frame)
-    except ValueError as error:
-        raise InputFileError(
-            f"shard {shard} record {number} is no tf.train.Example ({error}): the shard is "
-            "corrupt or another tool's"
-        ) from None
+def _layout(features: dict[str, bytes]) -> dict[str, tuple[int, int]]:
+    """Return feature → (offset, size) in a record's bytes."""
+    offsets = feature_offsets(features)
+    return {name: (offsets[name], len(value)) for name, value in features.items()}
+
+
+def _check_sizes(folder: Path, manifest: dict | None) -> None:
+    for entry in (manifest or {}).get("shards", []):
+        path = inside(folder / "tfrecords", entry["file"])
+        if not path.exists():
+            raise InputFileError(f"shard {path} is missing: rebuild it with --resume")
+        if path.stat().st_size != entry["bytes"]:
+            raise InputFileError(
+                f"shard {path} has {path.stat().st_size} bytes, the manifest says "
+                f"{entry['bytes']}: it is damaged, rebuild it with --resume"
+            )
 
 
 def _content_hash(manifest: dict) -> str:

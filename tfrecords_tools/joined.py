@@ -38,7 +38,8 @@ class JoinedData(Data):
 
     def windows(self, label: str) -> list[Interval]:
         """Return a label's windows (without crop) in record order."""
-        return [window for part in self.parts for window in part.windows(label)]
+        parts = [part for part in self.parts if label in part.counts]
+        return [window for part in parts for window in part.windows(label)]
 
 
 def join(parts: Sequence[Data]) -> Data:
@@ -68,10 +69,12 @@ def join(parts: Sequence[Data]) -> Data:
                 f"{first.folder} has targets {', '.join(names[0])[:80]}, {part.folder} has "
                 f"{', '.join(names[1])[:80]}: want the same in the same order"
             )
-    labels = dict.fromkeys(label for part in parts for label in part.counts)
     values = {f.name: getattr(first, f.name) for f in fields(Data)}
     hashes = [part.manifest_sha256 for part in parts]
-    values["counts"] = {n: sum(p.counts.get(n, 0) for p in parts) for n in labels}
+    for name in ("counts", "stated"):
+        found = [getattr(part, name) for part in parts]
+        labels = dict.fromkeys(label for numbers in found for label in numbers)
+        values[name] = {n: sum(numbers.get(n, 0) for numbers in found) for n in labels}
     values["manifest_sha256"] = None if None in hashes else "+".join(hashes)
     if any(part.layout != first.layout for part in parts):
         values["layout"] = None

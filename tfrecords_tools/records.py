@@ -1,9 +1,10 @@
 """The one place that knows a record's features and bytes.
 
-A record is a tf.train.Example in a TFRecord file: `sequence` (uint8 base indices) or
-`sequence_packed` (2 bits per base, four bases a byte, first base in the lowest bits) with
-`sequence_n` (one bit per base, set where the base is none of ACGT); `target` float16
-[target_length, targets]; optionally `umap` bool [target_length].
+A record is a tf.train.Example in a TFRecord file: `sequence` (uint8 base indices; in data written
+before 2022 uint8 or bool [length, 4], one-hot, N all zeros) or `sequence_packed` (2 bits per base,
+four bases a byte, first base in the lowest bits) with `sequence_n` (one bit per base, set where
+the base is none of ACGT); `target` float16 [target_length, targets]; optionally `umap` bool
+[target_length].
 TensorFlow is not imported: Example bytes, TFRecord framing and CRC32C are written here.
 """
 
@@ -19,9 +20,11 @@ from tfrecords_tools.errors import InputFileError
 from tfrecords_tools.files import existing
 from tfrecords_tools.genome import UNKNOWN
 
-ENCODINGS = ("index", "packed")
+ENCODINGS = ("index", "packed")  # that are written; "onehot" is read too
+FEATURES = ("sequence", "sequence_packed", "sequence_n", "target", "umap")
 _MASK_DELTA = 0xA282EAD8
 _PACK_WEIGHTS = np.array([1, 4, 16, 64], np.uint8)
+_READ, _INFLATED = 1 << 16, 1 << 20  # most bytes at once
 _LENGTH = struct.Struct("<Q")
 _CRC = struct.Struct("<I")
 
@@ -97,6 +100,38 @@ def sequence_features(indices: np.ndarray, encoding: str) -> dict[str, bytes]:
     return {"sequence_packed": packed, "sequence_n": mask}
 
 
+def sequence_sizes(encoding: str, length: int) -> dict[str, int]:
+    """Return the features of a sequence and their sizes, bytes."""
+    if encoding == "packed":
+        return {"sequence_packed": -(-length // 4), "sequence_n": -(-length // 8)}
+    return {"sequence": 4 * length if encoding == "onehot" else length}
+
+
+def decode_sequence(features: dict[str, bytes], encoding: str, length: int) -> np.ndarray:
+    """Return base indices uint8 [length] of features of the sizes of `sequence_sizes`.
+
+    Raises:
+        ValueError: a value that is no base, and where.
+    """
+    if encoding == "packed":
+        return unpack(features["sequence_packed"], features["sequence_n"], length)
+    if encoding == "index":
+        indices = np.frombuffer(features["sequence"], np.uint8)
+        if indices.max() > UNKNOWN:
+            at = int((indices > UNKNOWN).argmax())
+            raise ValueError(f"base {at} is {indices[at]}, want 0 to {UNKNOWN}")
+        return indices
+    rows = np.frombuffer(features["sequence"], "<u4")  # four bytes each
+    indices = np.full(length, 255, np.uint8)
+    for index, row in enumerate((1, 1 << 8, 1 << 16, 1 << 24, 0)):
+        indices[rows == row] = index
+    if indices.max() > UNKNOWN:
+        at = int(indices.argmax())
+        values = list(features["sequence"][4 * at : 4 * at + 4])
+        raise ValueError(f"base {at} is {values}, want one 1 among zeros, or zeros alone")
+    return indices
+
+
 class RecordWriter:
     """Writes a TFRecord file, ZLIB over the whole file if compressed.
 
@@ -144,18 +179,16 @@ def read_frames(path: str | Path) -> Iterator[bytes]:
     path = existing(path, "TFRecord shard")
     with open(path, "rb") as handle:
         stream = _inflating(handle, path)
-        buffer, offset, start, number = b"", 0, 0, 0
+        buffer, offset, start, number = bytearray(), 0, 0, 0
 
         def take(count: int) -> bytes:
-            nonlocal buffer, offset
-            parts, have = [buffer], len(buffer)
-            while have < count and (piece := next(stream, b"")):
-                parts.append(piece)
-                have += len(piece)
-            data = b"".join(parts)
-            buffer = data[count:]
-            offset += min(count, len(data))
-            return data[:count]
+            nonlocal offset
+            while len(buffer) < count and (piece := next(stream, b"")):
+                buffer.extend(piece)
+            data = bytes(buffer[:count])
+            del buffer[:count]
+            offset += len(data)
+            return data
 
         def fail(reason: str) -> InputFileError:
             return InputFileError(
@@ -182,46 +215,57 @@ def read_frames(path: str | Path) -> Iterator[bytes]:
 
 
 def _inflating(handle, path: Path) -> Iterator[bytes]:
-    """Yield pieces of the uncompressed stream; a plain file is passed through."""
-    first = handle.read(1 << 16)
-    if not first:
+    """Yield pieces of the uncompressed stream, of limited size; a plain file is passed through."""
+    data = handle.read(_READ)
+    if not data:
         return
-    zlib_header = len(first) > 1 and first[0] & 15 == 8 and (first[0] << 8 | first[1]) % 31 == 0
-    plain_header = len(first) >= 12 and _CRC.unpack(first[8:12])[0] == masked_crc(first[:8])
-    if plain_header:
-        while first:
-            yield first
-            first = handle.read(1 << 20)
+    if not _starts_compressed(data, path):
+        while data:
+            yield data
+            data = handle.read(_READ)
         return
-    if not zlib_header:
-        raise InputFileError(
-            f"{path} is neither a ZLIB nor a plain TFRecord file: it starts with {first[:8]!r}"
-        )
     inflate = zlib.decompressobj()
-    while first:
+    while data and not inflate.eof:
         before = inflate.copy()
         try:
-            piece = inflate.decompress(first)
+            piece = inflate.decompress(data, _INFLATED)
         except zlib.error:  # it gives nothing of the whole piece: take what comes before
-            for byte in first:
+            for byte in data:
                 if piece := before.decompress(bytes((byte,))):
                     yield piece
             raise
         if piece:
             yield piece
-        first = handle.read(1 << 20)
-    tail = inflate.flush()
-    if tail:
+        data = inflate.unconsumed_tail or handle.read(_READ)
+    if tail := inflate.flush():
         yield tail
     if not inflate.eof:
         raise zlib.error("its ZLIB stream has no end: the file is truncated")
 
 
 def is_compressed(path: str | Path) -> bool:
-    """Tell whether a TFRecord file is ZLIB-compressed, by its first bytes."""
+    """Tell whether a TFRecord file is ZLIB-compressed, by its first bytes.
+
+    Raises:
+        InputFileError: missing, or no TFRecord file.
+    """
     with open(existing(path, "TFRecord shard"), "rb") as handle:
-        head = handle.read(12)
-    return not (len(head) == 12 and _CRC.unpack(head[8:])[0] == masked_crc(head[:8]))
+        return _starts_compressed(handle.read(12), path)
+
+
+def _starts_compressed(head: bytes, path: str | Path) -> bool:
+    """Tell whether the first bytes of a TFRecord file are ZLIB's or a plain record's."""
+    if len(head) >= 12 and _CRC.unpack(head[8:12])[0] == masked_crc(head[:8]):
+        return False
+    if len(head) > 1 and head[0] & 15 == 8 and (head[0] << 8 | head[1]) % 31 == 0:
+        return True
+    if head[:2] == b"\x1f\x8b":
+        raise InputFileError(
+            f"{path} is gzip-compressed, TFRecord files are ZLIB or plain: unpack it (zcat)"
+        )
+    raise InputFileError(
+        f"{path} is neither a ZLIB nor a plain TFRecord file: it starts with {head[:8]!r}"
+    )
 
 
 def _fields(data: bytes) -> Iterator[tuple[int, bytes]]:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import logging
 import math
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -23,6 +24,7 @@ SUM_STATS = (
     "mean_exp75",
 )
 NAN_POLICIES = ("zero", "interpolate", "keep")
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -62,15 +64,18 @@ class Target:
 
 _COLUMNS = tuple(f.name for f in fields(Target))
 _NUMBERS = ("clip", "clip_soft", "scale")
-_IGNORED = ("genome",)
+_IGNORED = ("genome", "group", "strand")  # of the original tools, not used here
 
 
-def read_targets(path: str | Path, with_files: bool = False) -> tuple[Target, ...]:
+def read_targets(
+    path: str | Path, with_files: bool = False, extra: bool = False
+) -> tuple[Target, ...]:
     """Read a tab-separated targets table whose first column is the index.
 
     Args:
         path: of the table.
         with_files: refuse a row without `file`.
+        extra: pass over unknown columns, with a note, as the original tools do.
 
     Returns:
         The targets in the order of the file. `file` and `peaks` are left as written;
@@ -93,10 +98,15 @@ def read_targets(path: str | Path, with_files: bool = False) -> tuple[Target, ..
     rows = [(n, r) for n, r in enumerate(rows, 1) if any(c.strip() for c in r)]
     if len(rows) < 2:
         raise InputFileError(f"targets table {path} has no rows below its header")
-    header = ["index"] + [c.strip() for c in rows[0][1][1:]]
-    for column in header:
-        if column not in _COLUMNS and column not in _IGNORED:
-            raise unknown("column", column, _COLUMNS, f"in targets table {path}")
+    header = [c.strip() for c in rows[0][1]]
+    if header[0] in ("", "index") or len(rows[1][1]) == len(header):
+        header = header[1:]  # else the index has no name at all
+    header = ["index", *header]
+    strange = [c for c in header if c not in _COLUMNS and c not in _IGNORED]
+    if strange and not extra:
+        raise unknown("column", strange[0], _COLUMNS, f"in targets table {path}")
+    if strange:
+        log.info("targets table %s: columns %s are not used", path, ", ".join(strange))
     for column in header:
         if header.count(column) > 1:
             raise InputFileError(
@@ -128,7 +138,7 @@ def _target(path: Path, number: int, header: list[str], row: list[str]) -> Targe
         raise InputFileError(f"{where} has {len(row)} columns, the header has {len(header)}")
     values: dict[str, object] = {}
     for column, text in zip(header, (c.strip() for c in row), strict=True):
-        if column in _IGNORED or (not text and column != "identifier"):
+        if column not in _COLUMNS or (not text and column != "identifier"):
             continue
         if column in ("index", "strand_pair", *_NUMBERS):
             kind, noun = (float, "number") if column in _NUMBERS else (int, "whole number")

@@ -1,5 +1,7 @@
 """tf.data against the plain records."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -10,6 +12,7 @@ from tfrecords_tools.data import Data
 from tfrecords_tools.errors import ConfigError
 from tfrecords_tools.genome import one_hot, reverse_complement
 from tfrecords_tools.plan import make_plan
+from tfrecords_tools.records import sequence_features
 
 
 @pytest.fixture(scope="module", params=["index", "packed"])
@@ -131,6 +134,29 @@ def test_augmented_examples_are_moved_and_flipped_records(data, most, rc, per):
         assert set(shifts) == set(range(-most, most + 1))
         if rc:
             assert 0.4 < np.mean(flips) < 0.6
+
+
+@pytest.mark.parametrize("encoding", ["index", "packed", "onehot"])
+@pytest.mark.parametrize("length", [1, 4, 5, 7, 8, 12, 31, 90])
+@pytest.mark.parametrize("most", [0, 1, 3, 4, 11, 40])
+def test_any_length_is_moved_by_any_shift(encoding, length, most):
+    rng = np.random.default_rng(length)
+    shifts = np.resize(np.arange(-most, most + 1), 90)
+    flips = rng.random(90) < 0.5
+    bases = rng.choice(5, (90, length), p=[0.2, 0.2, 0.2, 0.3, 0.1]).astype(np.uint8)
+    bases[:5] = 4
+    bases[5:40] %= 4
+    rows = [sequence_features(row, encoding) for row in bases if encoding != "onehot"]
+    rows = rows or [{"sequence": one_hot(row).astype(np.uint8).tobytes()} for row in bases]
+    values = {
+        name: np.stack([np.frombuffer(row[name], np.uint8) for row in rows]) for name in rows[0]
+    }
+    data = SimpleNamespace(seq_length=length, encoding=encoding)
+    symbols = D._symbols(values, data)
+    got = D._moved(symbols, length, D.Augmentation(True, most), shifts.astype(np.int32), flips)
+    got = D._ONE_HOT[got.numpy()].reshape(90, -1, 4)[:, :length]
+    expected = [moved(*row) for row in zip(bases, shifts, flips, strict=True)]
+    np.testing.assert_array_equal(got, one_hot(np.stack(expected)))
 
 
 def test_records_of_other_writers_are_parsed(data):

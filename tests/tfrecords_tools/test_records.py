@@ -1,3 +1,5 @@
+import gzip
+import tracemalloc
 import zlib
 
 import numpy as np
@@ -113,6 +115,9 @@ def damaged(path, kind):
     if kind == "truncated file":
         path.write_bytes(path.read_bytes()[:-200])
         return
+    if kind == "gzip":
+        path.write_bytes(gzip.compress(raw))
+        return
     if kind == "flipped":
         raw = raw[: 3 * size + 60] + bytes([raw[3 * size + 60] ^ 1]) + raw[3 * size + 61 :]
     if kind == "length":
@@ -133,6 +138,7 @@ def damaged(path, kind):
         ("short record", "record 6, byte .* ends inside the record"),
         ("short header", "record 6, byte .* ends inside its length"),
         ("garbage", "neither a ZLIB nor a plain"),
+        ("gzip", "gzip-compressed, TFRecord files are ZLIB or plain: unpack it"),
     ],
 )
 def test_damage_is_named(tmp_path, records, kind, message):
@@ -140,6 +146,9 @@ def test_damage_is_named(tmp_path, records, kind, message):
     damaged(path, kind)
     with pytest.raises(InputFileError, match=message):
         list(read_frames(path))
+    if kind in ("garbage", "gzip"):
+        with pytest.raises(InputFileError, match=message):
+            is_compressed(path)
 
 
 def until_damage(path):
@@ -171,6 +180,21 @@ def test_all_records_before_a_damage_are_delivered(tmp_path):
         assert len(found) >= sound
         uninflatable += "inflated" in message
     assert uninflatable > 3
+
+
+def test_pieces_are_inflated_a_little_at_a_time(tmp_path):
+    """A megabyte of such a file would be a gigabyte at once."""
+    path = tmp_path / "a.tfr"
+    with RecordWriter(path) as writer:
+        writer._deflate = zlib.compressobj(9)
+        for _ in range(8):
+            writer.write({"target": bytes(4 << 20)})
+    assert path.stat().st_size < 1 << 16
+    tracemalloc.start()
+    assert [len(parse_example(f)["target"]) for f in read_frames(path)] == [4 << 20] * 8
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 32 << 20
 
 
 def test_a_truncated_file_gives_the_records_it_has(tmp_path, records):

@@ -1,3 +1,5 @@
+import logging
+
 import pytest
 
 from tfrecords_tools.errors import InputFileError, TfepiError
@@ -107,3 +109,30 @@ def test_a_table_that_is_no_text_is_named(table, data):
     table.write_bytes(data)
     with pytest.raises(TfepiError, match=r"targets.txt is no tab-separated text \(.*right file"):
         read_targets(table)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "index\tgenome\tidentifier\tfile\tclip\tscale\tsum_stat\tdescription",  # Basenji 2
+        "\tgenome\tidentifier\tfile\tclip\tscale\tsum_stat\tdescription",
+        "genome\tidentifier\tfile\tclip\tscale\tsum_stat\tdescription",  # Baskerville's transfer
+        "\tgroup\tidentifier\tfile\tclip\tscale\tsum_stat\tdescription",
+        "name\tstrand\tidentifier\tfile\tclip\tscale\tsum_stat\tdescription",
+    ],
+)
+def test_tables_of_published_models(table, header):
+    table.write_text(f"{header}\n7\t0\ta\ta.w5\t32\t2\tmean\tDNASE:a\n9\t0\tb\tb.w5\t\t\t\tx\n")
+    a, b = read_targets(table, with_files=True)
+    assert (a.index, a.identifier, a.file, a.clip, a.scale) == (7, "a", "a.w5", 32, 2)
+    assert (a.sum_stat, a.description) == ("mean", "DNASE:a")
+    assert (b.index, b.clip, b.scale, b.sum_stat) == (9, None, 1, "sum")
+
+
+def test_extra_columns_are_passed_over_if_asked(table, caplog):
+    table.write_text(HEADER.replace("description", "tissue") + ROWS)
+    with pytest.raises(TfepiError, match="unknown column 'tissue'"):
+        read_targets(table)
+    with caplog.at_level(logging.INFO):
+        assert [t.identifier for t in read_targets(table, extra=True)] == ["a+", "a-", "c"]
+    assert "columns tissue are not used" in caplog.text

@@ -116,14 +116,18 @@ def _their_build(settings: Settings, genome: str, out: str, *options: str) -> Co
     )
 
 
+def long_windows(settings: Settings) -> tuple[str, ...]:
+    """Return the options of a build of long windows."""
+    stride = ("--stride_train", str(LONG_STRIDE), "--stride_test", str(LONG_STRIDE))
+    return ("-l", str(settings.long_window), "-w", "128", *stride)
+
+
 def build_cases(settings: Settings, genome: str) -> Iterator[Case]:
     """Yield the builds."""
-    stride = ("--stride_train", str(LONG_STRIDE), "--stride_test", str(LONG_STRIDE))
-    length = settings.long_window
     for name, options, bar, recorded in (
         ("build 1344/192, 256 per shard", SHORT, 10, 43.0),
         ("build 1344/192, 4096 per shard", (*SHORT, "-r", "4096"), 7, 195.0),
-        (f"build {length}/128", ("-l", str(length), "-w", "128", *stride), 8, 6.3),
+        (f"build {settings.long_window}/128", long_windows(settings), 8, 6.3),
     ):
         sides = {"ours": our_build(settings, genome, "built/ours", *options)}
         if settings.basenji_python:
@@ -140,27 +144,46 @@ def build_cases(settings: Settings, genome: str) -> Iterator[Case]:
 
 def read_cases(settings: Settings) -> Iterator[Case]:
     """Yield reading in eval and in train mode, both of our encodings beside theirs."""
-    for mode, recorded in (("eval", 12_908.0), ("train", 6_292.0)):
-        options = ("--mode", mode, "--batch", str(settings.batch))
+    bars, recorded = {"index": 2, "packed": 5}, {"eval": 12_908.0, "train": 6_292.0}
+    yield from _read_cases(settings, "read 1344", "data", settings.batch, bars, recorded)
+
+
+def long_read_cases(settings: Settings) -> Iterator[Case]:
+    """Yield reading of long windows in eval and in train mode."""
+    name = f"read {settings.long_window}"
+    bars, recorded = {"index": 1.2, "packed": 2.5}, {"eval": 315.0, "train": 321.0}
+    yield from _read_cases(settings, name, "data/long", settings.long_batch, bars, recorded)
+
+
+def _read_cases(
+    settings: Settings,
+    name: str,
+    folder: str,
+    batch: int,
+    bars: dict[str, float],
+    recorded: dict[str, float],
+) -> Iterator[Case]:
+    for mode in ("eval", "train"):
+        options = ("--mode", mode, "--batch", str(batch))
         options += ("--warmup", str(settings.warmup_seconds), "--seconds", str(settings.seconds))
         sides = {
-            "ours": Command(our_driver("read", "data/index", *options)),
-            "packed": Command(our_driver("read", "data/packed", *options)),
+            "ours": Command(our_driver("read", f"{folder}/index", *options)),
+            "packed": Command(our_driver("read", f"{folder}/packed", *options)),
         }
         if settings.basenji_python:
-            sides["theirs"] = their_driver(settings, "read", "data/index", *options)
+            sides["theirs"] = their_driver(settings, "read", f"{folder}/index", *options)
         yield Case(
-            f"read 1344, {mode}, batch {settings.batch}",
+            f"{name}, {mode}, batch {batch}",
             sides,
             tuple(
                 Figure(
-                    f"examples per CPU-s, {what}",
+                    f"examples per CPU-s, {coding}",
                     "examples_per_cpu_s",
-                    bar,
+                    bars[coding],
                     side,
-                    recorded=recorded,
+                    recorded=recorded[mode],
                 )
-                for what, side, bar in (("index", "ours", 2), ("packed", "packed", 5))
+                for coding, side in (("index", "ours"), ("packed", "packed"))
             ),
         )
 

@@ -43,7 +43,7 @@ def train(args: argparse.Namespace) -> dict:
 
     from tfepi.models import make_model
     from tfepi.training.losses import make_loss
-    from tfepi.training.metrics import R2, PearsonR
+    from tfepi.training.metrics import make_metrics
     from tfepi.training.schedules import make_optimizer
     from tfrecords_tools.dataset import Augmentation, train_dataset
 
@@ -52,8 +52,8 @@ def train(args: argparse.Namespace) -> dict:
     model = make_model(params.model, targets)
     model.compile(
         optimizer=make_optimizer(params.train, max(1, data.counts["train"] // args.batch)),
-        loss=make_loss(params.train.loss),
-        metrics=[PearsonR(targets), R2(targets)],
+        loss=make_loss(params.train),
+        metrics=make_metrics(params.train, targets),
         jit_compile=False,
     )
     augmentation = Augmentation(params.model.augment_rc, params.model.augment_shift)
@@ -92,7 +92,7 @@ def model(args: argparse.Namespace) -> dict:
         with np.load(args.weights, allow_pickle=False) as weights:
             built.set_weights([weights[f"arr_{i}"] for i in range(len(weights))])
     length, bins = built.get_layer("sequence").output.shape[1], built.output_shape[1]
-    width = bin_width(params.model)
+    width = bin_width(params.model, built)
     spec = ModelSpec(
         name=params.model.name,
         inputs={"sequence": (length, 4)},

@@ -10,6 +10,7 @@ from tfepi.benchmark.cases import (
     CENTRE_BIN,
     SHORT,
     Command,
+    long_windows,
     our_build,
     our_driver,
     our_script,
@@ -78,6 +79,18 @@ def _records(settings: Settings, genome: str, chosen: set[str]) -> list[Command]
     if "read" in chosen:
         made += [
             our_build(settings, genome, f"data/{coding}", *SHORT, "--encoding", coding)
+            for coding in ("index", "packed")
+        ]
+    if "read131k" in chosen:
+        made += [
+            our_build(
+                settings,
+                genome,
+                f"data/long/{coding}",
+                *long_windows(settings),
+                "--encoding",
+                coding,
+            )
             for coding in ("index", "packed")
         ]
     if "train" in chosen:

@@ -113,6 +113,7 @@ def all_cases(settings: Settings, genome: str, snvs: int) -> Iterator[Case]:
     for name, made in {
         "build": lambda: case.build_cases(settings, genome),
         "read": lambda: case.read_cases(settings),
+        "read131k": lambda: case.long_read_cases(settings),
         "train": lambda: case.train_cases(settings),
         "score": lambda: case.score_cases(settings, genome, snvs),
         "help": lambda: case.help_cases(settings),

@@ -7,8 +7,17 @@ from pathlib import Path
 from tfrecords_tools.errors import ConfigError, InputFileError, unknown
 from tfrecords_tools.files import existing
 
-CASES = ("build", "read", "train", "score", "help")
-_POSITIVE = ("repeats", "processes", "seconds", "steps", "batch", "snvs", "long_window")
+CASES = ("build", "read", "read131k", "train", "score", "help")
+_POSITIVE = (
+    "repeats",
+    "processes",
+    "seconds",
+    "steps",
+    "batch",
+    "long_batch",
+    "snvs",
+    "long_window",
+)
 
 
 @dataclass(frozen=True)
@@ -26,7 +35,8 @@ class Settings:
         processes: workers of each build.
         seconds: of reading that are timed, after `warmup_seconds`.
         steps: training steps that are timed, after `warmup_steps`.
-        batch: examples a batch.
+        batch: examples a batch, of short windows.
+        long_batch: examples a batch of long windows.
         snvs: how many to score.
         long_window: bp of the long windows.
         basenji_python, basenji_repo: interpreter with TensorFlow 2.15 and calico/basenji, and
@@ -49,6 +59,7 @@ class Settings:
     steps: int = 12
     warmup_steps: int = 3
     batch: int = 64
+    long_batch: int = 4
     snvs: int = 500
     long_window: int = 131_072
     basenji_python: Path | None = None

@@ -1,0 +1,72 @@
+"""Several data folders as one."""
+
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tfrecords_tools.data import Data
+from tfrecords_tools.errors import ConfigError
+from tfrecords_tools.joined import join
+
+
+@pytest.fixture
+def parts(small_data, tmp_path):
+    """Two folders: the second has no manifest and no test."""
+    copy = tmp_path / "copy"
+    shutil.copytree(small_data, copy)
+    (copy / "manifest.json").unlink()
+    for path in (copy / "tfrecords").glob("test-*"):
+        path.unlink()
+    return Data.open(small_data), Data.open(copy)
+
+
+def test_a_single_folder_is_itself(parts):
+    assert join(parts[:1]) is parts[0]
+
+
+def test_records_windows_and_counts_follow_one_another(parts):
+    both = join(parts)
+    assert both.labels == ["train", "valid", "test"]
+    assert both.counts["valid"] == parts[0].counts["valid"] + parts[1].counts["valid"]
+    assert both.counts["test"] == parts[0].counts["test"]
+    assert both.stated["test"] == 2 * parts[0].stated["test"]
+    assert both.folders == (parts[0].folder, parts[1].folder)
+    assert (both.layout, both.manifest_sha256) == (None, None)
+    for label in ("valid", "test"):
+        found = [(s.tobytes(), t.tobytes()) for s, t in both.records(label)]
+        one = [(s.tobytes(), t.tobytes()) for s, t in parts[0].records(label)]
+        assert found == one * (2 if label == "valid" else 1)
+        assert len(both.windows(label)) == len(found) == both.counts[label]
+    assert next(both.frames("test"))[0].parent.parent == parts[0].folder
+
+
+def test_tf_data_reads_them_all(parts):
+    from tfrecords_tools.dataset import eval_dataset
+
+    one, both = (
+        np.concatenate([y for _, y in eval_dataset(data, "valid", 16)])
+        for data in (parts[0], join(parts))
+    )
+    np.testing.assert_array_equal(both, np.concatenate([one, one]))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"crop_bp": 32}, "crop_bp is 64 in .* and 32 in .*: build both alike"),
+        ({"encoding": "onehot"}, "encoding is index in .* and onehot in"),
+        ({"targets": ()}, "want the same in the same order"),
+    ],
+)
+def test_folders_that_differ(parts, changes, message):
+    with pytest.raises(ConfigError, match=message):
+        join([parts[0], replace(parts[1], **changes)])
+
+
+def test_bad_requests(parts):
+    with pytest.raises(ConfigError, match="named twice: name each once"):
+        join([parts[0], parts[0]])
+    with pytest.raises(ConfigError, match="did you mean 'train'"):
+        join(parts).shards("trian")

@@ -1,0 +1,219 @@
+"""A data folder written record by record, of records made from other records."""
+
+import contextlib
+import hashlib
+import math
+from pathlib import Path
+
+import numpy as np
+
+from tfrecords_tools.data import Data
+from tfrecords_tools.errors import ConfigError, InputFileError
+from tfrecords_tools.files import atomic_path, claim_folder, identity, versions, write_json
+from tfrecords_tools.intervals import Interval
+from tfrecords_tools.manifest import FORMAT, FORMAT_VERSION, shard_entry
+from tfrecords_tools.record_windows import WINDOWS
+from tfrecords_tools.records import RecordWriter
+from tfrecords_tools.target_summary import TargetSums
+from tfrecords_tools.targets import Target, write_targets
+from tfrecords_tools.windows import Windowing
+
+
+class DataWriter:
+    """Writes shards and the windows of their records as these come; `finish` makes it a folder.
+
+    The folder cannot be opened before `finish`: statistics.json is written then.
+
+    Args:
+        folder: to write to; claimed already.
+        windowing: lengths of every record.
+        targets: of every record.
+        encoding: of the sequence: "index", "packed", or "onehot" where records are passed on.
+        records_per_shard: most records of a shard.
+        style: of the targets' transforms, to count clipped bins.
+
+    Raises:
+        ConfigError: records_per_shard is below 1.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        windowing: Windowing,
+        targets: tuple[Target, ...],
+        encoding: str,
+        records_per_shard: int = 256,
+        style: str = "current",
+    ):
+        check_records_per_shard(records_per_shard)
+        self._folder, self._windowing = folder, windowing
+        self._targets, self._encoding = targets, encoding
+        self._most = records_per_shard
+        self._sums = TargetSums(targets, style)
+        self._digest = hashlib.sha256()
+        self._shards: list[dict] = []
+        self.counts: dict[str, int] = {}
+
+    def __enter__(self) -> "DataWriter":
+        (self._folder / "tfrecords").mkdir(exist_ok=True)
+        self._bed = _Part(self._folder / WINDOWS, lambda path: path.open("w"))
+        self._open: dict[str, _Part] = {}
+        return self
+
+    def __exit__(self, *error) -> None:
+        for part in (self._bed, *self._open.values()):
+            part.close(*error)
+
+    def write(self, label: str, window: Interval, features: dict[str, bytes]) -> None:
+        """Append a record to its label.
+
+        Args:
+            label: one of the output's.
+            window: the part of the genome that the targets are of.
+            features: of the record.
+        """
+        shard = self._open.get(label)
+        if shard is None:
+            self.counts.setdefault(label, 0)
+            number = self.counts[label] // self._most
+            path = self._folder / "tfrecords" / f"{label}-{number}.tfr"
+            shard = self._open[label] = _Part(path, self._writer)
+        shard.file.write(features)
+        row = f"{window.chrom}\t{window.start}\t{window.end}\t{label}\n"
+        self._bed.file.write(row)
+        self._digest.update(row.encode())
+        self._sums.add(np.frombuffer(features["target"], np.float16))
+        self.counts[label] += 1
+        if shard.file.records == self._most:
+            self._close(label)
+
+    def _writer(self, path: Path) -> RecordWriter:
+        return RecordWriter(path, compressed=self._encoding != "packed")
+
+    def _close(self, label: str) -> None:
+        shard = self._open.pop(label)
+        shard.close()
+        self._shards.append(shard_entry(shard.path, label, shard.file.records))
+
+    def finish(self, origin: dict) -> dict:
+        """Write what makes the records a data folder, the manifest last, and return it.
+
+        Args:
+            origin: the manifest's `made_by`, `options`, `inputs` and `source`.
+
+        Raises:
+            InputFileError: no record was written.
+        """
+        for label in list(self._open):
+            self._close(label)
+        if not self._shards:
+            raise InputFileError(f"no record is left to write to {self._folder}")
+        self._bed.close()
+        statistics = self._statistics()
+        order = {label: n for n, label in enumerate(self.counts)}
+        shards = sorted(self._shards, key=lambda s: (order[s["label"]], _number(s["file"])))
+        write_targets(self._folder / "targets.txt", self._targets)
+        write_json(self._folder / "statistics.json", statistics)
+        manifest = {
+            "format": FORMAT,
+            "format_version": FORMAT_VERSION,
+            "versions": {k: v for k, v in versions().items() if k not in ("tensorflow", "keras")},
+            "statistics": statistics,
+            "dropped": {},
+            "tracks": [
+                {
+                    "identifier": s.identifier,
+                    "mean": 0.0 if math.isnan(s.mean) else s.mean,
+                    "sd": 0.0 if math.isnan(s.sd) else s.sd,
+                    "missing_share": s.nan_share,
+                    "clipped_bins": s.at_clip,
+                }
+                for s in self._sums.summaries()
+            ],
+            "shards": shards,
+            "targets": [t.to_json() for t in self._targets],
+            "windows": self._digest.hexdigest(),
+            **origin,
+        }
+        write_json(self._folder / "manifest.json", manifest)
+        return manifest
+
+    def _statistics(self) -> dict:
+        found: dict[str, object] = {
+            "num_targets": len(self._targets),
+            "seq_length": self._windowing.seq_length,
+        }
+        if self._encoding == "packed":
+            found["encoding"] = "packed"
+        else:
+            found["seq_1hot"] = self._encoding == "index"
+        return found | {
+            "pool_width": self._windowing.bin_width,
+            "crop_bp": self._windowing.crop,
+            "target_length": self._windowing.target_length,
+            **{f"{label}_seqs": count for label, count in self.counts.items()},
+        }
+
+
+class _Part:
+    """A file that is being written beside its name, which it gets when it is closed."""
+
+    def __init__(self, path: Path, opened):
+        self.path = path
+        self._rename = contextlib.ExitStack()
+        self.file = opened(self._rename.enter_context(atomic_path(path)))
+
+    def close(self, *error) -> None:
+        """Close and rename; after an error, remove. The second time, do nothing."""
+        self.file.close()
+        self._rename.pop_all().__exit__(*(error or (None, None, None)))
+
+
+def check_records_per_shard(count: int) -> None:
+    """Check a number of records per shard.
+
+    Raises:
+        ConfigError: it is below 1.
+    """
+    if count < 1:
+        raise ConfigError(f"records per shard is {count}, want at least 1")
+
+
+def claim_output(out: str | Path, data: Data, overwrite: bool) -> Path:
+    """Claim an output folder that lies apart from the data it is made from.
+
+    Raises:
+        ConfigError: one of the two folders holds the other.
+        UnfinishedError: it has results.
+    """
+    new, old = Path(out).resolve(), data.folder.resolve()
+    if new == old or new in old.parents or old in new.parents:
+        raise ConfigError(f"output {out} and data folder {data.folder} overlap: name another")
+    return claim_folder(out, False, overwrite)
+
+
+def describe(folder: str | Path, manifest: dict) -> str:
+    """Return a line on what was written, and one per target whose old bins were clipped."""
+    found = manifest["statistics"]
+    counts = {k.removesuffix("_seqs"): v for k, v in found.items() if k.endswith("_seqs")}
+    lines = [
+        f"wrote {folder}: {found['seq_length']} bp, {found['target_length']} bins of "
+        f"{found['pool_width']} bp, {found['num_targets']} targets, "
+        + ", ".join(f"{count:,} {label}" for label, count in counts.items())
+    ]
+    for name, count in manifest["source"].get("clipped_bins", {}).items():
+        lines.append(f"{name}: {count:,} old bins at the hard clip, their true values are unknown")
+    return "\n".join(lines)
+
+
+def _number(name: str) -> int:
+    return int(name.removesuffix(".tfr").rpartition("-")[2])
+
+
+def source_files(data: Data) -> dict[str, dict]:
+    """Return what identifies a data folder: its manifest, or else its files one by one."""
+    names = ["statistics.json", "targets.txt", WINDOWS, "manifest.json"]
+    paths = [p for n in names if (p := data.folder / n).exists()]
+    if data.manifest_sha256 is None:
+        paths += sorted((data.folder / "tfrecords").glob("*.tfr"))
+    return {f"data {p.name}": identity(p) for p in paths}

@@ -1,0 +1,298 @@
+"""The targets of records as bigWigs at their places in the genome.
+
+Shards are read once: the targets go to a file of fixed-size rows, from which each bigWig is
+written in the order of the genome. Memory is that of a record and a few bytes per window.
+"""
+
+import logging
+import os
+import re
+import shutil
+import tempfile
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tfrecords_tools import transforms
+from tfrecords_tools.bigwig import BigWigWriter
+from tfrecords_tools.data import Data
+from tfrecords_tools.data_writer import claim_output, source_files
+from tfrecords_tools.errors import ConfigError, InputFileError
+from tfrecords_tools.files import atomic_path, existing, run_record
+from tfrecords_tools.genome import missing_chrom
+from tfrecords_tools.progress import progress
+from tfrecords_tools.record_windows import (
+    check_places,
+    chosen_labels,
+    placed_records,
+    stream_windows,
+)
+from tfrecords_tools.select_records import chosen_targets
+from tfrecords_tools.target_summary import TargetSums
+from tfrecords_tools.targets import Target
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What sequences.bed tells before any record is read.
+
+    Attributes:
+        sizes: chromosome → length, bp.
+        windows: number of windows, by label.
+    """
+
+    sizes: dict[str, int]
+    windows: dict[str, int]
+
+
+def write_bigwigs(
+    data: Data,
+    out: str | Path,
+    names: str | None = None,
+    labels: list[str] | None = None,
+    sizes: str | Path | None = None,
+    style: str | None = None,
+    overwrite: bool = False,
+    quiet: bool = False,
+) -> list[Path]:
+    """Write a bigWig per target; where windows overlap, the mean of their bins.
+
+    Args:
+        data: the records.
+        out: the folder.
+        names: targets, as `select_records.chosen_targets` takes them; by default all.
+        labels: whose records; by default all that have any.
+        sizes: a table of chromosome and length, a .fai, or a FASTA that has one; by default a
+            chromosome ends with its last window.
+        style: of the transforms to undo, or None to write values as they are stored.
+        overwrite: remove what is there.
+        quiet: no progress bars.
+
+    Returns:
+        The files, `{identifier}.bw`.
+
+    Raises:
+        ConfigError: an unknown label, a target without inverse, two identifiers that give the
+            same file name, or too little room on the disk.
+        InputFileError: records whose places are not known, or not in the genome.
+        UnfinishedError: the folder has results.
+    """
+    labels = chosen_labels(data, labels or [])
+    positions = chosen_targets(data, names)
+    targets = tuple(data.targets[p] for p in positions)
+    if style is not None:
+        transforms.check_style(style, targets)
+    files = file_names(targets)
+    survey = survey_windows(data, labels, sizes)
+    check_places(data, labels, survey.windows)
+    _check_room(Path(out), data, sum(survey.windows.values()) * len(targets))
+    folder = claim_output(out, data, overwrite)
+    inputs = source_files(data) | ({"sizes": sizes} if sizes else {})
+    facts = {"data_sha256": data.manifest_sha256, "labels": labels, "untransform": style}
+    with (
+        run_record(folder, inputs, **facts) as record,
+        tempfile.TemporaryFile(dir=folder) as spool,
+    ):
+        sums = TargetSums(targets, style or "current")
+        index = _Index(data, len(targets), spool.fileno(), survey)
+        for label in labels:
+            placed = placed_records(data, label)
+            total = survey.windows[label]
+            for window, shard, number, features in progress(
+                placed, total=total, unit="record", label=label, quiet=quiet
+            ):
+                values = np.ascontiguousarray(data.target(features, shard, number)[:, positions])
+                sums.add(values)
+                spool.write(np.ascontiguousarray(values.T).tobytes())
+                index.add(window.chrom, window.start)
+        spool.flush()
+        index.sort()
+        record["overlapping_windows"] = index.overlapping()
+        if record["overlapping_windows"]:
+            log.info(
+                "%d windows overlap the one before: bins there are means",
+                record["overlapping_windows"],
+            )
+        written = []
+        for row in progress(range(len(targets)), unit="bigWig", quiet=quiet):
+            with atomic_path(folder / files[row]) as part:
+                writer = BigWigWriter(part, survey.sizes, data.pool_width)
+                for chrom, starts, ends, values in index.bins(row, targets[row], style):
+                    writer.add(chrom, starts, ends, values)
+                writer.close()
+            written.append(folder / files[row])
+    for target, count in zip(targets, sums.at_clip.tolist(), strict=True):
+        if style is not None and count:
+            log.warning(
+                "%s: %d bins at the hard clip, whose true values are unknown",
+                target.identifier,
+                count,
+            )
+    return written
+
+
+def file_names(targets: tuple[Target, ...]) -> list[str]:
+    """Return a file name per target: its identifier, what no file name should hold as `_`.
+
+    Raises:
+        ConfigError: two targets get the same.
+    """
+    names: dict[str, Target] = {}
+    for target in targets:
+        name = re.sub(r"[^A-Za-z0-9+_.-]", "_", target.identifier).lstrip(".") + ".bw"
+        if name in names:
+            raise ConfigError(
+                f"targets {names[name].identifier!r} and {target.identifier!r} would both be "
+                f"written to {name}: choose one with --targets"
+            )
+        names[name] = target
+    return list(names)
+
+
+def survey_windows(data: Data, labels: list[str], sizes: str | Path | None) -> Survey:
+    """Return what sequences.bed tells of the labels' windows.
+
+    Raises:
+        InputFileError: a window outside the genome, or a table of lengths that is none.
+    """
+    known = read_sizes(sizes) if sizes else None
+    counts, ends = dict.fromkeys(labels, 0), {}
+    for window in stream_windows(data.folder):
+        if window.label not in counts:
+            continue
+        counts[window.label] += 1
+        window = data.cropped(window)
+        if known is not None and window.chrom not in known:
+            raise InputFileError(missing_chrom(window.chrom, known, str(sizes)))
+        if known is not None and window.end > known[window.chrom]:
+            raise InputFileError(
+                f"window {window} ends beyond {window.chrom}, which is {known[window.chrom]} bp "
+                f"in {sizes}: is it of another genome build?"
+            )
+        ends[window.chrom] = max(window.end, ends.get(window.chrom, 0))
+    if known is None:
+        log.info("chromosomes end with their last window: give their lengths with -g")
+    return Survey(known or ends, counts)
+
+
+def read_sizes(path: str | Path) -> dict[str, int]:
+    """Return chromosome → length of a two-column table, a .fai, or a FASTA that has one.
+
+    Raises:
+        InputFileError: missing, or a line that is none.
+    """
+    path = existing(path, "table of chromosome lengths")
+    index = path.with_name(path.name + ".fai")
+    path = index if index.exists() else path
+    sizes = {}
+    with open(path, encoding="utf-8", errors="replace") as handle:
+        for number, line in enumerate(handle, 1):
+            fields = line.split()
+            if not fields:
+                continue
+            if len(fields) < 2 or not fields[1].isdecimal() or not int(fields[1]):
+                raise InputFileError(
+                    f"{path} line {number} is no chromosome and length: {line.strip()[:60]!r}; "
+                    "want a .fai or a chrom.sizes table"
+                )
+            sizes[fields[0]] = int(fields[1])
+    if not sizes:
+        raise InputFileError(f"{path} has no chromosome")
+    return sizes
+
+
+def _check_room(folder: Path, data: Data, rows: int) -> None:
+    there = next(p for p in (folder, *folder.absolute().parents) if p.exists())
+    needed, free = rows * data.target_length * 2, shutil.disk_usage(there).free
+    if needed > free:
+        raise ConfigError(
+            f"{needed / 2**30:.1f} GiB are needed for a while in {folder}, {free / 2**30:.1f} are "
+            "free: choose fewer --targets or --labels, or another folder"
+        )
+
+
+class _Index:
+    """Which row of the file of targets is of which place."""
+
+    def __init__(self, data: Data, targets: int, file: int, survey: Survey):
+        self._file, self._targets = file, targets
+        self._bins, self._width = data.target_length, data.pool_width
+        self._names = sorted(survey.sizes, key=str.encode)
+        self._numbers = {name: n for n, name in enumerate(self._names)}
+        self._chroms, self._starts = array("I"), array("q")
+
+    def add(self, chrom: str, start: int) -> None:
+        self._chroms.append(self._numbers[chrom])
+        self._starts.append(start)
+
+    def sort(self) -> None:
+        """Order the rows by place."""
+        self.chroms = np.frombuffer(self._chroms, np.uint32)
+        self.starts = np.frombuffer(self._starts, np.int64)
+        self.order = np.lexsort((self.starts, self.chroms)).astype(np.int64)
+
+    def overlapping(self) -> int:
+        """Return how many windows begin before the end of one before them."""
+        chroms, starts = self.chroms[self.order], self.starts[self.order]
+        close = np.diff(starts) < self._bins * self._width
+        return int((close & (chroms[1:] == chroms[:-1])).sum())
+
+    def bins(
+        self, column: int, target: Target, style: str | None
+    ) -> Iterator[tuple[str, np.ndarray, np.ndarray, np.ndarray]]:
+        """Yield (chromosome, starts, ends, values) of a target in the order of the genome."""
+        length = self._bins * self._width
+        held: list[tuple[int, np.ndarray]] = []
+        before = done = 0
+        for row in self.order.tolist():
+            number, start = int(self.chroms[row]), int(self.starts[row])
+            if held:
+                same = number == before
+                until = start if same else held[-1][0] + length
+                if until > done:
+                    yield self._names[before], *joined(held, done, until, self._width)
+                held = [h for h in held if same and h[0] + length > start]
+            before, done = number, start
+            held.append((start, self._values(row, column, target, style)))
+        if held:
+            yield self._names[before], *joined(held, done, held[-1][0] + length, self._width)
+
+    def _values(self, row: int, column: int, target: Target, style: str | None) -> np.ndarray:
+        size = self._bins * 2
+        data = os.pread(self._file, size, (row * self._targets + column) * size)
+        values = np.frombuffer(data, np.float16).astype(np.float64)
+        return values if style is None else transforms.inverse(values, target, style)
+
+
+def joined(
+    held: list[tuple[int, np.ndarray]], low: int, high: int, width: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the bins of windows between two places, the mean where they overlap.
+
+    Args:
+        held: (start, values [bins], NaN is missing) of the windows.
+        low: first base.
+        high: base after the last.
+        width: of a bin, bp.
+
+    Returns:
+        (starts, ends, values): bins are cut where the edges of overlapping windows differ; what
+        no window covers, or none with a value, is NaN.
+    """
+    edges = [np.clip(s + width * np.arange(len(v) + 1), low, high) for s, v in held]
+    cuts = np.unique(np.concatenate(edges))
+    starts, ends = cuts[:-1], cuts[1:]
+    total, count = np.zeros(len(starts)), np.zeros(len(starts), np.int64)
+    for start, values in held:
+        place = (starts - start) // width
+        inside = np.flatnonzero((place >= 0) & (place < len(values)))
+        found = values[place[inside]]
+        known = ~np.isnan(found)
+        total[inside[known]] += found[known]
+        count[inside[known]] += 1
+    return starts, ends, np.where(count > 0, total / np.maximum(count, 1), np.nan)

@@ -1,0 +1,147 @@
+"""The shards of a data folder: which label each is of, their order, and how many records."""
+
+import logging
+import re
+import zlib
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from tfrecords_tools.errors import InputFileError
+from tfrecords_tools.intervals import read_bed
+from tfrecords_tools.records import is_compressed, read_frames
+
+log = logging.getLogger(__name__)
+_EMPTY = 8  # bytes of ZLIB's stream of nothing, which other tools write as a last shard
+# LABEL-NUMBER.tfr, or LABEL-GENOME-NUMBER.tfr of older data of several genomes.
+_NAME = re.compile(r"(.+?)-(\d+(?:-\d+)*)\.tfr")
+
+
+def find_shards(folder: Path) -> dict[str, list[Path]]:
+    """Return the shards that have records, by label, in the order of their numbers.
+
+    Raises:
+        InputFileError: there are none, a name without number, a number that is missing or twice,
+            a file too short to be a shard.
+    """
+    found: dict[str, list[tuple[tuple[int, ...], Path]]] = {}
+    for path in (folder / "tfrecords").glob("*.tfr"):
+        if path.name.startswith("."):
+            continue
+        match = _NAME.fullmatch(path.name)
+        if not match:
+            raise InputFileError(
+                f"shard {path} has no number: name it LABEL-NUMBER.tfr, or move it away"
+            )
+        numbers = tuple(map(int, match[2].split("-")))
+        found.setdefault(match[1], []).append((numbers, path))
+    shards = {}
+    for label in sorted(found):
+        ordered = sorted(found[label])
+        _check_numbers(ordered)
+        if full := [path for _, path in ordered if not _is_empty(path)]:
+            shards[label] = full
+    if not shards:
+        raise InputFileError(f"data folder {folder} has no tfrecords/*.tfr with records")
+    return shards
+
+
+def _check_numbers(ordered: Sequence[tuple[tuple[int, ...], Path]]) -> None:
+    """Check that the shards of a label, and of a genome, are numbered 0, 1, 2, …"""
+    wanted: dict[tuple[int, ...], int] = {}
+    for (*genome, number), path in ordered:
+        expected = wanted.get(tuple(genome), 0)
+        if number > expected:
+            start = path.stem.rpartition("-")[0]
+            raise InputFileError(
+                f"shard {path.with_name(f'{start}-{expected}.tfr')} is missing, {path.name} is "
+                "there: fetch it, or number the shards from 0 without a gap"
+            )
+        if number < expected:
+            raise InputFileError(f"shard {path} has the number of another: keep one")
+        wanted[tuple(genome)] = expected + 1
+
+
+def _is_empty(path: Path) -> bool:
+    """Tell whether a shard is whole and without records."""
+    size = path.stat().st_size
+    if size > _EMPTY:
+        return False
+    try:
+        return not zlib.decompress(path.read_bytes())
+    except zlib.error:
+        raise InputFileError(
+            f"shard {path} is truncated, it has {size} bytes: fetch or write it again"
+        ) from None
+
+
+def all_compressed(shards: Sequence[Path]) -> bool:
+    """Tell whether shards are ZLIB-compressed.
+
+    Raises:
+        InputFileError: some are and some are not, or one is no TFRecord file.
+    """
+    first = is_compressed(shards[0])
+    for path in shards[1:]:
+        if is_compressed(path) != first:
+            names = (path, shards[0]) if first else (shards[0], path)
+            raise InputFileError(
+                f"shard {names[0]} is not compressed, {names[1]} is: write all of them alike"
+            )
+    return first
+
+
+def count_records(
+    folder: Path, shards: dict[str, list[Path]], stated: dict[str, int], manifest: dict | None
+) -> dict[str, int]:
+    """Return the number of records of each label, labels in the order of statistics.json.
+
+    They are what the manifest says; without one, the windows that sequences.bed lists, since
+    other tools' statistics.json counts windows that were left out later; else they are counted.
+
+    Args:
+        folder: the data folder.
+        shards: of each label.
+        stated: what statistics.json says.
+        manifest: of a folder that was written here.
+
+    Raises:
+        InputFileError: more records than statistics.json states, or a damaged shard.
+    """
+    known: Counter[str] = Counter()
+    if manifest is not None:
+        for entry in manifest["shards"]:
+            known[entry["label"]] += entry["records"]
+    elif (folder / "sequences.bed").exists():
+        known.update(window.label for window in read_bed(folder / "sequences.bed"))
+    counts = {}
+    for label in (n for n in dict.fromkeys((*stated, *shards)) if n in shards):
+        if not known[label]:
+            log.info("%s lists no windows of label %r: counting its records", folder, label)
+            known[label] = sum(1 for shard in shards[label] for _ in read_frames(shard))
+        counts[label] = known[label]
+    if manifest is None:
+        _compare(folder, counts, stated)
+    return counts
+
+
+def _compare(folder: Path, counts: dict[str, int], stated: dict[str, int]) -> None:
+    """Refuse more records than are stated, and tell of fewer."""
+    for label, number in stated.items():
+        if label not in counts:
+            if number:
+                log.info("%s has no records of label %r, %d are stated", folder, label, number)
+        elif counts[label] > number:
+            raise InputFileError(
+                f"{folder / 'statistics.json'} states {number} records of label {label!r}, but "
+                f"there are {counts[label]}: the two are not of the same data"
+            )
+        elif counts[label] < number:
+            log.info(
+                "%s has %d records of label %r, statistics.json states %d (other tools count "
+                "before they leave out unmappable windows)",
+                folder,
+                counts[label],
+                label,
+                number,
+            )

@@ -1,0 +1,78 @@
+"""statistics.json of a data folder: the sizes of its records."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tfrecords_tools.errors import InputFileError, unknown
+from tfrecords_tools.files import read_json
+from tfrecords_tools.records import ENCODINGS
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """What statistics.json says.
+
+    Attributes:
+        num_targets: of every record.
+        seq_length, pool_width, crop_bp: bp.
+        target_length: bins.
+        encoding: of the bases: "index", "packed" or "onehot".
+        stated: records by label; the original tools count before they leave out unmappable
+            windows.
+    """
+
+    num_targets: int
+    seq_length: int
+    pool_width: int
+    crop_bp: int
+    target_length: int
+    encoding: str
+    stated: dict[str, int]
+
+    @classmethod
+    def read(cls, path: Path) -> "Statistics":
+        """Read a data folder's statistics.json.
+
+        Raises:
+            InputFileError: missing, no JSON, a number that it lacks or that others contradict,
+                or data that are not read here.
+            ConfigError: an unknown encoding.
+        """
+        value = read_json(path)
+        if "diagonal_offset" in value:
+            raise InputFileError(
+                f"{path} has 'diagonal_offset': contact maps (Akita's data) are not read here"
+            )
+        numbers = {
+            name: _whole(path, name, value.get(name), least=name != "crop_bp")
+            for name in ("num_targets", "seq_length", "pool_width", "crop_bp", "target_length")
+        }
+        length, crop, width = (numbers[n] for n in ("seq_length", "crop_bp", "pool_width"))
+        bins = (length - 2 * crop) // width
+        if numbers["target_length"] != bins:
+            raise InputFileError(
+                f"{path} has target_length {numbers['target_length']}, but seq_length {length} "
+                f"less twice crop_bp {crop} makes {bins} bins of pool_width {width}"
+            )
+        if value.get("seq_depth", 4) != 4:
+            raise InputFileError(
+                f"{path} has seq_depth {value['seq_depth']!r}: only sequences of 4 bases are read"
+            )
+        encoding = value.get("encoding", "index" if value.get("seq_1hot") else "onehot")
+        if encoding not in ENCODINGS and "encoding" in value:
+            raise unknown("encoding", encoding, ENCODINGS, f"in {path}")
+        stated = {
+            name.removesuffix("_seqs"): _whole(path, name, count, least=0)
+            for name, count in value.items()
+            if name.endswith("_seqs")
+        }
+        return cls(**numbers, encoding=encoding, stated=stated)
+
+
+def _whole(path: Path, name: str, value: object, least: int) -> int:
+    """Return a number that may be written as 128 or 128.0."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if type(value) is not int or value < least:
+        raise InputFileError(f"{path} has {name} = {value!r}: want a whole number from {least:d}")
+    return value
