@@ -16,7 +16,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--restore", metavar="MODEL", help="start from its weights (run folder or .h5)")
     p.add_argument("--trunk", action="store_true", help="of --restore, take the trunk only")
     p.add_argument("--targets", default="", help="identifiers or indices, comma-separated [all]")
-    p.add_argument("--train_label", default="train", help="[%(default)s]")
+    p.add_argument("--train_label", default="train", help="or several: fold0,fold1 [%(default)s]")
     p.add_argument("--valid_label", default="valid", help="[%(default)s]")
     p.add_argument(
         "--precision",
@@ -53,7 +53,7 @@ def work(args: argparse.Namespace) -> None:
     elif args.trunk:
         raise ConfigError("--trunk says what to take of --restore: name the model with that")
     data = [Data.open(folder) for folder in args.data]
-    for label in (args.train_label, args.valid_label):
+    for label in f"{args.train_label},{args.valid_label}".split(","):
         if not any(label in folder.labels for folder in data):
             data[0].shards(label)  # says which labels there are
     import_tensorflow(deterministic=not args.xla)  # Keras compiles nothing when it is on

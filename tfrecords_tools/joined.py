@@ -1,4 +1,4 @@
-"""Several data folders as one, to train on all of their records."""
+"""Several data folders as one, and several labels as one, to train on all of their records."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -79,3 +79,56 @@ def join(parts: Sequence[Data]) -> Data:
     if any(part.layout != first.layout for part in parts):
         values["layout"] = None
     return JoinedData(**values, parts=tuple(parts))
+
+
+@dataclass(frozen=True)
+class PooledData(Data):
+    """A data folder in which "fold0,fold1" is a label: the records of one after the other's.
+
+    Attributes:
+        inner: the data without such labels.
+    """
+
+    inner: Data | None = None
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """The folders that records come from."""
+        return self.inner.folders
+
+    def shards(self, label: str) -> list[Path]:
+        """Return the shards of each label of a comma-separated list.
+
+        Raises:
+            ConfigError: no such label.
+        """
+        return [shard for name in label.split(",") for shard in self.inner.shards(name)]
+
+    def windows(self, label: str) -> list[Interval]:
+        """Return the windows (without crop) of each label in record order."""
+        return [window for name in label.split(",") for window in self.inner.windows(name)]
+
+
+def pool_labels(data: Data, labels: Sequence[str]) -> Data:
+    """Return data in which comma-separated lists of labels are labels too.
+
+    Args:
+        data: folders.
+        labels: plain ones, or lists such as "fold0,fold1".
+
+    Raises:
+        ConfigError: a label that is not there, or is in two of the lists or twice in one.
+    """
+    lists = [label.split(",") for label in labels]
+    names = [name for names in lists for name in names]
+    for name in names:
+        data.shards(name)
+        if names.count(name) > 1:
+            raise ConfigError(
+                f"label {name!r} is named twice in {' and '.join(labels)}: use each for one purpose"
+            )
+    if len(names) == len(labels):
+        return data
+    values = {f.name: getattr(data, f.name) for f in fields(Data)}
+    pooled = {",".join(ns): sum(data.counts[n] for n in ns) for ns in lists}
+    return PooledData(**(values | {"counts": data.counts | pooled}), inner=data)

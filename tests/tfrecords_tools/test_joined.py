@@ -8,7 +8,7 @@ import pytest
 
 from tfrecords_tools.data import Data
 from tfrecords_tools.errors import ConfigError
-from tfrecords_tools.joined import join
+from tfrecords_tools.joined import join, pool_labels
 
 
 @pytest.fixture
@@ -70,3 +70,27 @@ def test_bad_requests(parts):
         join([parts[0], parts[0]])
     with pytest.raises(ConfigError, match="did you mean 'train'"):
         join(parts).shards("trian")
+
+
+def test_labels_are_pooled(parts):
+    data = parts[0]
+    pooled = pool_labels(data, ("valid,test", "train"))
+    assert pooled.counts == data.counts | {"valid,test": data.counts["valid"] + data.counts["test"]}
+    for read in ("records", "windows"):
+        found = [repr(x) for x in getattr(pooled, read)("valid,test")]
+        wanted = [repr(x) for n in ("valid", "test") for x in getattr(data, read)(n)]
+        assert found == wanted
+    assert pooled.windows("train") == data.windows("train")
+    assert pooled.folders == data.folders
+    assert pool_labels(data, ("train", "valid")) is data
+    assert len(list(pool_labels(join(parts), ("valid,test", "train")).records("valid,test"))) == (
+        2 * data.counts["valid"] + data.counts["test"]
+    )
+
+
+def test_labels_that_cannot_be_pooled(parts):
+    with pytest.raises(ConfigError, match="unknown label 'vald'"):
+        pool_labels(parts[0], ("train,vald", "test"))
+    for labels in (("train,valid", "valid"), ("train,train", "valid")):
+        with pytest.raises(ConfigError, match="is named twice in"):
+            pool_labels(parts[0], labels)

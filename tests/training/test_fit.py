@@ -171,6 +171,8 @@ def test_the_run_folder(data, tmp_path):
     scores = [x["valid_pearsonr"] + x["valid_r2"] / 4 for x in lines]
     assert state["best_epoch"] == int(np.argmax(scores))
     assert json.loads((out / "run.json").read_text())["outcome"] == "finished"
+    model = keras.saving.load_model(out / "model_check-4.keras")
+    assert int(model.optimizer.iterations) == 4 * (data.counts["train"] // 16)
 
 
 def test_single_task_training(data, tmp_path):

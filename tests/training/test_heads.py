@@ -278,3 +278,15 @@ def test_adapters_train_on_a_restored_model(genomes, tmp_path):
     merged = load_predictor(tmp_path / "merged.h5", params=one)
     found = merged.predict({"sequence": indices})["output"]
     np.testing.assert_allclose(found, wanted, rtol=1e-5)
+
+
+def test_folds_are_pooled(genomes, tmp_path):
+    one = params(
+        {"train_epochs_max": 1, "steps_per_epoch": None},
+        head={"name": "final", "units": 3, "activation": "softplus"},
+    )
+    labels = {"train_label": "valid,test", "valid_label": "train"}
+    train(one, genomes[0], tmp_path / "run", Settings(quiet=True, tensorboard=False, **labels))
+    model = keras.saving.load_model(tmp_path / "run" / "model_check-1.keras")
+    count = genomes[0].counts["valid"] + genomes[0].counts["test"]
+    assert int(model.optimizer.iterations) == count // 16

@@ -130,6 +130,8 @@ def train_epoch(
             history = heads[0].model.fit(
                 heads[0].batches(seed, epoch),
                 epochs=1,
+                # Told where to end: a step that finds no batch still counts in the optimiser.
+                steps_per_epoch=heads[0].steps,
                 verbose=0,
                 shuffle=False,
                 callbacks=[_Watch(bar, check)],

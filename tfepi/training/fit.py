@@ -31,7 +31,7 @@ from tfrecords_tools.files import (
     run_record,
     write_json,
 )
-from tfrecords_tools.joined import join
+from tfrecords_tools.joined import join, pool_labels
 from tfrecords_tools.targets import select
 
 __all__ = ["Settings", "model_spec", "pair_heads", "train"]
@@ -45,7 +45,8 @@ def pair_heads(params: Params, data: Sequence[Data], settings: Settings) -> list
     several, the folders go with the heads in their order; heads without a folder are left out.
 
     Raises:
-        ConfigError: more folders than heads, or folders that cannot be joined.
+        ConfigError: more folders than heads, folders that cannot be joined, or a label that is
+            not there.
     """
     heads = list(params.model.keywords["heads"]) if params.model.name == BASENJI else ["output"]
     if len(heads) == 1:
@@ -63,8 +64,7 @@ def pair_heads(params: Params, data: Sequence[Data], settings: Settings) -> list
         raise ConfigError("--targets chooses among the targets of one head; this model has more")
     found = []
     for head, folder in pairs:
-        for label in (settings.train_label, settings.valid_label):
-            folder.shards(label)
+        folder = pool_labels(folder, (settings.train_label, settings.valid_label))
         chosen = select(folder.targets, list(settings.targets)) if settings.targets else None
         found.append(Source(head, folder, chosen or tuple(range(len(folder.targets)))))
     return found
