@@ -42,7 +42,7 @@ def work(args: argparse.Namespace) -> bool:
         raise errors.ConfigError(f"--read is {args.read}, want a number of Mb above 0")
     options = build_arguments.options(args)
     vcf = VariantSource(args.vcf, header_text, read_variants) if args.vcf else None
-    folder = files.claim_folder(args.out, False, args.overwrite) if args.out else None
+    folder = files.claim_folder(args.out, overwrite=args.overwrite) if args.out else None
     inputs = (args.genome, args.targets, options, vcf, args.bed)
     record = contextlib.nullcontext()
     if folder:

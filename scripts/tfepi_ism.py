@@ -35,37 +35,27 @@ def parser() -> argparse.ArgumentParser:
 
 
 def work(args: argparse.Namespace) -> None:
-    from tfepi.evaluation import matching
-    from tfepi.params import read_params
-    from tfepi.predictors import is_h5, load_predictor, read_spec
+    from tfepi.evaluation.matching import parse_shifts
+    from tfepi.evaluation.named_model import NamedModel
     from tfepi.report.mutagenesis_figures import Plots, draw_mutagenesis
     from tfepi.variants.mutagenesis import mutate
     from tfepi.variants.mutagenesis_options import Mutagenesis
-    from tfepi.variants.options import check_stated, default_batch_size
-    from tfrecords_tools.targets import read_targets
 
-    params = read_params(args.params, training=False)
-    targets = read_targets(args.targets) if args.targets else None
-    spec = read_spec(args.model, params, targets, args.head)
-    head = spec.head(None if is_h5(args.model) else args.head)
-    check_stated(matching.stated_sizes(params.model), spec, head)
-    size = default_batch_size(spec, head) if args.batch_size is None else args.batch_size
-    plots = Plots.of(args.plots, args.no_plots, args.plot_targets, targets or head.targets)
+    model = NamedModel.of(args.params, args.model, args.targets, args.head, args.batch_size)
+    plots = Plots.of(
+        args.plots, args.no_plots, args.plot_targets, model.targets or model.head.targets
+    )
     names = ("length", "up", "down", "rc", "untransform", "ref_policy")
     options = Mutagenesis(
         **{name: getattr(args, name) for name in names},
         stats=tuple(args.stats.split(",")),
-        shifts=matching.parse_shifts(args.shifts),
-        head=head.name,
-        batch_size=size,
+        shifts=parse_shifts(args.shifts),
+        head=model.head.name,
+        batch_size=model.batch_size,
     )
-
-    def load():
-        return load_predictor(args.model, size, params, spec)
-
     again = {k: getattr(args, k) for k in ("part_positions", "resume", "overwrite", "quiet")}
-    again |= {"model_files": matching.model_files(args.model, args.params), "targets": targets}
-    folder = mutate(load, spec, args.regions, args.fasta, args.out, options, **again)
+    again |= {"model_files": model.files, "targets": model.targets}
+    folder = mutate(model.load, model.spec, args.regions, args.fasta, args.out, options, **again)
     figures = draw_mutagenesis(folder, plots, args.quiet)
     print(f"wrote {folder}: scores.h5" + (f", {figures} figures" if figures else ""))
 

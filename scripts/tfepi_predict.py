@@ -36,37 +36,25 @@ def parser() -> argparse.ArgumentParser:
 
 
 def work(args: argparse.Namespace) -> None:
-    from tfepi.evaluation import matching
-    from tfepi.params import read_params
+    from tfepi.evaluation.matching import parse_shifts
+    from tfepi.evaluation.named_model import NamedModel
     from tfepi.prediction import embedding, options, run, windows
-    from tfepi.predictors import is_h5, load_predictor, read_spec
-    from tfepi.variants.options import check_stated, default_batch_size
-    from tfrecords_tools.targets import read_targets
 
-    params = read_params(args.params, training=False)
-    targets = read_targets(args.targets) if args.targets else None
-    spec = read_spec(args.model, params, targets, args.head)
-    head = spec.head(None if is_h5(args.model) else args.head)
-    check_stated(matching.stated_sizes(params.model), spec, head)
-    size = default_batch_size(spec, head) if args.batch_size is None else args.batch_size
+    model = NamedModel.of(args.params, args.model, args.targets, args.head, args.batch_size)
     request = options.Request(
         **{name: getattr(args, name) for name in ("rc", "untransform", "site_length", "sum")},
-        head=head.name,
-        shifts=matching.parse_shifts(args.shifts),
-        batch_size=size,
+        head=model.head.name,
+        shifts=parse_shifts(args.shifts),
+        batch_size=model.batch_size,
         tracks=options.names(args.bigwig, every="all"),
         hdf5=not args.no_h5,
     )
-
-    def load():
-        return load_predictor(args.model, size, params, spec)
-
+    load, spec = model.load, model.spec
     if args.embed_layer:
-        load, spec, request = embedding.instead(load, args.embed_layer, request, targets)
+        load, spec, request = embedding.instead(load, args.embed_layer, request, model.targets)
     place = windows.Place(args.bed, args.genome, options.names(args.chroms), args.limit)
-    files = matching.model_files(args.model, args.params)
     again = {k: getattr(args, k) for k in ("part_windows", "resume", "overwrite", "quiet")}
-    again |= {"model_files": files, "targets": targets, "sizes": args.genome_file}
+    again |= {"model_files": model.files, "targets": model.targets, "sizes": args.genome_file}
     print("wrote", run.predict_windows(load, spec, place, args.fasta, args.out, request, **again))
 
 

@@ -20,7 +20,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--variants", type=int, help="number of variants [400]")
     p.add_argument("--depth", type=float, help="reads per unit of signal; more is less noise [1]")
     p.add_argument("--overwrite", action="store_true", help="remove earlier results first")
-    p.add_argument("--seed", type=command.whole_seed, default=44, help="random seed [%(default)s]")
+    command.add_seed(p)
     p.add_argument("-q", "--quiet", action="store_true", help="no progress bar")
     return p
 
@@ -35,7 +35,7 @@ def work(args: argparse.Namespace) -> None:
     settings = Simulation.large(args.seed) if args.large else Simulation(seed=args.seed)
     names = ("length", "chromosomes", "tracks", "variants", "depth")
     settings = replace(settings, **{n: v for n in names if (v := getattr(args, n)) is not None})
-    folder = files.claim_folder(args.out, resume=False, overwrite=args.overwrite)
+    folder = files.claim_folder(args.out, overwrite=args.overwrite)
     with files.run_record(folder, inputs={}, seed=args.seed):
         simulate(folder, settings, args.quiet)
     files_written = sorted(p.name for p in folder.iterdir())

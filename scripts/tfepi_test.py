@@ -36,7 +36,7 @@ def work(args: argparse.Namespace) -> None:
     from tfepi.evaluation.testing import Request, prepare, run_test
     from tfepi.params import find_params, read_params
     from tfepi.predictors import is_h5, load_predictor, read_spec
-    from tfrecords_tools import files
+    from tfrecords_tools import files, joined
     from tfrecords_tools.data import Data
 
     params = read_params(args.params, training=False)
@@ -48,15 +48,14 @@ def work(args: argparse.Namespace) -> None:
         bootstrap=Bootstrap(args.bootstrap, args.bootstrap_ranks, args.block_bp, seed=args.seed),
         binary=params.train.loss == "bce",
     )
-    data = Data.open(args.data)
-    spec = read_spec(args.model, params, data.targets, args.head, data.pool_width)
+    data = joined.pool_labels(Data.open(args.data), (args.label,))
+    spec = read_spec(args.model, params, None, args.head, data)
     prepare(spec, data, request, matching.stated_sizes(params.model))
-    inputs = {"params": find_params(args.params), "data": data.folder / "statistics.json"}
-    inputs |= matching.model_files(args.model)
+    inputs = matching.model_files(args.model) | {"params": find_params(args.params)}
+    inputs["data"] = data.folder / "statistics.json"
     files.check_folder(args.out, args.resume, args.overwrite)
     predictor = load_predictor(args.model, args.batch_size, params, spec)
-    stated = matching.stated_sizes(params.model, defaults=True)
-    head, *_ = prepare(spec, data, request, stated)
+    head, *_ = prepare(spec, data, request, stated := matching.stated_sizes(params.model, True))
     out = files.claim_folder(args.out, args.resume, args.overwrite)
     with files.run_record(out, inputs, seed=args.seed, data_sha256=data.manifest_sha256) as record:
         plan = matching.without_paths(record["inputs"]) | {"manifest": data.manifest_sha256}
@@ -67,8 +66,8 @@ def work(args: argparse.Namespace) -> None:
             drawn = (outcome.predictions, outcome.metrics, out / "figures", head.units)
             draw_accuracy(*drawn, matching.curves_of(args.model))
         outcome.predictions.remove()
-    print(summary_table(outcome.metrics))
-    print(f"wrote {out}: acc.txt, metrics.json" + ("" if args.no_figures else ", figures/"))
+    figures = "" if args.no_figures else ", figures/"
+    print(f"{summary_table(outcome.metrics)}\nwrote {out}: acc.txt, metrics.json{figures}")
 
 
 def main(argv: list[str] | None = None) -> int:

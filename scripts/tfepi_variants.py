@@ -36,41 +36,30 @@ def parser() -> argparse.ArgumentParser:
 
 
 def work(args: argparse.Namespace) -> None:
-    from tfepi.evaluation import matching
-    from tfepi.params import read_params
-    from tfepi.predictors import is_h5, load_predictor, read_spec
+    from tfepi.evaluation.matching import parse_shifts
+    from tfepi.evaluation.named_model import NamedModel
     from tfepi.variants import merge, options, scoring
     from tfrecords_tools.errors import ConfigError
-    from tfrecords_tools.targets import read_targets
 
     if args.merge:
         print(f"merged {merge.merge_shards(args.out, args.vcf, args.resume, args.overwrite)}")
         return
     if args.vcf is None or args.fasta is None:
         raise ConfigError("want params.json, model, in.vcf and -f genome.fa; or --merge with -o")
-    params = read_params(args.params, training=False)
-    targets = read_targets(args.targets) if args.targets else None
-    spec = read_spec(args.model, params, targets, args.head)
-    head = spec.head(None if is_h5(args.model) else args.head)
-    options.check_stated(matching.stated_sizes(params.model), spec, head)
-    size = options.default_batch_size(spec, head) if args.batch_size is None else args.batch_size
+    model = NamedModel.of(args.params, args.model, args.targets, args.head, args.batch_size)
     request = options.Scoring(
         **{name: getattr(args, name) for name in ("rc", "ref_policy", "untransform", "compat")},
         indel_align=args.indel_align or ("left" if args.compat else "stitch"),
         stats=tuple(args.stats.split(",")),
-        shifts=matching.parse_shifts(args.shifts),
-        head=head.name,
-        batch_size=size,
+        shifts=parse_shifts(args.shifts),
+        head=model.head.name,
+        batch_size=model.batch_size,
     )
     again = {k: getattr(args, k) for k in ("chunk_records", "resume", "overwrite", "quiet")}
     shard = options.Shard.parse(args.shard) if args.shard else None
-    files = matching.model_files(args.model, args.params)
-    again |= {"shard": shard, "targets": targets, "model_files": files}
-
-    def load():
-        return load_predictor(args.model, size, params, spec)
-
-    print("wrote", scoring.score_vcf(load, spec, args.vcf, args.fasta, args.out, request, **again))
+    again |= {"shard": shard, "targets": model.targets, "model_files": model.files}
+    inputs = (model.load, model.spec, args.vcf, args.fasta)
+    print("wrote", scoring.score_vcf(*inputs, args.out, request, **again))
 
 
 def main(argv: list[str] | None = None) -> int:

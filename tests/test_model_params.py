@@ -80,7 +80,7 @@ def test_what_is_refused(changes, message):
 
 
 def test_sections_that_lack_something():
-    with pytest.raises(ConfigError, match="neither 'trunk' .* nor 'name'"):
+    with pytest.raises(ConfigError, match=r"neither 'trunk' .* nor 'name'"):
         parse_model({"head": HEAD, "seq_length": 64}, "p.json")
     with pytest.raises(ConfigError, match="has a trunk but no 'head'"):
         parse_model({"trunk": TRUNK, "seq_length": 64}, "p.json")

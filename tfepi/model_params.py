@@ -77,6 +77,8 @@ def _trunk_and_heads(model: dict, where: str) -> tuple[dict, dict]:
     heads = {}
     for key in sorted((k for k in model if k.startswith("head")), key=_natural):
         blocks = model[key] if isinstance(model[key], list) else [model[key]]
+        if not blocks:
+            raise ConfigError(f"{where}: model.{key} is empty, want at least one block")
         _check_blocks(blocks, f"{where}: model.{key}")
         name = head_name(key)
         if name in heads:

@@ -8,6 +8,7 @@ import numpy as np
 
 from tfepi.params import Params
 from tfepi.spec import ModelSpec, Predictor
+from tfrecords_tools.data import Data
 from tfrecords_tools.errors import InputFileError
 from tfrecords_tools.files import existing
 from tfrecords_tools.genome import one_hot
@@ -51,16 +52,16 @@ def read_spec(
     params: Params | None = None,
     targets: Sequence[Target] | None = None,
     head: str | None = None,
-    bin_width: int | None = None,
+    data: Data | None = None,
 ) -> ModelSpec:
     """Return a model's contract.
 
     Args:
         model: .keras file, run folder, SavedModel, or an .h5 file of Basenji or Baskerville.
         params: of an .h5 file, which has no contract of its own (imports Keras).
-        targets: rows of its outputs' table, or of some of them.
+        targets: table of its outputs, or of some of them; the index says which.
         head: the head it was saved for, where params.json has several.
-        bin_width: bp, of an .h5 whose layers do not say (it joins the whole sequence).
+        data: of an .h5: what it predicts, target by target, instead of a table.
 
     Raises:
         InputFileError: missing, damaged, without model.json, or an .h5 without params.
@@ -76,7 +77,7 @@ def read_spec(
     import_tensorflow()
     from tfepi.pretrained.basenji import h5_spec
 
-    return h5_spec(params, targets, head, bin_width)
+    return h5_spec(params, targets, head, data)
 
 
 def load_predictor(

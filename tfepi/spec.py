@@ -84,6 +84,8 @@ class ModelSpec:
             if name in (head.name, str(number)):
                 return head
         names = ", ".join(h.name for h in self.heads)
+        if name is None:
+            raise ConfigError(f"the model has the heads {names}: name one with --head")
         raise ConfigError(f"head {name!r} is not one of the model's heads: {names}; name one")
 
     def to_json(self) -> dict:

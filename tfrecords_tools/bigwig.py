@@ -5,36 +5,37 @@ which genome browsers show nothing, are made while bins pass and kept in tempora
 the bins are complete; libraries that make them afterwards hold them, and more, in memory.
 """
 
+import contextlib
 import shutil
 import struct
 import tempfile
 import zlib
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
 
+from tfrecords_tools.bigwig_index import LEAF, write_index
 from tfrecords_tools.errors import ConfigError
 
-_MAGIC, _TREE_MAGIC, _INDEX_MAGIC = 0x888FFC26, 0x78CA8C91, 0x2468ACE0
+_MAGIC, _TREE_MAGIC = 0x888FFC26, 0x78CA8C91
 _VERSION = 4
 _HEADER = struct.Struct("<IHHQQQHHQQIQ")
 _ZOOM_HEADER = struct.Struct("<IIQQ")
 _SUMMARY = struct.Struct("<Qdddd")
 _TREE = struct.Struct("<IIIIQQBBH")
 _SECTION = struct.Struct("<IIIIIBBH")
-_INDEX = struct.Struct("<IIQIIIIQII")
-_NODE = struct.Struct("<BBH")
-_BEDGRAPH = 1
 _ITEMS = 1024
 _BATCH = 1 << 15
-_CHILDREN = 256
 _MOST_CHROMS = 0xFFFF
 _ZOOM_LEVELS = 8
 _FIRST_ZOOM, _ZOOM_STEP = 10, 4
-_ITEM = np.dtype([("start", "<u4"), ("end", "<u4"), ("value", "<f4")])
-_PLACE = [(n, "<u4") for n in ("chrom", "start", "last_chrom", "end")]
-_LEAF = np.dtype([*_PLACE, ("offset", "<u8"), ("size", "<u8")])
-_BRANCH = np.dtype([*_PLACE, ("offset", "<u8")])
+_BEDGRAPH, _VARIABLE_STEP, _FIXED_STEP = 1, 2, 3
+_COLUMNS = {
+    _BEDGRAPH: np.dtype([("start", "<u4"), ("end", "<u4"), ("value", "<f4")]),
+    _VARIABLE_STEP: np.dtype([("start", "<u4"), ("value", "<f4")]),
+    _FIXED_STEP: np.dtype([("value", "<f4")]),
+}
 _CELL = np.dtype(
     [
         *((n, "<u4") for n in ("chrom", "start", "end", "valid")),
@@ -43,8 +44,20 @@ _CELL = np.dtype(
 )
 
 
+def check_count(chroms: Collection[str]) -> None:
+    """Check that a bigWig can list so many chromosomes.
+
+    Raises:
+        ConfigError: none, or more than its tree of one node can hold.
+    """
+    if not 0 < len(chroms) <= _MOST_CHROMS:
+        raise ConfigError(
+            f"{len(chroms)} chromosomes for a bigWig, want 1 to {_MOST_CHROMS}: list fewer"
+        )
+
+
 class BigWigWriter:
-    """Writes a bigWig from sorted bins, in the order of `chroms`.
+    """Writes a bigWig from sorted bins; as a context manager, finishes it unless the block fails.
 
     Args:
         path: the file.
@@ -52,20 +65,22 @@ class BigWigWriter:
         bin_width: typical width of a bin, bp; the first zoom level is ten times that.
 
     Raises:
-        ConfigError: more chromosomes than a bigWig's tree of one node can hold.
+        ConfigError: as `check_count`.
     """
 
     def __init__(self, path: str | Path, chroms: dict[str, int], bin_width: int):
-        if not 0 < len(chroms) <= _MOST_CHROMS:
-            raise ConfigError(f"{len(chroms)} chromosomes for a bigWig, want 1 to {_MOST_CHROMS}")
+        check_count(chroms)
         self._sizes = dict(sorted(chroms.items(), key=lambda c: c[0].encode()))
         self.numbers = {name: n for n, name in enumerate(self._sizes)}
-        self._file = open(path, "w+b")  # noqa: SIM115 - closed in close()
+        self._files = contextlib.ExitStack()
+        self._file = self._files.enter_context(open(path, "w+b"))  # noqa: SIM115 - closed with _files
         self._last, self._waiting, self._batch = (0, 0), 0, []
         widths = [_FIRST_ZOOM * bin_width * _ZOOM_STEP**n for n in range(_ZOOM_LEVELS)]
         longest = max(chroms.values())
         folder = Path(path).parent
         self._zooms = [_Zoom(w, folder) for w in widths if w == widths[0] or w < longest]
+        for zoom in self._zooms:
+            self._files.enter_context(zoom.spool)
         self._leaves, self._sections, self._largest = bytearray(), 0, 0
         self._covered, self._sum, self._squares = 0, 0.0, 0.0
         self._least, self._most = np.inf, -np.inf
@@ -136,13 +151,24 @@ class BigWigWriter:
             zoom.add(number, starts, ends, values)
 
     def _write_section(self, number: int, starts, ends, values) -> None:
-        items = np.empty(len(starts), _ITEM)
-        items["start"], items["end"], items["value"] = starts, ends, values
+        """Write a block in the most compact of the format's three ways that holds its bins."""
         first, last = int(starts[0]), int(ends[-1])
-        raw = _SECTION.pack(number, first, last, 0, 0, _BEDGRAPH, 0, len(items)) + items.tobytes()
+        span = int(ends[0]) - first
+        step = int(starts[1]) - first if len(starts) > 1 else span
+        if (ends - starts != span).any():
+            kind, span, step = _BEDGRAPH, 0, 0
+        elif (np.diff(starts) != step).any():
+            kind, step = _VARIABLE_STEP, 0
+        else:
+            kind = _FIXED_STEP
+        items = np.empty(len(starts), _COLUMNS[kind])
+        for name, column in (("start", starts), ("end", ends), ("value", values)):
+            if name in items.dtype.names:
+                items[name] = column
+        raw = _SECTION.pack(number, first, last, step, span, kind, 0, len(items)) + items.tobytes()
         data = zlib.compress(raw)
         place = (number, first, number, last, self._file.tell(), len(data))
-        self._leaves += np.array(place, _LEAF).tobytes()
+        self._leaves += np.array(place, LEAF).tobytes()
         self._largest = max(self._largest, len(raw))
         self._sections += 1
         self._file.write(data)
@@ -150,12 +176,12 @@ class BigWigWriter:
     def close(self) -> None:
         """Write what waits, the indexes, the zoom levels and the header."""
         self._flush()
-        index = self._write_index(np.frombuffer(bytes(self._leaves), _LEAF), _ITEMS)
+        index = write_index(self._file, np.frombuffer(bytes(self._leaves), LEAF), _ITEMS)
         headers = b""
         for zoom in self._zooms:
             place = self._file.tell()
             leaves = zoom.copy_to(self._file)
-            at = self._write_index(leaves, _ITEMS)
+            at = write_index(self._file, leaves, _ITEMS)
             headers += _ZOOM_HEADER.pack(zoom.width, 0, place, at)
             self._largest = max(self._largest, zoom.largest)
         self._file.write(struct.pack("<I", _MAGIC))
@@ -167,44 +193,15 @@ class BigWigWriter:
         self._file.write(_SUMMARY.pack(self._covered, *limits, self._sum, self._squares))
         self._file.seek(self._data)
         self._file.write(struct.pack("<Q", self._sections))
-        self._file.close()
+        self._files.close()
 
-    def _write_index(self, leaves: np.ndarray, slot: int) -> int:
-        """Write an R tree over sorted blocks; return where it starts."""
-        at, end = self._file.tell(), self._file.tell()
-        levels = [leaves]
-        while len(levels[0]) > _CHILDREN:
-            below = levels[0]
-            firsts = np.arange(0, len(below), _CHILDREN)
-            lasts = np.minimum(firsts + _CHILDREN, len(below)) - 1
-            above = np.empty(len(firsts), _BRANCH)
-            for name in ("chrom", "start"):
-                above[name] = below[name][firsts]
-            for name in ("last_chrom", "end"):
-                above[name] = below[name][lasts]
-            levels.insert(0, above)
-        bounds = (0, 0, 0, 0)
-        if len(leaves):
-            first, last = leaves[0], leaves[-1]
-            bounds = (first["chrom"], first["start"], last["last_chrom"], last["end"])
-        self._file.write(
-            _INDEX.pack(_INDEX_MAGIC, _CHILDREN, len(leaves), *map(int, bounds), end, slot, 0)
-        )
-        place = self._file.tell()
-        for depth, level in enumerate(levels):
-            leaf = depth == len(levels) - 1
-            nodes = [level[i : i + _CHILDREN] for i in range(0, max(len(level), 1), _CHILDREN)]
-            place += len(nodes) * _NODE.size + level.nbytes
-            if not leaf:  # children come next, one node per item
-                below = levels[depth + 1]
-                sizes = [
-                    _NODE.size + below[i : i + _CHILDREN].nbytes
-                    for i in range(0, len(below), _CHILDREN)
-                ]
-                level["offset"] = place + np.cumsum([0, *sizes[:-1]])
-            for node in nodes:
-                self._file.write(_NODE.pack(leaf, 0, len(node)) + node.tobytes())
-        return at
+    def __enter__(self) -> "BigWigWriter":
+        return self
+
+    def __exit__(self, kind, *_) -> None:
+        with self._files:
+            if kind is None:
+                self.close()
 
 
 class _Zoom:
@@ -212,12 +209,13 @@ class _Zoom:
 
     Attributes:
         width: of a cell, bp.
+        spool: the temporary file of its blocks.
         largest: bytes of the largest block before compression.
     """
 
     def __init__(self, width: int, folder: Path):
         self.width, self.largest = width, 0
-        self._spool = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - closed in copy_to
+        self.spool = tempfile.TemporaryFile(dir=folder)  # noqa: SIM115 - closed in copy_to
         self._leaves = bytearray()
         self._cells = 0
         self._held = np.empty(0, _WIDE)
@@ -265,8 +263,8 @@ class _Zoom:
             stored[name] = cells[name]
         data = zlib.compress(stored.tobytes())
         ends = (cells["chrom"][0], cells["start"][0], cells["chrom"][-1], cells["end"][-1])
-        self._leaves += np.array((*ends, self._spool.tell(), len(data)), _LEAF).tobytes()
-        self._spool.write(data)
+        self._leaves += np.array((*ends, self.spool.tell(), len(data)), LEAF).tobytes()
+        self.spool.write(data)
         self._cells += len(cells)
         self.largest = max(self.largest, stored.nbytes)
 
@@ -275,11 +273,11 @@ class _Zoom:
         if len(self._held):
             self._write(self._held)
         file.write(struct.pack("<I", self._cells))
-        leaves = np.frombuffer(bytes(self._leaves), _LEAF).copy()
+        leaves = np.frombuffer(bytes(self._leaves), LEAF).copy()
         leaves["offset"] += file.tell()
-        self._spool.seek(0)
-        shutil.copyfileobj(self._spool, file)
-        self._spool.close()
+        self.spool.seek(0)
+        shutil.copyfileobj(self.spool, file)
+        self.spool.close()
         return leaves
 
 

@@ -107,19 +107,24 @@ def _add_values(v) -> None:
         "-i", dest="nan", action="store_const", const="interpolate", help="--nan interpolate"
     )
     v.add_argument("-d", dest="decimals", type=int, help="round targets to so many decimals")
-    v.add_argument(
-        "-r",
-        dest="records_per_shard",
-        type=int,
-        default=256,
-        help="records per shard [%(default)s]",
-    )
+    add_records_per_shard(v)
     v.add_argument(
         "--encoding", default="index", help="index (Basenji's), packed (ours) [%(default)s]"
     )
     v.add_argument("--compat", help="basenji, hound: exactly what these tools would write")
     v.add_argument(
         "--transform_old", action="store_true", help="with --compat hound: its older transforms"
+    )
+
+
+def add_records_per_shard(v) -> None:
+    """Add -r."""
+    v.add_argument(
+        "-r",
+        dest="records_per_shard",
+        type=int,
+        default=256,
+        help="records per shard [%(default)s]",
     )
 
 

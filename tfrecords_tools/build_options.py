@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from tfrecords_tools import compat
 from tfrecords_tools.errors import ConfigError, unknown
-from tfrecords_tools.records import ENCODINGS
+from tfrecords_tools.records import check_writing
 from tfrecords_tools.regions import REGIONS, UBIQUITOUS_SHARE
 from tfrecords_tools.splits import CONTIG_LIMIT
 from tfrecords_tools.targets import NAN_POLICIES
@@ -54,10 +54,10 @@ class BuildOptions:
         for name, choices, kind in (
             (self.regions, REGIONS, "training region kind"),
             (self.nan, NAN_POLICIES, "NaN policy"),
-            (self.encoding, ENCODINGS, "encoding"),
         ):
             if name not in choices:
                 raise unknown(kind, name, choices)
+        check_writing(self.encoding, self.records_per_shard)
         if self.compat is not None and self.compat not in compat.TOOLS:
             raise unknown("tool", self.compat, compat.TOOLS, "of --compat")
         if self.compat and self.nan == "keep":
@@ -65,8 +65,6 @@ class BuildOptions:
                 f"--nan is 'keep', which --compat {self.compat} does not have: use zero or "
                 "interpolate, or leave --compat out"
             )
-        if self.records_per_shard < 1:
-            raise ConfigError(f"records per shard is {self.records_per_shard}, want at least 1")
         for name in ("unmappable_share", "unmappable_clip"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ConfigError(f"{name} is {getattr(self, name)}, want between 0 and 1")

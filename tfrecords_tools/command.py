@@ -76,11 +76,16 @@ def _fail(message: str) -> int:
     return BAD_INPUT
 
 
+def add_seed(parser) -> None:
+    """Add --seed."""
+    parser.add_argument("--seed", type=whole_seed, default=44, help="random seed [%(default)s]")
+
+
 def add_common(parser, seed: bool = True) -> None:
     """Add the options every command shares: -q, --seed, --resume, --overwrite."""
     parser.add_argument("-q", "--quiet", action="store_true", help="no progress bars or notes")
     if seed:
-        parser.add_argument("--seed", type=whole_seed, default=44, help="random seed [%(default)s]")
+        add_seed(parser)
     again = parser.add_mutually_exclusive_group()
     again.add_argument("--resume", action="store_true", help="go on where a run was stopped")
     again.add_argument("--overwrite", action="store_true", help="remove earlier results first")

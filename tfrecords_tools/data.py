@@ -10,6 +10,7 @@ import numpy as np
 
 from tfrecords_tools.errors import ConfigError, InputFileError, unknown
 from tfrecords_tools.files import inside
+from tfrecords_tools.framing import read_frames
 from tfrecords_tools.intervals import Interval, read_bed
 from tfrecords_tools.manifest import read_manifest
 from tfrecords_tools.records import (
@@ -17,12 +18,11 @@ from tfrecords_tools.records import (
     decode_sequence,
     feature_offsets,
     parse_example,
-    read_frames,
     sequence_sizes,
 )
 from tfrecords_tools.shards import all_compressed, count_records, find_shards
 from tfrecords_tools.statistics import Statistics
-from tfrecords_tools.targets import Target, read_targets, strand_order
+from tfrecords_tools.targets import Target, numbered, read_targets, strand_order
 
 
 @dataclass(frozen=True)
@@ -76,11 +76,7 @@ class Data:
             )
         stats = Statistics.read(folder / "statistics.json")
         path = folder / "targets.txt"
-        targets = (
-            read_targets(path, extra=True)
-            if path.exists()
-            else tuple(Target(i, f"t{i}") for i in range(stats.num_targets))
-        )
+        targets = read_targets(path, extra=True) if path.exists() else numbered(stats.num_targets)
         if len(targets) != stats.num_targets:
             raise InputFileError(
                 f"{path} has {len(targets)} targets, statistics.json says {stats.num_targets}"

@@ -31,9 +31,6 @@ class DataWriter:
         encoding: of the sequence: "index", "packed", or "onehot" where records are passed on.
         records_per_shard: most records of a shard.
         style: of the targets' transforms, to count clipped bins.
-
-    Raises:
-        ConfigError: records_per_shard is below 1.
     """
 
     def __init__(
@@ -45,7 +42,6 @@ class DataWriter:
         records_per_shard: int = 256,
         style: str = "current",
     ):
-        check_records_per_shard(records_per_shard)
         self._folder, self._windowing = folder, windowing
         self._targets, self._encoding = targets, encoding
         self._most = records_per_shard
@@ -169,16 +165,6 @@ class _Part:
         self._rename.pop_all().__exit__(*(error or (None, None, None)))
 
 
-def check_records_per_shard(count: int) -> None:
-    """Check a number of records per shard.
-
-    Raises:
-        ConfigError: it is below 1.
-    """
-    if count < 1:
-        raise ConfigError(f"records per shard is {count}, want at least 1")
-
-
 def claim_output(out: str | Path, data: Data, overwrite: bool) -> Path:
     """Claim an output folder that lies apart from the data it is made from.
 
@@ -189,7 +175,7 @@ def claim_output(out: str | Path, data: Data, overwrite: bool) -> Path:
     new, old = Path(out).resolve(), data.folder.resolve()
     if new == old or new in old.parents or old in new.parents:
         raise ConfigError(f"output {out} and data folder {data.folder} overlap: name another")
-    return claim_folder(out, False, overwrite)
+    return claim_folder(out, overwrite=overwrite)
 
 
 def describe(folder: str | Path, manifest: dict) -> str:

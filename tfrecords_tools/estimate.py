@@ -1,5 +1,6 @@
 """What a build will cost: windows, bytes and CPU time, before it starts."""
 
+from tfrecords_tools.files import shown_size
 from tfrecords_tools.plan import Plan
 
 # Measured with scripts/benchmark_data.py on one core of a server CPU; order of magnitude only.
@@ -47,15 +48,7 @@ def describe(plan: Plan) -> str:
     return (
         f"windows   {counts}{dropped}\n"
         f"shards    {shards:,} of up to {plan.options.records_per_shard:,} records\n"
-        f"size      about {_bytes(found['bytes'])}, and {_bytes(found['working_bytes'])} "
+        f"size      about {shown_size(found['bytes'])}, and {shown_size(found['working_bytes'])} "
         "of working files meanwhile\n"
         f"time      about {found['cpu_seconds']:,.0f} CPU-seconds"
     )
-
-
-def _bytes(count: float) -> str:
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.0f} {unit}"
-        count /= 1000
-    return f"{count:.1f} TB"

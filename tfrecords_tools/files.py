@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
-from tfrecords_tools.errors import InputFileError, UnfinishedError
+from tfrecords_tools.errors import ConfigError, InputFileError, UnfinishedError
 
 WHOLE_HASH_LIMIT = 1 << 30
 END_BYTES = 16 << 20
@@ -151,11 +151,18 @@ def same_identity(old: dict, new: dict) -> bool:
     }
 
 
-def check_folder(path: str | os.PathLike, resume: bool = False, overwrite: bool = False) -> Path:
+def check_folder(
+    path: str | os.PathLike, resume: bool | None = None, overwrite: bool = False
+) -> Path:
     """Return an output folder's path after checking that it may be written.
 
     A folder with any file but hidden leftovers and run.json counts as having results. Only a folder
     that was claimed here while it was empty, and has the marker of that, is ever written again.
+
+    Args:
+        path: the folder.
+        resume: go on with what is there; None is a command that cannot.
+        overwrite: remove what is there.
 
     Raises:
         UnfinishedError: it has results and neither resume nor overwrite was asked for, or it was
@@ -168,9 +175,8 @@ def check_folder(path: str | os.PathLike, resume: bool = False, overwrite: bool 
     if all(name.startswith(".") or name == "run.json" for name in names):
         return path
     if not (resume or overwrite):
-        raise UnfinishedError(
-            f"output folder {path} has results: use --resume to go on, --overwrite to redo"
-        )
+        again = "" if resume is None else "--resume to go on, "
+        raise UnfinishedError(f"output folder {path} has results: use {again}--overwrite to redo")
     if not (path / MARKER).exists():
         raise UnfinishedError(
             f"output folder {path} has files that tfepi did not make: name another folder"
@@ -182,7 +188,27 @@ def check_folder(path: str | os.PathLike, resume: bool = False, overwrite: bool 
     return path
 
 
-def claim_folder(path: str | os.PathLike, resume: bool, overwrite: bool) -> Path:
+def check_report(path: str | Path | None, suffixes: tuple[str, ...], overwrite: bool) -> None:
+    """Check that a report's file may be written; None is no report.
+
+    Raises:
+        ConfigError: another suffix than the formats there are, or no such folder.
+        UnfinishedError: it is there, and overwrite was not asked for.
+    """
+    if path is None:
+        return
+    path = Path(path)
+    if path.suffix not in suffixes:
+        raise ConfigError(f"report {path} ends in {path.suffix!r}: want {' or '.join(suffixes)}")
+    if not path.parent.is_dir():
+        raise ConfigError(f"report {path}: folder {path.parent} does not exist, make it first")
+    if path.exists() and not (overwrite and path.is_file()):
+        raise UnfinishedError(f"report {path} is there: use --overwrite, or name another file")
+
+
+def claim_folder(
+    path: str | os.PathLike, resume: bool | None = None, overwrite: bool = False
+) -> Path:
     """Make an output folder, emptied if `overwrite`, or refuse it as `check_folder` does."""
     path = check_folder(path, resume, overwrite)
     if overwrite and path.is_dir():
@@ -190,6 +216,38 @@ def claim_folder(path: str | os.PathLike, resume: bool, overwrite: bool) -> Path
     path.mkdir(parents=True, exist_ok=True)
     (path / MARKER).touch()
     return path
+
+
+def check_room(
+    folder: str | os.PathLike,
+    need: float,
+    instead: str = "free some space or name another folder",
+) -> None:
+    """Refuse a disk with less room than an output needs.
+
+    Args:
+        folder: where it goes; need not exist.
+        need: bytes.
+        instead: what to do then.
+
+    Raises:
+        ConfigError: with both sizes.
+    """
+    there = next(p for p in (Path(folder), *Path(folder).absolute().parents) if p.exists())
+    free = shutil.disk_usage(there).free
+    if need > free:
+        raise ConfigError(
+            f"{folder} needs {shown_size(need)}, its disk has {shown_size(free)}: {instead}"
+        )
+
+
+def shown_size(count: float) -> str:
+    """Return a number of bytes for a person."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 999.5:
+            return f"{count:.3g} {unit}"
+        count /= 1000
+    return f"{count:.3g} TB"
 
 
 def versions() -> dict[str, str]:

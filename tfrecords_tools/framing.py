@@ -1,6 +1,7 @@
-"""TFRecord files record by record, past damage where the framing allows it.
+"""TFRecord framing: records with their lengths and checksums, plain or in one ZLIB stream.
 
-`records.read_frames` stops at the first damage; `scan` tells of all of it, to validate.
+`read_frames` stops at the first damage; `scan` tells of all of it, to validate. TensorFlow is not
+imported: lengths and CRC32C are written and checked here.
 """
 
 import struct
@@ -9,14 +10,28 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import google_crc32c
+
 from tfrecords_tools.errors import InputFileError
 from tfrecords_tools.files import existing
-from tfrecords_tools.records import is_compressed, masked_crc
 
 _HEADER = struct.Struct("<QI")
+_LENGTH = struct.Struct("<Q")
 _CRC = struct.Struct("<I")
-_PIECE = 1 << 16
-_LARGEST = 1 << 20
+_MASK_DELTA = 0xA282EAD8
+_READ, _INFLATED = 1 << 16, 1 << 20  # most bytes at once
+
+
+def masked_crc(data: bytes) -> int:
+    """Return the masked CRC32C that TFRecord files store."""
+    crc = google_crc32c.value(data)
+    return (((crc >> 15) | (crc << 17)) + _MASK_DELTA) & 0xFFFFFFFF
+
+
+def frame(data: bytes) -> bytes:
+    """Return a TFRecord: length, its checksum, the data, its checksum."""
+    length = _LENGTH.pack(len(data))
+    return b"".join((length, _CRC.pack(masked_crc(length)), data, _CRC.pack(masked_crc(data))))
 
 
 @dataclass(frozen=True)
@@ -36,8 +51,28 @@ class Frame:
     problem: str = ""
 
 
-class _Damaged(Exception):
-    """The stream cannot be read further."""
+def read_frames(path: str | Path) -> Iterator[bytes]:
+    """Yield the data of each record, checking lengths and checksums.
+
+    Raises:
+        InputFileError: damage, with the number (from 0) of the first record that cannot be
+            read, and the byte of the uncompressed stream at which that starts.
+    """
+    path = existing(path, "TFRecord shard")
+    if not path.stat().st_size:
+        return
+    with open(path, "rb") as handle:
+        stream = _Stream(handle, is_compressed(path))
+        try:
+            for found in stream.frames():
+                if found.data is None:
+                    raise _Damaged(found.problem)
+                yield found.data
+        except _Damaged as error:
+            raise InputFileError(
+                f"shard {path} is corrupt at record {stream.number}, byte {stream.start}: {error}; "
+                "fetch or write it again"
+            ) from None
 
 
 def scan(path: str | Path) -> Iterator[Frame]:
@@ -57,79 +92,88 @@ def scan(path: str | Path) -> Iterator[Frame]:
         return
     with open(path, "rb") as handle:
         stream = _Stream(handle, compressed)
-        number = 0
-        while True:
-            start = stream.position
-            try:
-                header = stream.take(_HEADER.size)
-                if not header:
-                    return
-                frame = _frame(stream, header, number, start)
-            except _Damaged as error:
-                yield Frame(number, start, None, f"{error}; what follows cannot be read")
-                return
-            yield frame
-            number += 1
+        try:
+            yield from stream.frames()
+            stream.check_end()
+        except _Damaged as error:
+            problem = f"{error}; what follows cannot be read"
+            yield Frame(stream.number, stream.start, None, problem)
 
 
-def _frame(stream: "_Stream", header: bytes, number: int, start: int) -> Frame:
-    if len(header) < _HEADER.size:
-        raise _Damaged("the file ends inside the record's length")
-    length, crc = _HEADER.unpack(header)
-    if crc != masked_crc(header[:8]):
-        raise _Damaged("the length's checksum does not match")
-    data = stream.take(length)
-    tail = stream.take(_CRC.size)
-    if len(tail) < _CRC.size:
-        raise _Damaged("the file ends inside the record")
-    if _CRC.unpack(tail)[0] != masked_crc(data):
-        return Frame(number, start, None, "the checksum does not match the data")
-    return Frame(number, start, data)
+class _Damaged(Exception):
+    """The stream cannot be read further."""
 
 
 class _Stream:
-    """The uncompressed bytes of a shard; `position` is how many were taken."""
+    """The uncompressed bytes of a shard.
+
+    Attributes:
+        number: of the record that is being read, from 0.
+        start: byte of the uncompressed stream at which it starts.
+    """
 
     def __init__(self, handle, compressed: bool):
-        self._pieces = _inflated(handle) if compressed else _plain(handle)
+        self.number, self.start = 0, 0
+        self._handle, self._extra = handle, b""
+        self._pieces = self._inflated() if compressed else self._plain()
         self._buffer = bytearray()
-        self.position = 0
 
-    def take(self, count: int) -> bytes:
+    def frames(self) -> Iterator[Frame]:
+        """Yield records, those with a wrong checksum without their data."""
+        while header := self._take(_HEADER.size):
+            if len(header) < _HEADER.size:
+                raise _Damaged("the file ends inside the record's length")
+            length, crc = _HEADER.unpack(header)
+            if crc != masked_crc(header[:8]):
+                raise _Damaged("the length's checksum does not match")
+            body = self._take(length + _CRC.size)
+            if len(body) < length + _CRC.size:
+                raise _Damaged("the file ends inside the record")
+            data = body[:length]
+            if _CRC.unpack_from(body, length)[0] == masked_crc(data):
+                yield Frame(self.number, self.start, data)
+            else:
+                yield Frame(self.number, self.start, None, "the checksum does not match the data")
+            self.number += 1
+            self.start += _HEADER.size + length + _CRC.size
+
+    def check_end(self) -> None:
+        """Check that nothing follows the end of the compressed stream."""
+        extra = len(self._extra) + len(self._handle.read(_INFLATED))
+        if extra:
+            raise _Damaged(f"{extra} bytes or more follow the end of its ZLIB stream")
+
+    def _take(self, count: int) -> bytes:
         """Return the next bytes, fewer at the end of the file."""
         while len(self._buffer) < count and (piece := next(self._pieces, None)):
             self._buffer += piece
-        data = bytes(self._buffer[:count])
+        with memoryview(self._buffer) as view:
+            data = view[:count].tobytes()
         del self._buffer[:count]
-        self.position += len(data)
         return data
 
-
-def _plain(handle) -> Iterator[bytes]:
-    while piece := handle.read(_PIECE):
-        yield piece
-
-
-def _inflated(handle) -> Iterator[bytes]:
-    inflate = zlib.decompressobj()
-    data = handle.read(_PIECE)
-    while data and not inflate.eof:
-        before = inflate.copy()
-        try:
-            piece = inflate.decompress(data, _LARGEST)
-        except zlib.error as error:  # it gives nothing of the whole piece: take what comes before
-            yield from _salvaged(before, data)
-            raise _Damaged(f"it cannot be inflated ({error})") from None
-        if piece:
+    def _plain(self) -> Iterator[bytes]:
+        while piece := self._handle.read(_READ):
             yield piece
-        data = inflate.unconsumed_tail or handle.read(_PIECE)
-    if tail := inflate.flush():
-        yield tail
-    if not inflate.eof:
-        raise _Damaged("its ZLIB stream has no end: the file is truncated")
-    extra = len(inflate.unused_data) + len(handle.read(_LARGEST))
-    if extra:
-        raise _Damaged(f"{extra} bytes or more follow the end of its ZLIB stream")
+
+    def _inflated(self) -> Iterator[bytes]:
+        inflate = zlib.decompressobj()
+        data = self._handle.read(_READ)
+        while data and not inflate.eof:
+            before = inflate.copy()
+            try:
+                piece = inflate.decompress(data, _INFLATED)
+            except zlib.error as error:  # it gives nothing of the whole piece: take what precedes
+                yield from _salvaged(before, data)
+                raise _Damaged(f"it cannot be inflated ({error})") from None
+            if piece:
+                yield piece
+            data = inflate.unconsumed_tail or self._handle.read(_READ)
+        if tail := inflate.flush():
+            yield tail
+        if not inflate.eof:
+            raise _Damaged("its ZLIB stream has no end: the file is truncated")
+        self._extra = inflate.unused_data
 
 
 def _salvaged(inflate, data: bytes) -> Iterator[bytes]:
@@ -140,3 +184,24 @@ def _salvaged(inflate, data: bytes) -> Iterator[bytes]:
             return
         if piece:
             yield piece
+
+
+def is_compressed(path: str | Path) -> bool:
+    """Tell whether a TFRecord file is ZLIB-compressed, by its first bytes.
+
+    Raises:
+        InputFileError: missing, or no TFRecord file.
+    """
+    with open(existing(path, "TFRecord shard"), "rb") as handle:
+        head = handle.read(_HEADER.size)
+    if len(head) == _HEADER.size and _HEADER.unpack(head)[1] == masked_crc(head[:8]):
+        return False
+    if len(head) > 1 and head[0] & 15 == 8 and (head[0] << 8 | head[1]) % 31 == 0:
+        return True
+    if head[:2] == b"\x1f\x8b":
+        raise InputFileError(
+            f"{path} is gzip-compressed, TFRecord files are ZLIB or plain: unpack it (zcat)"
+        )
+    raise InputFileError(
+        f"{path} is neither a ZLIB nor a plain TFRecord file: it starts with {head[:8]!r}"
+    )

@@ -4,12 +4,7 @@ Base indices are A 0, C 1, G 2, T 3 and 4 for anything else (N, IUPAC letters, p
 whatever the case. One-hot codes have four channels; index 4 is all zeros.
 """
 
-import contextlib
-import gzip
-import logging
 import os
-import tempfile
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,7 +12,9 @@ import numpy as np
 import pysam
 
 from tfrecords_tools.errors import InputFileError
-from tfrecords_tools.files import atomic_path, existing
+from tfrecords_tools.fasta_index import FastaIndex
+from tfrecords_tools.files import existing
+from tfrecords_tools.htslib import BGZF_END, quiet_htslib
 
 UNKNOWN = 4
 _NEAR = 1 << 12
@@ -28,9 +25,7 @@ for _index, _base in enumerate("ACGT"):
     _TO_INDEX[ord(_base)] = _TO_INDEX[ord(_base.lower())] = _index
 _TO_BASE = np.frombuffer(b"ACGTN", np.uint8)
 _COMPLEMENT = np.array([3, 2, 1, 0, 4], np.uint8)
-_BGZF_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
 _ONE_HOT = np.eye(5, 4, dtype=np.float32)
-log = logging.getLogger(__name__)
 
 
 def encode(sequence: bytes | str) -> np.ndarray:
@@ -84,127 +79,40 @@ class Genome:
         with open(self.path, "rb") as handle:
             start = handle.read(18)
             size = handle.seek(0, os.SEEK_END)
-            handle.seek(max(0, size - len(_BGZF_END)))
+            handle.seek(max(0, size - len(BGZF_END)))
             end = handle.read()
         if not size:
             raise InputFileError(f"FASTA {path} is empty: fetch or write it again")
-        self._gzip = start[:2] == b"\x1f\x8b"
-        if self._gzip and start[12:14] != b"BC":
+        packed = start[:2] == b"\x1f\x8b"
+        if packed and start[12:14] != b"BC":
             raise InputFileError(
                 f"{path} is gzip-compressed: recompress it with bgzip, or unpack it"
             )
-        if self._gzip and end != _BGZF_END:
+        if packed and end != BGZF_END:
             raise InputFileError(
                 f"FASTA {path} is truncated: the end marker of bgzip is missing; fetch it again"
             )
-        if not self._gzip and start[:1] != b">":
+        if not packed and start[:1] != b">":
             raise InputFileError(
                 f"{path} is no FASTA file: it starts with {start[:10]!r}, want '>'"
             )
-        self._made: list[Path] = []
         self._damage = ""
-        fai, gzi = self._indexed(scratch)
+        # Kept, since its folder may be a temporary one.
+        self._index = FastaIndex(self.path, packed, scratch)
         try:
-            with _quiet_htslib():
+            with quiet_htslib():
                 self._file = pysam.FastaFile(
-                    str(self.path), filepath_index=fai, filepath_index_compressed=gzi
+                    str(self.path),
+                    filepath_index=self._index.fai,
+                    filepath_index_compressed=self._index.gzi,
                 )
         except (OSError, ValueError) as error:
-            for index in self._made:
-                index.unlink(missing_ok=True)
+            self._index.remove()
             raise InputFileError(f"cannot open FASTA {path}: {error}") from None
         names = self._file.references
         if not names:
             raise InputFileError(f"{path} holds no sequence")
         self.chroms: dict[str, int] = dict(zip(names, self._file.lengths, strict=True))
-
-    def _indexed(self, scratch: Path | None) -> tuple[str, str | None]:
-        """Return the paths of the .fai and, of a bgzip, the .gzi, after making what is needed."""
-        files = self._index_files(self.path.parent)
-        current = self._current(files)
-        if not current and not os.access(self.path.parent, os.W_OK):
-            if scratch is None:
-                self._temporary = tempfile.TemporaryDirectory(prefix="tfepi-fai-")
-                scratch = Path(self._temporary.name)
-            files = self._index_files(scratch)
-            current = self._current(files)
-        if not current:
-            self._index(*files)
-            self._made = files
-        if not self._gzip and not self._matches(files[0]):
-            raise InputFileError(
-                f"{self.path} does not have the size its index {files[0]} says: the FASTA is "
-                "truncated or the index is another file's; fetch the FASTA again or remove the "
-                "index"
-            )
-        return str(files[0]), str(files[1]) if self._gzip else None
-
-    def _index_files(self, folder: Path) -> list[Path]:
-        suffixes = (".fai", ".gzi") if self._gzip else (".fai",)
-        return [folder / f"{self.path.name}{suffix}" for suffix in suffixes]
-
-    def _current(self, files: list[Path]) -> bool:
-        """Tell whether an index is there and none of its files is older than the FASTA."""
-        if not all(f.exists() for f in files):
-            return False
-        written = self.path.stat().st_mtime_ns
-        older = [f for f in files if f.stat().st_mtime_ns < written]
-        if older:
-            log.info("%s is older than its FASTA: indexing that again", older[0])
-        return not older
-
-    def _index(self, fai: Path, gzi: Path | None = None) -> None:
-        """Write the index; htslib drops repeated names with a warning only, here it is an error."""
-        with contextlib.ExitStack() as stack:
-            part = stack.enter_context(atomic_path(fai))
-            extra = ["--gzi-idx", str(stack.enter_context(atomic_path(gzi)))] if gzi else []
-            try:
-                with _quiet_htslib():
-                    pysam.faidx("--fai-idx", str(part), *extra, str(self.path))
-            except pysam.SamtoolsError:
-                raise InputFileError(
-                    f"cannot index FASTA {self.path}: its lines are of unequal length or the file "
-                    "is truncated or damaged; fetch it again"
-                ) from None
-            headers = self._headers()
-            indexed = len(part.read_text().splitlines())
-            if headers != indexed:
-                raise InputFileError(
-                    f"{self.path} has {headers} sequences but only {indexed} different names: "
-                    "rename the duplicates"
-                )
-        written = self.path.stat().st_mtime_ns
-        for file in filter(None, (fai, gzi)):  # a FASTA may be dated ahead of this clock
-            if file.stat().st_mtime_ns < written:
-                os.utime(file, ns=(written, written))
-
-    def _headers(self) -> int:
-        """Count the lines that begin a sequence."""
-        headers, last = 0, b"\n"
-        try:
-            with (gzip.open if self._gzip else open)(self.path, "rb") as handle:
-                while chunk := handle.read(1 << 24):
-                    headers += (last + chunk).count(b"\n>")
-                    last = chunk[-1:]
-        except (EOFError, zlib.error, gzip.BadGzipFile):
-            raise InputFileError(f"FASTA {self.path} is damaged: fetch it again") from None
-        return headers
-
-    def _matches(self, fai: Path) -> bool:
-        """Tell whether a plain file's size agrees with its index."""
-        size = os.path.getsize(self.path)
-        end = 0
-        with open(fai) as handle:
-            for line in handle:
-                try:
-                    length, offset, bases, width = map(int, line.split("\t")[1:5])
-                except ValueError:
-                    return False
-                if length:
-                    end = max(
-                        end, offset + (length - 1) // bases * width + (length - 1) % bases + 1
-                    )
-        return end <= size <= end + 64  # a few empty lines may follow
 
     def length(self, chrom: str) -> int:
         """Return a chromosome's length in bp.
@@ -230,7 +138,7 @@ class Genome:
         low, high = max(start, 0), min(end, length)
         if low < high:
             try:
-                with _quiet_htslib():
+                with quiet_htslib():
                     text = self._file.fetch(chrom, low, high)
             except (OSError, ValueError):  # the reason pysam gives is an errno left from elsewhere
                 # htslib fails at every place after the first
@@ -302,13 +210,3 @@ def missing_chrom(chrom: str, chroms: dict, where: str) -> str:
         )
     shown = ", ".join(list(chroms)[:4])
     return f"{where} has no chromosome {chrom!r}: it has {shown}{', …' if len(chroms) > 4 else ''}"
-
-
-class _quiet_htslib:
-    """Silence htslib's own messages on stderr; ours say the same with the file's name."""
-
-    def __enter__(self):
-        self._level = pysam.set_verbosity(0)
-
-    def __exit__(self, *_):
-        pysam.set_verbosity(self._level)

@@ -16,16 +16,20 @@ import numpy as np
 from tfrecords_tools import compat, compat_layout, splits
 from tfrecords_tools import regions as regions_module
 from tfrecords_tools.build_options import BuildOptions
-from tfrecords_tools.errors import ConfigError, InputFileError, unknown
+from tfrecords_tools.division import (
+    check_region_labels,
+    divide,
+    refuse_empty,
+    wanted_labels,
+)
+from tfrecords_tools.errors import ConfigError, InputFileError
 from tfrecords_tools.files import identity
 from tfrecords_tools.genome import Genome, missing_chrom
 from tfrecords_tools.intervals import Interval, merged, read_bed
 from tfrecords_tools.pooling import BLACKLIST_MARGIN
 from tfrecords_tools.targets import Target, read_targets, resolve
 from tfrecords_tools.tracks import BedTrack, check_chroms, check_ends, open_track
-from tfrecords_tools.windows import Windowing, make_windows, overlapping, unmappable_bins
-
-_SHOWN_LABELS = 6
+from tfrecords_tools.windows import make_windows, overlapping, unmappable_bins
 
 
 @dataclass(frozen=True)
@@ -140,18 +144,18 @@ def make_plan(fasta: str | Path, targets_file: str | Path, options: BuildOptions
         track.close()
     parts = {
         label: splits.rejoin(part)
-        for label, part in _divide(contigs, options, beds["split_bed"]).items()
+        for label, part in divide(contigs, options, beds["split_bed"]).items()
         if part
     }
-    wanted = _wanted_labels(options, beds["split_bed"])
+    wanted = wanted_labels(options, beds["split_bed"])
     if options.regions != "all":
-        _check_region_labels(options.region_labels, wanted)
+        check_region_labels(options.region_labels, wanted)
     spare = compat_layout.SPARE[tool] if tool else 0
     windows = make_windows(parts, windowing, options.seed, options.sample, spare)
     if tool == "basenji" and bed_tracks and beds["blacklist"]:
         compat_layout.refuse_overlap(windows)
     laid = dict(Counter(w.label for w in windows))
-    _refuse_empty(windows, wanted, options, windowing)
+    refuse_empty(windows, wanted, options, windowing)
     dropped = {}
     unmappable = None
     if beds["unmappable"] is not None:
@@ -180,7 +184,7 @@ def make_plan(fasta: str | Path, targets_file: str | Path, options: BuildOptions
         dropped["regions"] = int((~keep).sum())
         windows = [w for w, k in zip(windows, keep, strict=True) if k]
         unmappable = None if unmappable is None else unmappable[keep]
-    _refuse_empty(windows, wanted, options, windowing)
+    refuse_empty(windows, wanted, options, windowing)
     black = (compat_layout.blacklist if tool else _widened)(beds["blacklist"] or ())
     return Plan(
         str(fasta), targets, options, tuple(windows), parts, unmappable, black, laid, dropped
@@ -227,17 +231,6 @@ def lay_contigs(
     )
 
 
-def _check_region_labels(names: Sequence[str], wanted: Sequence[str]) -> None:
-    """Refuse labels that the split does not have; beside a train, valid and test may be absent."""
-    known = [*wanted, *(("valid", "test") if "train" in wanted else ())]
-    for name in names or ("",):
-        if name not in known:
-            where = (
-                f"among the labels that --regions applies to (--region_labels {','.join(names)})"
-            )
-            raise unknown("label", name, wanted, where)
-
-
 def _bed(path: str | None, chroms: dict[str, int]) -> list[Interval] | None:
     if path is None:
         return None
@@ -253,59 +246,3 @@ def _widened(blacklist: Sequence[Interval]) -> dict[str, np.ndarray]:
         Interval(i.chrom, max(0, i.start - BLACKLIST_MARGIN), i.end + BLACKLIST_MARGIN)
         for i in blacklist
     )
-
-
-def _fractions(options: BuildOptions) -> tuple[float, float] | None:
-    try:
-        shares = float(options.valid), float(options.test)
-    except ValueError:
-        return None
-    return shares if all(0 <= s <= 1 for s in shares) else None
-
-
-def _divide(
-    contigs: list[Interval], options: BuildOptions, split_bed: list[Interval] | None
-) -> dict[str, list[Interval]]:
-    if split_bed is not None:
-        return splits.split_regions(contigs, split_bed)
-    if options.folds is not None:
-        return splits.split_folds(contigs, options.folds, options.seed)
-    shares = _fractions(options)
-    if shares:
-        return splits.split_fractions(contigs, *shares, options.seed)
-    return splits.split_chroms(contigs, _names(options.valid), _names(options.test))
-
-
-def _names(text: str) -> list[str]:
-    return [] if text in ("", "0", "0.0") else text.split(",")
-
-
-def _wanted_labels(options: BuildOptions, split_bed: list[Interval] | None) -> list[str]:
-    if split_bed is not None:
-        return list(dict.fromkeys(i.label for i in split_bed))
-    if options.folds is not None:
-        return [f"fold{i}" for i in range(options.folds)]
-    shares = _fractions(options)
-    if shares:
-        return ["train"] + [n for n, s in zip(("valid", "test"), shares, strict=True) if s > 0]
-    return ["train"] + [n for n in ("valid", "test") if _names(getattr(options, n))]
-
-
-def _some(labels: list[str]) -> str:
-    """Return the first few, and how many there are."""
-    if len(labels) <= _SHOWN_LABELS:
-        return ", ".join(labels)
-    return f"{', '.join(labels[:_SHOWN_LABELS])}, … ({len(labels)} in all)"
-
-
-def _refuse_empty(
-    windows: list[Interval], wanted: list[str], options: BuildOptions, windowing: Windowing
-) -> None:
-    counts = {label: sum(w.label == label for w in windows) for label in wanted}
-    empty = [label for label, n in counts.items() if n == 0]
-    if empty:
-        had = _some([f"{label} {n}" for label, n in counts.items()])
-        raise ConfigError(
-            f"no window for {_some(empty)} (windows of {windowing.window_length} bp: {had}): "
-            "use other -v/-t values, more contigs (--break), or a shorter -l; 0 leaves a label out"
-        )

@@ -4,6 +4,7 @@ import math
 from dataclasses import asdict
 
 from tfrecords_tools.preflight import Preflight
+from tfrecords_tools.text_table import text_table
 
 FORMAT = "tfepi-check"
 FORMAT_VERSION = 1
@@ -42,18 +43,6 @@ def as_text(found: Preflight) -> str:
     return "\n\n".join(filter(None, parts))
 
 
-def _table(header: list[str], rows: list[list[str]]) -> str:
-    """Return aligned columns, the first to the left, the others to the right."""
-    widths = [max(len(r[i]) for r in [header, *rows]) for i in range(len(header))]
-    return "\n".join(
-        "  ".join(
-            c.ljust(w) if i == 0 else c.rjust(w)
-            for i, (c, w) in enumerate(zip(r, widths, strict=True))
-        ).rstrip()
-        for r in [header, *rows]
-    )
-
-
 def _cut(rows: list[list[str]], what: str) -> list[list[str]]:
     """Keep the first rows, and say how many are left out."""
     if len(rows) <= _ROWS:
@@ -74,7 +63,7 @@ def _chromosomes(found: Preflight) -> str:
     total = sum(c.length for c in found.chromosomes)
     unknown = sum(c.length * c.n_fraction for c in found.chromosomes) / max(total, 1)
     rows = [*_cut(rows, "chromosomes"), ["all", f"{total:,}", f"{unknown:.2%}", ""]]
-    return _table([f"chromosome of {found.genome}", "bp", "N", "windows"], rows)
+    return text_table([f"chromosome of {found.genome}", "bp", "N", "windows"], rows)
 
 
 def _tracks(found: Preflight) -> str:
@@ -100,7 +89,7 @@ def _tracks(found: Preflight) -> str:
             ]
         )
     header = ["track", "covered", "NaN", "zero", "mean", "largest base", "largest bin"]
-    return _table([*header, "clipped", "float16 overflow", "read"], _cut(rows, "tracks"))
+    return text_table([*header, "clipped", "float16 overflow", "read"], _cut(rows, "tracks"))
 
 
 def _coverage(found: Preflight) -> str:
@@ -117,7 +106,7 @@ def _coverage(found: Preflight) -> str:
         for t in found.tracks
         for c in t.coverage
     ]
-    return _table(["track", "chromosome", "covered", "NaN", "zero", "mean"], _cut(rows, "rows"))
+    return text_table(["track", "chromosome", "covered", "NaN", "zero", "mean"], _cut(rows, "rows"))
 
 
 def _variants(found: Preflight) -> str:
@@ -140,7 +129,7 @@ def _variants(found: Preflight) -> str:
         ["no ALT", f"{v.without_alternative:,}", ""],
         ["chromosome not in the genome", f"{sum(v.absent.values()):,}", ""],
     ]
-    return _table([f"variants of {v.path}", "", ""], rows)
+    return text_table([f"variants of {v.path}", "", ""], rows)
 
 
 def _forecast(found: Preflight) -> str:
@@ -150,4 +139,4 @@ def _forecast(found: Preflight) -> str:
     rows += [[f"left out ({why})", f"{n:,}", ""] for why, n in f["dropped"].items() if n]
     rows.append(["size", f"{f['bytes'] / 1e6:,.1f} MB", ""])
     rows.append(["time", f"{f['cpu_seconds']:,.0f} CPU-s", ""])
-    return _table(["windows", "", ""], rows)
+    return text_table(["windows", "", ""], rows)

@@ -5,7 +5,8 @@ Imports nothing heavy, so that `--help` answers at once.
 
 import argparse
 
-from tfrecords_tools.command import Parser, whole_seed
+from tfrecords_tools.build_arguments import add_records_per_shard
+from tfrecords_tools.command import Parser, add_seed
 
 
 def names(text: str) -> list[str]:
@@ -72,18 +73,9 @@ def _targets(p: Parser) -> None:
     )
 
 
-def _seed(p: Parser) -> None:
-    p.add_argument("--seed", type=whole_seed, default=44, help="random seed [%(default)s]")
-
-
-def _records(p: Parser) -> None:
-    p.add_argument(
-        "-r",
-        dest="records_per_shard",
-        type=int,
-        default=256,
-        help="records per shard [%(default)s]",
-    )
+def _folders(p: Parser) -> None:
+    p.add_argument("data", help="data folder")
+    p.add_argument("-o", "--out", required=True, metavar="DIR", help="output folder")
 
 
 def _add_info(commands) -> None:
@@ -106,8 +98,7 @@ def _add_validate(commands) -> None:
 
 def _add_rewindow(commands) -> None:
     p = _add(commands, "rewindow", "cut existing records into shorter windows with wider bins")
-    p.add_argument("data", help="data folder")
-    p.add_argument("-o", "--out", required=True, metavar="DIR", help="output folder")
+    _folders(p)
     p.add_argument("-l", dest="seq_length", type=int, required=True, help="sequence, bp")
     p.add_argument(
         "-w", dest="bin_width", type=int, required=True, help="bin width, a multiple of the old"
@@ -135,15 +126,14 @@ def _add_rewindow(commands) -> None:
         metavar="MIB",
         help="buffer in which windows are shuffled; 0 keeps their order [%(default)s]",
     )
-    _records(p)
+    add_records_per_shard(p)
     _labels(p)
-    _seed(p)
+    add_seed(p)
 
 
 def _add_select(commands) -> None:
     p = _add(commands, "select", "write some targets or labels of a data folder as another")
-    p.add_argument("data", help="data folder")
-    p.add_argument("-o", "--out", required=True, metavar="DIR", help="output folder")
+    _folders(p)
     _targets(p)
     _labels(p)
     p.add_argument(
@@ -162,14 +152,13 @@ def _add_select(commands) -> None:
         help="the label, after --relabel, that --hold_out takes them from [%(default)s]",
     )
     p.add_argument("--encoding", help="index, packed [as it is]")
-    _records(p)
-    _seed(p)
+    add_records_per_shard(p)
+    add_seed(p)
 
 
 def _add_bigwig(commands) -> None:
     p = _add(commands, "to-bigwig", "write each target of existing records as a bigWig")
-    p.add_argument("data", help="data folder")
-    p.add_argument("-o", "--out", required=True, metavar="DIR", help="output folder")
+    _folders(p)
     _labels(p)
     _targets(p)
     p.add_argument(

@@ -7,7 +7,6 @@ written in the order of the genome. Memory is that of a record and a few bytes p
 import logging
 import os
 import re
-import shutil
 import tempfile
 from array import array
 from collections.abc import Iterator
@@ -18,11 +17,13 @@ import numpy as np
 
 from tfrecords_tools import transforms
 from tfrecords_tools.bigwig import BigWigWriter
+from tfrecords_tools.chrom_sizes import read_sizes
 from tfrecords_tools.data import Data
 from tfrecords_tools.data_writer import claim_output, source_files
 from tfrecords_tools.errors import ConfigError, InputFileError
-from tfrecords_tools.files import atomic_path, existing, run_record
+from tfrecords_tools.files import atomic_path, check_room, run_record
 from tfrecords_tools.genome import missing_chrom
+from tfrecords_tools.overlaps import averaged, windows_at_once
 from tfrecords_tools.progress import progress
 from tfrecords_tools.record_windows import (
     check_places,
@@ -90,7 +91,8 @@ def write_bigwigs(
     files = file_names(targets)
     survey = survey_windows(data, labels, sizes)
     check_places(data, labels, survey.windows)
-    _check_room(Path(out), data, sum(survey.windows.values()) * len(targets))
+    need = 2 * sum(survey.windows.values()) * data.target_length * len(targets)
+    check_room(out, need, "choose fewer --targets or --labels, or name another folder")
     folder = claim_output(out, data, overwrite)
     inputs = source_files(data) | ({"sizes": sizes} if sizes else {})
     facts = {"data_sha256": data.manifest_sha256, "labels": labels, "untransform": style}
@@ -120,11 +122,13 @@ def write_bigwigs(
             )
         written = []
         for row in progress(range(len(targets)), unit="bigWig", quiet=quiet):
-            with atomic_path(folder / files[row]) as part:
-                writer = BigWigWriter(part, survey.sizes, data.pool_width)
-                for chrom, starts, ends, values in index.bins(row, targets[row], style):
-                    writer.add(chrom, starts, ends, values)
-                writer.close()
+            with (
+                atomic_path(folder / files[row]) as part,
+                BigWigWriter(part, survey.sizes, data.pool_width) as writer,
+            ):
+                blocks = index.blocks(row, targets[row], style)
+                for span in averaged(blocks, data.pool_width):
+                    writer.add(*span)
             written.append(folder / files[row])
     for target, count in zip(targets, sums.at_clip.tolist(), strict=True):
         if style is not None and count:
@@ -180,42 +184,6 @@ def survey_windows(data: Data, labels: list[str], sizes: str | Path | None) -> S
     return Survey(known or ends, counts)
 
 
-def read_sizes(path: str | Path) -> dict[str, int]:
-    """Return chromosome → length of a two-column table, a .fai, or a FASTA that has one.
-
-    Raises:
-        InputFileError: missing, or a line that is none.
-    """
-    path = existing(path, "table of chromosome lengths")
-    index = path.with_name(path.name + ".fai")
-    path = index if index.exists() else path
-    sizes = {}
-    with open(path, encoding="utf-8", errors="replace") as handle:
-        for number, line in enumerate(handle, 1):
-            fields = line.split()
-            if not fields:
-                continue
-            if len(fields) < 2 or not fields[1].isdecimal() or not int(fields[1]):
-                raise InputFileError(
-                    f"{path} line {number} is no chromosome and length: {line.strip()[:60]!r}; "
-                    "want a .fai or a chrom.sizes table"
-                )
-            sizes[fields[0]] = int(fields[1])
-    if not sizes:
-        raise InputFileError(f"{path} has no chromosome")
-    return sizes
-
-
-def _check_room(folder: Path, data: Data, rows: int) -> None:
-    there = next(p for p in (folder, *folder.absolute().parents) if p.exists())
-    needed, free = rows * data.target_length * 2, shutil.disk_usage(there).free
-    if needed > free:
-        raise ConfigError(
-            f"{needed / 2**30:.1f} GiB are needed for a while in {folder}, {free / 2**30:.1f} are "
-            "free: choose fewer --targets or --labels, or another folder"
-        )
-
-
 class _Index:
     """Which row of the file of targets is of which place."""
 
@@ -242,57 +210,22 @@ class _Index:
         close = np.diff(starts) < self._bins * self._width
         return int((close & (chroms[1:] == chroms[:-1])).sum())
 
-    def bins(
+    def blocks(
         self, column: int, target: Target, style: str | None
-    ) -> Iterator[tuple[str, np.ndarray, np.ndarray, np.ndarray]]:
-        """Yield (chromosome, starts, ends, values) of a target in the order of the genome."""
-        length = self._bins * self._width
-        held: list[tuple[int, np.ndarray]] = []
-        before = done = 0
-        for row in self.order.tolist():
-            number, start = int(self.chroms[row]), int(self.starts[row])
-            if held:
-                same = number == before
-                until = start if same else held[-1][0] + length
-                if until > done:
-                    yield self._names[before], *joined(held, done, until, self._width)
-                held = [h for h in held if same and h[0] + length > start]
-            before, done = number, start
-            held.append((start, self._values(row, column, target, style)))
-        if held:
-            yield self._names[before], *joined(held, done, held[-1][0] + length, self._width)
+    ) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+        """Yield (chromosome, starts, values [windows, bins]) of a target in the genome's order."""
+        most = windows_at_once(self._bins, self.overlapping() > 0)
+        for rows in np.split(self.order, np.flatnonzero(np.diff(self.chroms[self.order])) + 1):
+            name = self._names[self.chroms[rows[0]]]
+            for low in range(0, len(rows), most):
+                part = rows[low : low + most]
+                yield name, self.starts[part], self._values(part, column, target, style)
 
-    def _values(self, row: int, column: int, target: Target, style: str | None) -> np.ndarray:
+    def _values(
+        self, rows: np.ndarray, column: int, target: Target, style: str | None
+    ) -> np.ndarray:
         size = self._bins * 2
-        data = os.pread(self._file, size, (row * self._targets + column) * size)
-        values = np.frombuffer(data, np.float16).astype(np.float64)
+        places = ((rows * self._targets + column) * size).tolist()
+        data = b"".join(os.pread(self._file, size, place) for place in places)
+        values = np.frombuffer(data, np.float16).reshape(len(rows), -1).astype(np.float64)
         return values if style is None else transforms.inverse(values, target, style)
-
-
-def joined(
-    held: list[tuple[int, np.ndarray]], low: int, high: int, width: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the bins of windows between two places, the mean where they overlap.
-
-    Args:
-        held: (start, values [bins], NaN is missing) of the windows.
-        low: first base.
-        high: base after the last.
-        width: of a bin, bp.
-
-    Returns:
-        (starts, ends, values): bins are cut where the edges of overlapping windows differ; what
-        no window covers, or none with a value, is NaN.
-    """
-    edges = [np.clip(s + width * np.arange(len(v) + 1), low, high) for s, v in held]
-    cuts = np.unique(np.concatenate(edges))
-    starts, ends = cuts[:-1], cuts[1:]
-    total, count = np.zeros(len(starts)), np.zeros(len(starts), np.int64)
-    for start, values in held:
-        place = (starts - start) // width
-        inside = np.flatnonzero((place >= 0) & (place < len(values)))
-        found = values[place[inside]]
-        known = ~np.isnan(found)
-        total[inside[known]] += found[known]
-        count[inside[known]] += 1
-    return starts, ends, np.where(count > 0, total / np.maximum(count, 1), np.nan)

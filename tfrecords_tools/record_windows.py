@@ -7,7 +7,7 @@ from pathlib import Path
 from tfrecords_tools.data import Data
 from tfrecords_tools.errors import InputFileError
 from tfrecords_tools.files import existing
-from tfrecords_tools.intervals import Interval
+from tfrecords_tools.intervals import Interval, bed_rows
 
 WINDOWS = "sequences.bed"
 
@@ -30,27 +30,13 @@ def stream_windows(folder: Path) -> Iterator[Interval]:
         InputFileError: missing, or a line that is no interval with a label.
     """
     path = existing(folder / WINDOWS, "windows of the records,")
-    try:
-        with open(path, encoding="utf-8") as handle:
-            for number, line in enumerate(handle, 1):
-                if line.strip():
-                    yield _window(path, number, line)
-    except UnicodeDecodeError as error:
-        raise InputFileError(f"{path} is no text ({error.reason}): want a BED") from None
-
-
-def _window(path: Path, number: int, line: str) -> Interval:
-    fields = line.split()
-    try:
-        found = Interval(fields[0], int(fields[1]), int(fields[2]), fields[3])
-    except (IndexError, ValueError):
-        found = None
-    if found is None or not found.start < found.end:
-        raise InputFileError(
-            f"{path} line {number} is no window: {line.strip()[:60]!r}; "
-            "want chromosome, start, end, label"
-        )
-    return found
+    for window, _ in bed_rows(path):
+        if not window.label or not len(window):
+            raise InputFileError(
+                f"{path} has {window} with label {window.label!r}: want chromosome, start, a later "
+                "end and a label"
+            )
+        yield window
 
 
 def window_counts(folder: Path) -> Counter[str]:

@@ -5,40 +5,22 @@ before 2022 uint8 or bool [length, 4], one-hot, N all zeros) or `sequence_packed
 four bases a byte, first base in the lowest bits) with `sequence_n` (one bit per base, set where
 the base is none of ACGT); `target` float16 [target_length, targets]; optionally `umap` bool
 [target_length].
-TensorFlow is not imported: Example bytes, TFRecord framing and CRC32C are written here.
+TensorFlow is not imported: Example bytes are written here, and framed by `framing`.
 """
 
-import struct
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-import google_crc32c
 import numpy as np
 
-from tfrecords_tools.errors import InputFileError
-from tfrecords_tools.files import existing
+from tfrecords_tools.errors import ConfigError, unknown
+from tfrecords_tools.framing import frame
 from tfrecords_tools.genome import UNKNOWN
 
 ENCODINGS = ("index", "packed")  # that are written; "onehot" is read too
 FEATURES = ("sequence", "sequence_packed", "sequence_n", "target", "umap")
-_MASK_DELTA = 0xA282EAD8
 _PACK_WEIGHTS = np.array([1, 4, 16, 64], np.uint8)
-_READ, _INFLATED = 1 << 16, 1 << 20  # most bytes at once
-_LENGTH = struct.Struct("<Q")
-_CRC = struct.Struct("<I")
-
-
-def masked_crc(data: bytes) -> int:
-    """Return the masked CRC32C that TFRecord files store."""
-    crc = google_crc32c.value(data)
-    return (((crc >> 15) | (crc << 17)) + _MASK_DELTA) & 0xFFFFFFFF
-
-
-def frame(data: bytes) -> bytes:
-    """Return a TFRecord: length, its checksum, the data, its checksum."""
-    length = _LENGTH.pack(len(data))
-    return b"".join((length, _CRC.pack(masked_crc(length)), data, _CRC.pack(masked_crc(data))))
 
 
 def _varint(value: int) -> bytes:
@@ -107,6 +89,18 @@ def sequence_sizes(encoding: str, length: int) -> dict[str, int]:
     return {"sequence": 4 * length if encoding == "onehot" else length}
 
 
+def check_writing(encoding: str, records_per_shard: int) -> None:
+    """Check how records are to be written.
+
+    Raises:
+        ConfigError: an unknown encoding, or fewer than one record per shard.
+    """
+    if encoding not in ENCODINGS:
+        raise unknown("encoding", encoding, ENCODINGS)
+    if records_per_shard < 1:
+        raise ConfigError(f"records per shard is {records_per_shard}, want at least 1")
+
+
 def decode_sequence(features: dict[str, bytes], encoding: str, length: int) -> np.ndarray:
     """Return base indices uint8 [length] of features of the sizes of `sequence_sizes`.
 
@@ -167,105 +161,6 @@ class RecordWriter:
 
     def __exit__(self, *_) -> None:
         self.close()
-
-
-def read_frames(path: str | Path) -> Iterator[bytes]:
-    """Yield the data of each record, checking lengths and checksums.
-
-    Raises:
-        InputFileError: damage, with the number (from 0) of the first record that cannot be
-            read, and the byte of the uncompressed stream at which that starts.
-    """
-    path = existing(path, "TFRecord shard")
-    with open(path, "rb") as handle:
-        stream = _inflating(handle, path)
-        buffer, offset, start, number = bytearray(), 0, 0, 0
-
-        def take(count: int) -> bytes:
-            nonlocal offset
-            while len(buffer) < count and (piece := next(stream, b"")):
-                buffer.extend(piece)
-            data = bytes(buffer[:count])
-            del buffer[:count]
-            offset += len(data)
-            return data
-
-        def fail(reason: str) -> InputFileError:
-            return InputFileError(
-                f"shard {path} is corrupt at record {number}, byte {start}: {reason}"
-            )
-
-        try:
-            while header := take(12):
-                if len(header) < 12:
-                    raise fail("the file ends inside its length; write it again")
-                length = _LENGTH.unpack(header[:8])[0]
-                if _CRC.unpack(header[8:])[0] != masked_crc(header[:8]):
-                    raise fail("the length's checksum does not match")
-                body = take(length + 4)
-                if len(body) < length + 4:
-                    raise fail("the file ends inside the record; write it again")
-                data = body[:-4]
-                if _CRC.unpack(body[-4:])[0] != masked_crc(data):
-                    raise fail("the checksum does not match the data")
-                yield data
-                start, number = offset, number + 1
-        except zlib.error as error:
-            raise fail(f"cannot be inflated ({error}); write it again") from None
-
-
-def _inflating(handle, path: Path) -> Iterator[bytes]:
-    """Yield pieces of the uncompressed stream, of limited size; a plain file is passed through."""
-    data = handle.read(_READ)
-    if not data:
-        return
-    if not _starts_compressed(data, path):
-        while data:
-            yield data
-            data = handle.read(_READ)
-        return
-    inflate = zlib.decompressobj()
-    while data and not inflate.eof:
-        before = inflate.copy()
-        try:
-            piece = inflate.decompress(data, _INFLATED)
-        except zlib.error:  # it gives nothing of the whole piece: take what comes before
-            for byte in data:
-                if piece := before.decompress(bytes((byte,))):
-                    yield piece
-            raise
-        if piece:
-            yield piece
-        data = inflate.unconsumed_tail or handle.read(_READ)
-    if tail := inflate.flush():
-        yield tail
-    if not inflate.eof:
-        raise zlib.error("its ZLIB stream has no end: the file is truncated")
-
-
-def is_compressed(path: str | Path) -> bool:
-    """Tell whether a TFRecord file is ZLIB-compressed, by its first bytes.
-
-    Raises:
-        InputFileError: missing, or no TFRecord file.
-    """
-    with open(existing(path, "TFRecord shard"), "rb") as handle:
-        return _starts_compressed(handle.read(12), path)
-
-
-def _starts_compressed(head: bytes, path: str | Path) -> bool:
-    """Tell whether the first bytes of a TFRecord file are ZLIB's or a plain record's."""
-    if len(head) >= 12 and _CRC.unpack(head[8:12])[0] == masked_crc(head[:8]):
-        return False
-    if len(head) > 1 and head[0] & 15 == 8 and (head[0] << 8 | head[1]) % 31 == 0:
-        return True
-    if head[:2] == b"\x1f\x8b":
-        raise InputFileError(
-            f"{path} is gzip-compressed, TFRecord files are ZLIB or plain: unpack it (zcat)"
-        )
-    raise InputFileError(
-        f"{path} is neither a ZLIB nor a plain TFRecord file: it starts with {head[:8]!r}"
-    )
 
 
 def _fields(data: bytes) -> Iterator[tuple[int, bytes]]:

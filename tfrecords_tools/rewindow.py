@@ -14,13 +14,8 @@ import numpy as np
 
 from tfrecords_tools import transforms
 from tfrecords_tools.data import Data
-from tfrecords_tools.data_writer import (
-    DataWriter,
-    check_records_per_shard,
-    claim_output,
-    source_files,
-)
-from tfrecords_tools.errors import ConfigError, InputFileError, unknown
+from tfrecords_tools.data_writer import DataWriter, claim_output, source_files
+from tfrecords_tools.errors import ConfigError, InputFileError
 from tfrecords_tools.files import run_record
 from tfrecords_tools.intervals import Interval
 from tfrecords_tools.pooling import KEEP_MIN_SHARE
@@ -31,7 +26,7 @@ from tfrecords_tools.record_windows import (
     placed_records,
     window_counts,
 )
-from tfrecords_tools.records import ENCODINGS, sequence_features
+from tfrecords_tools.records import check_writing, sequence_features
 from tfrecords_tools.target_summary import TargetSums
 from tfrecords_tools.targets import Target
 from tfrecords_tools.windows import Windowing, stride_bp
@@ -70,13 +65,11 @@ class RewindowOptions:
     seed: int = 44
 
     def __post_init__(self):
-        if self.encoding not in ENCODINGS:
-            raise unknown("encoding", self.encoding, ENCODINGS)
+        check_writing(self.encoding, self.records_per_shard)
         if self.stride < 0:
             raise ConfigError(f"stride is {self.stride}, want above 0")
         if self.shuffle_mib < 0:
             raise ConfigError(f"the shuffle buffer is {self.shuffle_mib} MiB, want 0 or more")
-        check_records_per_shard(self.records_per_shard)
 
 
 @dataclass(frozen=True)

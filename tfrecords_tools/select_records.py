@@ -10,12 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from tfrecords_tools.data import Data
-from tfrecords_tools.data_writer import (
-    DataWriter,
-    check_records_per_shard,
-    claim_output,
-    source_files,
-)
+from tfrecords_tools.data_writer import DataWriter, claim_output, source_files
 from tfrecords_tools.errors import ConfigError, unknown
 from tfrecords_tools.files import run_record
 from tfrecords_tools.intervals import merged
@@ -27,7 +22,7 @@ from tfrecords_tools.record_windows import (
     stream_windows,
     window_counts,
 )
-from tfrecords_tools.records import ENCODINGS, sequence_features
+from tfrecords_tools.records import ENCODINGS, check_writing, sequence_features
 from tfrecords_tools.targets import Target, read_targets, select
 from tfrecords_tools.windows import Windowing, overlapping
 
@@ -86,9 +81,7 @@ class SelectOptions:
     seed: int = 44
 
     def __post_init__(self):
-        if self.encoding is not None and self.encoding not in ENCODINGS:
-            raise unknown("encoding", self.encoding, ENCODINGS)
-        check_records_per_shard(self.records_per_shard)
+        check_writing(self.encoding or ENCODINGS[0], self.records_per_shard)
         olds = [old for old, _ in self.relabel]
         for old in olds:
             if olds.count(old) > 1:

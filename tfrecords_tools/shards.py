@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tfrecords_tools.errors import InputFileError
-from tfrecords_tools.intervals import read_bed
-from tfrecords_tools.records import is_compressed, read_frames
+from tfrecords_tools.framing import is_compressed, read_frames
+from tfrecords_tools.intervals import bed_rows
 
 log = logging.getLogger(__name__)
-_EMPTY = 8  # bytes of ZLIB's stream of nothing, which other tools write as a last shard
+EMPTY = 8  # bytes of ZLIB's stream of nothing, which other tools write as a last shard
 # LABEL-NUMBER.tfr, or LABEL-GENOME-NUMBER.tfr of older data of several genomes.
 _NAME = re.compile(r"(.+?)-(\d+(?:-\d+)*)\.tfr")
 
@@ -28,13 +28,13 @@ def find_shards(folder: Path) -> dict[str, list[Path]]:
     for path in (folder / "tfrecords").glob("*.tfr"):
         if path.name.startswith("."):
             continue
-        match = _NAME.fullmatch(path.name)
-        if not match:
+        parsed = shard_name(path)
+        if parsed is None:
             raise InputFileError(
                 f"shard {path} has no number: name it LABEL-NUMBER.tfr, or move it away"
             )
-        numbers = tuple(map(int, match[2].split("-")))
-        found.setdefault(match[1], []).append((numbers, path))
+        label, numbers = parsed
+        found.setdefault(label, []).append((numbers, path))
     shards = {}
     for label in sorted(found):
         ordered = sorted(found[label])
@@ -44,6 +44,12 @@ def find_shards(folder: Path) -> dict[str, list[Path]]:
     if not shards:
         raise InputFileError(f"data folder {folder} has no tfrecords/*.tfr with records")
     return shards
+
+
+def shard_name(path: Path) -> tuple[str, tuple[int, ...]] | None:
+    """Return a shard's label and numbers, the last its own; None if its name has none."""
+    match = _NAME.fullmatch(path.name)
+    return match and (match[1], tuple(map(int, match[2].split("-"))))
 
 
 def _check_numbers(ordered: Sequence[tuple[tuple[int, ...], Path]]) -> None:
@@ -65,7 +71,7 @@ def _check_numbers(ordered: Sequence[tuple[tuple[int, ...], Path]]) -> None:
 def _is_empty(path: Path) -> bool:
     """Tell whether a shard is whole and without records."""
     size = path.stat().st_size
-    if size > _EMPTY:
+    if size > EMPTY:
         return False
     try:
         return not zlib.decompress(path.read_bytes())
@@ -113,7 +119,7 @@ def count_records(
         for entry in manifest["shards"]:
             known[entry["label"]] += entry["records"]
     elif (folder / "sequences.bed").exists():
-        known.update(window.label for window in read_bed(folder / "sequences.bed"))
+        known.update(window.label for window, _ in bed_rows(folder / "sequences.bed"))
     counts = {}
     for label in (n for n in dict.fromkeys((*stated, *shards)) if n in shards):
         if not known[label]:

@@ -62,6 +62,16 @@ class Target:
         return {f.name: v for f in fields(self) if (v := getattr(self, f.name)) is not None}
 
 
+def numbered(count: int) -> tuple[Target, ...]:
+    """Return targets of which only the number is known: t0, t1, …"""
+    return tuple(Target(i, f"t{i}") for i in range(count))
+
+
+def is_numbered(target: Target) -> bool:
+    """Tell whether a target is a placeholder: of no table, so that nothing is known of it."""
+    return target == Target(target.index, f"t{target.index}")
+
+
 _COLUMNS = tuple(f.name for f in fields(Target))
 _NUMBERS = ("clip", "clip_soft", "scale")
 _IGNORED = ("genome", "group", "strand")  # of the original tools, not used here

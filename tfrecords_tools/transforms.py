@@ -17,10 +17,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from tfrecords_tools.errors import ConfigError, InputFileError, unknown
+from tfrecords_tools.pooling import FLOAT16_MAX
 from tfrecords_tools.targets import Target
 
 STYLES = ("current", "old")
-FLOAT16_MAX = float(np.finfo(np.float16).max)
 
 
 def check_style(style: str, targets: Sequence[Target], styles: Sequence[str] = STYLES) -> None:

@@ -1,6 +1,5 @@
 """Every record of a data folder against its checksums, statistics.json, windows and manifest."""
 
-import re
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,8 +12,9 @@ from tfrecords_tools.progress import progress
 from tfrecords_tools.record_checks import RecordChecks, Shape
 from tfrecords_tools.record_windows import WINDOWS, stream_windows
 from tfrecords_tools.records import parse_example
+from tfrecords_tools.shards import EMPTY, shard_name
 from tfrecords_tools.statistics import Statistics
-from tfrecords_tools.targets import Target, read_targets
+from tfrecords_tools.targets import Target, numbered, read_targets
 
 FORMAT = "tfepi-validation"
 FORMAT_VERSION = 1
@@ -24,8 +24,6 @@ _WORDS = {
     "limit": "at float16's limit",
     "root": "below what the statistic can give",
 }
-_NAME = re.compile(r"(.+?)-(\d+(?:-\d+)*)\.tfr")
-_EMPTY = 8  # bytes of the empty ZLIB shards that other tools write
 
 
 @dataclass
@@ -157,12 +155,12 @@ def _targets(
     path, stated = folder / "targets.txt", statistics and statistics.num_targets
     if not path.exists():
         report.add("note", "targets table", "no targets.txt: targets are known by number only")
-        return tuple(Target(i, f"t{i}") for i in range(stated or 0)) or None
+        return numbered(stated or 0) or None
     targets = _attempt(report, "targets table", read_targets, path, False, True)
     if targets is not None and stated not in (None, len(targets)):
         detail = f"targets.txt has {len(targets)} targets, statistics.json says {stated}"
         report.add("error", "targets table", detail)
-        return tuple(Target(i, f"t{i}") for i in range(stated))
+        return numbered(stated)
     return targets
 
 
@@ -187,14 +185,15 @@ def _shards(folder: Path, report: Report) -> dict[str, list[Path]]:
     """Return label → shards in the order of their numbers, whatever is wrong with them."""
     found: dict[str, dict[tuple[int, ...], Path]] = {}
     for path in sorted((folder / "tfrecords").glob("*.tfr")):
-        match = _NAME.fullmatch(path.name)
+        parsed = shard_name(path)
         if path.name.startswith("."):
             report.add("note", "leftover", "of a command that was stopped", file=path.name)
-        elif not match:
+        elif parsed is None:
             detail = "its name is not LABEL-NUMBER.tfr: it is not read"
             report.add("error", "file name", detail, file=path.name)
         else:
-            found.setdefault(match[1], {})[tuple(map(int, match[2].split("-")))] = path
+            label, numbers = parsed
+            found.setdefault(label, {})[numbers] = path
     if not found:
         report.add("error", "shards", f"there is no {folder / 'tfrecords'}/LABEL-NUMBER.tfr")
     for label, shards in found.items():
@@ -231,7 +230,7 @@ def _check_manifest(
 
 def _check_shard(path: Path, checks: RecordChecks | None, report: Report, bar) -> int:
     """Check a shard's records; return how many could be read."""
-    if path.stat().st_size == _EMPTY:
+    if path.stat().st_size == EMPTY:
         report.add("note", "empty shard", "it holds no record", file=path.name)
     count = 0
     for frame in scan(path):

@@ -1,6 +1,7 @@
 """Weight files of Basenji: the same predictions, and errors that say what is wrong."""
 
 import json
+from dataclasses import replace
 
 import h5py
 import keras
@@ -15,6 +16,7 @@ from tfepi.pretrained.basenji import assign_h5, h5_spec, write_h5
 from tfepi.pretrained.weights_file import StoredLayer, read_weights, write_weights
 from tfepi.spec import AveragedPredictor
 from tfepi.startup import import_tensorflow
+from tfrecords_tools.data import Data
 from tfrecords_tools.errors import ConfigError, InputFileError
 from tfrecords_tools.genome import one_hot
 from tfrecords_tools.targets import Target
@@ -154,6 +156,13 @@ def test_a_trunk_is_taken_from_a_model_with_another_head(tmp_path):
         np.testing.assert_array_equal(a, b)
 
 
+def test_a_deeper_trunk_is_not_taken_for_a_head(tmp_path):
+    deeper = params(trunk=[*MODEL["trunk"], {"name": "conv_block", "filters": 8}])
+    write_h5(model_of(deeper), tmp_path / "deeper.h5")
+    with pytest.raises(ConfigError, match=r"8 layers of kind 'conv1d', params.json makes 7"):
+        assign_h5(make_model(params().model, None), tmp_path / "deeper.h5", trunk=True)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -218,8 +227,10 @@ def test_the_contract_of_an_h5():
     assert [t.identifier for t in spec.head().targets] == ["a0", "a1", "a2"]
     some = h5_spec(params(), [Target(2, "last")]).head().targets
     assert [t.identifier for t in some] == ["t0", "t1", "last"]
-    for table in ([Target(3, "x")], [Target(i, f"a{i}") for i in range(4)]):
-        with pytest.raises(ConfigError, match=r"has [14] rows, with indexes up to 3; .* 3 outputs"):
+    moved = h5_spec(params(), [Target(i, f"a{i}") for i in (2, 0, 1)]).head().targets
+    assert [t.identifier for t in moved] == ["a0", "a1", "a2"]  # the index says which output
+    for table in ([Target(3, "x")], [Target(i, f"a{i}") for i in (10, 11, 12)]):
+        with pytest.raises(ConfigError, match=r"has [13] rows, .* up to \d+; .* 3 outputs"):
             h5_spec(params(), table)
 
 
@@ -228,9 +239,9 @@ def test_a_head_is_chosen_by_name_or_number():
     assert h5_spec(several).head().name == "output"
     for head in ("mouse", "1"):
         assert len(h5_spec(several, head=head).head("mouse").targets) == 5
-    with pytest.raises(ConfigError, match="unknown head 'mose'.* did you mean 'mouse'"):
+    with pytest.raises(ConfigError, match=r"unknown head 'mose'.* did you mean 'mouse'"):
         h5_spec(several, head="mose")
-    with pytest.raises(ConfigError, match="an .h5 of Basenji goes with a trunk"):
+    with pytest.raises(ConfigError, match=r"an .h5 of Basenji goes with a trunk"):
         h5_spec(read_params("basset"))
 
 
@@ -239,11 +250,21 @@ def test_a_flattening_model_takes_the_bin_width_that_is_stated():
         head=[{"name": "dense_block", "flatten": True, "units": 4}, {"name": "final", "units": 3}]
     )
     assert [h5_spec(flat).bin_width, h5_spec(flat).crop] == [8, 24]  # as Basenji counts
-    stated = h5_spec(flat, bin_width=64)
-    assert (stated.bin_width, stated.crop, stated.target_length) == (64, 0, 1)
+
+
+def test_the_data_name_the_outputs_and_the_bins_of_a_flattening_model(small_data):
+    flat = params(
+        head=[{"name": "dense_block", "flatten": True, "units": 4}, {"name": "final", "units": 3}]
+    )
+    data = replace(Data.open(small_data), pool_width=64)
+    spec = h5_spec(flat, data=data)
+    assert (spec.bin_width, spec.crop, spec.target_length) == (64, 0, 1)
+    assert spec.head().targets == data.targets
+    with pytest.raises(ConfigError, match="has 2 targets, the model has 3"):
+        h5_spec(flat, data=replace(data, targets=data.targets[:2]))
 
 
 def test_an_h5_needs_its_params(tmp_path):
     write_h5(model_of(params()), tmp_path / "model.h5")
-    with pytest.raises(InputFileError, match="name its params.json"):
+    with pytest.raises(InputFileError, match=r"name its params.json"):
         read_spec(tmp_path / "model.h5")

@@ -1,8 +1,9 @@
 """tfepi_check.py as a user runs it: status, streams, files."""
 
-import importlib.util
 import json
+import runpy
 import shutil
+from functools import partial
 from pathlib import Path
 
 import pysam
@@ -12,25 +13,10 @@ SCRIPT = Path(__file__).parents[2] / "scripts" / "tfepi_check.py"
 WINDOWS = ("-l", "1024", "-w", "64", "-v", "chr2", "-t", "chr3", "-q")
 
 
-@pytest.fixture(scope="module")
-def command():
-    """The script's main, in this process."""
-    spec = importlib.util.spec_from_file_location("tfepi_check", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main
-
-
 @pytest.fixture
-def check(command, capsys):
+def check(here):
     """Return a function that gives status, stdout and lines of stderr."""
-
-    def run(*args):
-        status = command([*map(str, args)])
-        out, err = capsys.readouterr()
-        return status, out, err.splitlines()
-
-    return run
+    return partial(here, "tfepi_check.py")
 
 
 @pytest.fixture
@@ -186,10 +172,7 @@ def test_bad_options_of_a_build_give_one_line(run_script, folder, tmp_path, opti
 
 def test_it_takes_every_option_of_the_build():
     def options(name):
-        spec = importlib.util.spec_from_file_location(name, SCRIPT.with_name(f"{name}.py"))
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        actions = module.parser()._actions
+        actions = runpy.run_path(str(SCRIPT.with_name(f"{name}.py")))["parser"]()._actions
         return {(s, a.dest, str(a.default), a.help) for a in actions for s in a.option_strings}
 
     ours, theirs = options("tfepi_check"), options("tfepi_data")

@@ -1,11 +1,10 @@
 """tfepi_records.py as a user runs it: status, streams, files."""
 
 import csv
-import importlib.util
 import json
-import runpy
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,30 +13,12 @@ from tfrecords_tools.data import Data
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "scripts" / "tfepi_records.py"
-write_records = runpy.run_path(str(ROOT / "tests/tfrecords_tools/written_records.py"))[
-    "write_records"
-]
-
-
-@pytest.fixture(scope="module")
-def command():
-    """The script's main, in this process."""
-    spec = importlib.util.spec_from_file_location("tfepi_records", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main
 
 
 @pytest.fixture
-def records(command, capsys):
+def records(here):
     """Return a function that gives status, stdout and lines of stderr."""
-
-    def run(*args):
-        status = command([*map(str, args)])
-        out, err = capsys.readouterr()
-        return status, out, err.splitlines()
-
-    return run
+    return partial(here, "tfepi_records.py")
 
 
 def test_info(records, write_records, tmp_path):

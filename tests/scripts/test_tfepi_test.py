@@ -2,8 +2,6 @@
 
 import importlib.util
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -47,7 +45,7 @@ def model(tmp_path, small_data, monkeypatch):
 
     monkeypatch.setattr(
         "tfepi.predictors.load_predictor",
-        lambda path, batch_size: CallablePredictor(function, spec),
+        lambda *_: CallablePredictor(function, spec),
     )
     return folder
 
@@ -184,44 +182,6 @@ def test_baselines_that_are_refused(tmp_path, small_data, capsys, more, message)
     assert not out.exists()
 
 
-@pytest.mark.parametrize("name", ["tfepi_test", "tfepi_baseline"])
-def test_help_imports_nothing_heavy(name):
-    code = (
-        "import runpy, sys\n"
-        f"sys.argv = ['{name}', '--help']\n"
-        "try:\n"
-        f"    runpy.run_path({str(SCRIPTS / (name + '.py'))!r}, run_name='__main__')\n"
-        "except SystemExit as done:\n"
-        "    assert done.code == 0\n"
-        "heavy = {'numpy', 'tensorflow', 'keras', 'scipy', 'matplotlib'} & set(sys.modules)\n"
-        "assert not heavy, heavy\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        env={"PYTHONPATH": str(SCRIPTS.parent)},
-    )
-    assert done.returncode == 0, done.stderr
-    assert "--bootstrap" in done.stdout
-
-
-def test_bad_input_is_found_without_tensorflow(tmp_path, small_data, model):
-    args = [model / "params.json", model, small_data, "-o", tmp_path / "out", "--label", "tset"]
-    code = (
-        "import runpy, sys\n"
-        f"sys.argv = ['tfepi_test', *{[str(a) for a in args]!r}]\n"
-        "try:\n"
-        f"    runpy.run_path({str(SCRIPTS / 'tfepi_test.py')!r}, run_name='__main__')\n"
-        "except SystemExit as done:\n"
-        "    assert done.code == 2, done.code\n"
-        "assert 'tensorflow' not in sys.modules and 'keras' not in sys.modules\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        env={"PYTHONPATH": str(SCRIPTS.parent)},
-    )
-    assert done.returncode == 0, done.stderr
-    assert "unknown label" in done.stderr
+def test_bad_input_is_found_without_tensorflow(refused, tmp_path, small_data, model):
+    args = [model / "params.json", model, small_data, "-o", tmp_path / "out"]
+    refused("tfepi_test.py", args, {"--label": "tset"}, "unknown label")

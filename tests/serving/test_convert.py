@@ -83,7 +83,7 @@ def test_a_head_is_kept(tmp_path):
         found = load_predictor(path, params=TWO, spec=given).predict({"sequence": SEQUENCES})
         assert list(found) == ["b"]
         np.testing.assert_allclose(found["b"], wanted["b"], rtol=1e-6)
-    with pytest.raises(ConfigError, match="not one of the model's heads: a, b"):
+    with pytest.raises(ConfigError, match="the model has the heads a, b: name one"):
         convert(tmp_path / "run", TWO, spec, tmp_path / "c.h5")
 
 
@@ -95,7 +95,7 @@ def test_what_is_refused(stored, tmp_path):
         with pytest.raises(UnfinishedError, match=r"exists|has results"):
             convert(path, ONE, spec, tmp_path / name)
         convert(path, ONE, spec, tmp_path / name, overwrite=True)
-    with pytest.raises(ConfigError, match="ends in .keras or .h5"):
+    with pytest.raises(ConfigError, match=r"ends in .keras or .h5"):
         convert(path, ONE, spec, tmp_path / "model.onnx")
     with pytest.raises(ConfigError, match="is a SavedModel, which has no layers"):
         convert(tmp_path / "saved", ONE, spec, tmp_path / "x.keras")
@@ -105,3 +105,11 @@ def test_what_is_refused(stored, tmp_path):
     with pytest.raises(UnfinishedError, match=r"params.json is of another model"):
         convert(path, ONE, spec, tmp_path / "run" / "second.keras")
     assert not (tmp_path / "run" / "second.keras").exists()
+
+
+def test_a_params_file_that_is_there_is_left_as_it_is(stored, tmp_path):
+    path, _ = stored
+    (tmp_path / "params.json").write_text(json.dumps(ONE.source))
+    before = (tmp_path / "params.json").read_bytes()
+    convert(path, ONE, read_spec(path, ONE), tmp_path / "model.keras")
+    assert (tmp_path / "params.json").read_bytes() == before

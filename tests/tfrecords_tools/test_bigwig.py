@@ -2,7 +2,7 @@ import numpy as np
 import pyBigWig
 import pytest
 
-from tfrecords_tools import bigwig
+from tfrecords_tools import bigwig, bigwig_index
 from tfrecords_tools.bigwig import BigWigWriter
 from tfrecords_tools.errors import ConfigError
 
@@ -47,8 +47,9 @@ def per_base(content, name):
 def test_another_reader_reads_every_base(tmp_path, content, monkeypatch, small):
     """Also with blocks and nodes so small that the indexes have several levels."""
     if small:
-        for name, value in (("_ITEMS", 5), ("_CHILDREN", 3), ("_BATCH", 50)):
+        for name, value in (("_ITEMS", 5), ("_BATCH", 50)):
             monkeypatch.setattr(bigwig, name, value)
+        monkeypatch.setattr(bigwig_index, "_CHILDREN", 3)
     found = write(tmp_path / "a.bw", content)
     assert found.chroms() == CHROMS
     for name in content:
@@ -110,6 +111,45 @@ def test_our_own_reader_takes_it(tmp_path, content):
     track = BigWigTrack(tmp_path / "a.bw")
     wanted = per_base(content, "chr2")[100:900].astype(np.float32)
     np.testing.assert_array_equal(track.values("chr2", 100, 900), wanted)
+
+
+def test_equal_bins_take_less_room(tmp_path):
+    """End to end, apart, and of two widths: each way of storing them gives the same bins."""
+    rng = np.random.default_rng(3)
+    starts = 32 * np.arange(20_000)
+    kept = np.sort(rng.permutation(20_000)[:15_000])
+    values = rng.random(20_000).astype(np.float32)
+    sizes = []
+    for name, first, last, y in (
+        ("fixed", starts, starts + 32, values),
+        ("spaced", starts, starts + 8, values),
+        ("variable", starts[kept], starts[kept] + 32, values[kept]),
+        ("bedgraph", starts[kept], starts[kept] + rng.integers(20, 33, 15_000), values[kept]),
+    ):
+        path = tmp_path / f"{name}.bw"
+        with BigWigWriter(path, {"a": 640_000}, 32) as writer:
+            writer.add("a", first, last, y)
+        with pyBigWig.open(str(path)) as file:
+            wanted = zip(first.tolist(), last.tolist(), y.tolist(), strict=True)
+            assert file.intervals("a") == tuple(wanted)
+            sizes.append(path.stat().st_size / len(y))
+    assert sizes[0] < 7
+    assert sizes[0] < sizes[2] - 1
+    assert sizes[2] < sizes[3]
+
+
+def test_a_failed_block_leaves_no_open_file(tmp_path):
+    def fail():
+        with BigWigWriter(tmp_path / "a.bw", {"a": 100}, 10) as writer:
+            opened.append(writer)
+            writer.add("a", np.array([0]), np.array([10]), np.ones(1))
+            raise RuntimeError
+
+    opened: list[BigWigWriter] = []
+    with pytest.raises(RuntimeError):
+        fail()
+    assert opened[0]._file.closed
+    assert all(zoom.spool.closed for zoom in opened[0]._zooms)
 
 
 @pytest.mark.parametrize(

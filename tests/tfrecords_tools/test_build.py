@@ -14,12 +14,14 @@ from tfrecords_tools.build import build
 from tfrecords_tools.build_options import BuildOptions
 from tfrecords_tools.data import Data
 from tfrecords_tools.errors import ConfigError, InputFileError, TfepiError, UnfinishedError
+from tfrecords_tools.fasta_index import FastaIndex
 from tfrecords_tools.files import read_json
+from tfrecords_tools.framing import read_frames
 from tfrecords_tools.genome import Genome
 from tfrecords_tools.intervals import intersect_array, merged, read_bed
 from tfrecords_tools.plan import make_plan
 from tfrecords_tools.pooling import Pooling, window_values
-from tfrecords_tools.records import parse_example, read_frames
+from tfrecords_tools.records import parse_example
 from tfrecords_tools.tracks import open_track
 
 OPTIONS = {
@@ -691,10 +693,10 @@ def test_a_genome_that_cannot_be_indexed_beside_is_indexed_once(
     (copy / "genome.fa.fai").unlink(missing_ok=True)
     plan = make_plan(copy / "genome.fa", copy / "targets.txt", BuildOptions(**OPTIONS))
     (copy / "genome.fa.fai").unlink()
-    real_access, real_index, indexed = os.access, Genome._index, []
+    real_access, real_index, indexed = os.access, FastaIndex._write, []
     monkeypatch.setattr(os, "access", lambda p, m: real_access(p, m) and m != os.W_OK)
     monkeypatch.setattr(
-        Genome, "_index", lambda self, *files: (indexed.append(files), real_index(self, *files))
+        FastaIndex, "_write", lambda self, *files: (indexed.append(files), real_index(self, *files))
     )
     build(plan, tmp_path / "d", quiet=True)
     assert len(plan.shards()) > 5

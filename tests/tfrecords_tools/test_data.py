@@ -12,9 +12,10 @@ import pytest
 
 from tfrecords_tools.data import Data
 from tfrecords_tools.errors import ConfigError, InputFileError, TfepiError
+from tfrecords_tools.framing import frame
 from tfrecords_tools.genome import one_hot, reverse_complement
 from tfrecords_tools.intervals import Interval
-from tfrecords_tools.records import RecordWriter, frame, sequence_features
+from tfrecords_tools.records import RecordWriter, sequence_features
 
 CROP, WIDTH, BINS = 8, 10, 7
 LENGTH = 2 * CROP + WIDTH * BINS  # no multiple of four

@@ -10,9 +10,10 @@ import pytest
 from tfrecords_tools import compat, compat_layout, coverage
 from tfrecords_tools.errors import ConfigError
 from tfrecords_tools.files import read_json
+from tfrecords_tools.framing import read_frames
 from tfrecords_tools.intervals import merged, read_bed
 from tfrecords_tools.pooling import BLACKLIST_MARGIN, Pooling, window_values
-from tfrecords_tools.records import parse_example, read_frames
+from tfrecords_tools.records import parse_example
 from tfrecords_tools.targets import Target, read_targets
 from tfrecords_tools.tracks import open_track
 

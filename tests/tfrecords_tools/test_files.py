@@ -5,7 +5,7 @@ import json
 import pytest
 
 from tfrecords_tools import files
-from tfrecords_tools.errors import InputFileError, UnfinishedError
+from tfrecords_tools.errors import ConfigError, InputFileError, UnfinishedError
 
 
 def test_a_claimed_folder_can_be_resumed_and_overwritten(tmp_path):
@@ -13,6 +13,8 @@ def test_a_claimed_folder_can_be_resumed_and_overwritten(tmp_path):
     (out / "result").write_text("1")
     with pytest.raises(UnfinishedError, match="has results: use --resume"):
         files.claim_folder(out, False, False)
+    with pytest.raises(UnfinishedError, match="has results: use --overwrite to redo"):
+        files.claim_folder(out)
     assert files.claim_folder(out, True, False) == out
     assert (out / "result").exists()
     files.claim_folder(out, False, True)
@@ -48,6 +50,23 @@ def test_a_file_is_no_folder(tmp_path):
     (tmp_path / "x").write_text("")
     with pytest.raises(UnfinishedError, match="is a file: name a folder"):
         files.check_folder(tmp_path / "x")
+
+
+def test_a_report_is_not_written_over_or_nowhere(tmp_path):
+    there = tmp_path / "a.json"
+    there.write_text("")
+    files.check_report(None, (".json",), False)
+    files.check_report(there, (".json",), True)
+    files.check_report(tmp_path / "b.tsv", (".tsv", ".json"), False)
+    with pytest.raises(UnfinishedError, match="is there: use --overwrite"):
+        files.check_report(there, (".json",), False)
+    with pytest.raises(ConfigError, match=r"ends in '\.txt': want \.tsv or \.json"):
+        files.check_report(tmp_path / "b.txt", (".tsv", ".json"), False)
+    with pytest.raises(ConfigError, match="does not exist, make it first"):
+        files.check_report(tmp_path / "no/b.json", (".json",), False)
+    (tmp_path / "d.json").mkdir()
+    with pytest.raises(UnfinishedError, match="is there"):
+        files.check_report(tmp_path / "d.json", (".json",), True)
 
 
 @pytest.mark.parametrize(

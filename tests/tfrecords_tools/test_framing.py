@@ -4,8 +4,7 @@ import zlib
 import pytest
 
 from tfrecords_tools.errors import InputFileError
-from tfrecords_tools.framing import scan
-from tfrecords_tools.records import frame, read_frames
+from tfrecords_tools.framing import frame, read_frames, scan
 
 RECORDS = [bytes([65 + n]) * (300 * n + 1) for n in range(6)]
 STARTS = [sum(16 + len(r) for r in RECORDS[:n]) for n in range(7)]
@@ -125,7 +124,7 @@ def test_memory_does_not_grow_with_what_is_inflated(tmp_path):
 
 
 def test_a_length_that_nothing_can_hold(tmp_path):
-    from tfrecords_tools.records import masked_crc
+    from tfrecords_tools.framing import masked_crc
 
     path = tmp_path / "train-0.tfr"
     header = struct.pack("<Q", 1 << 40)

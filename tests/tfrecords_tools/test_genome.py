@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tfrecords_tools.errors import InputFileError
+from tfrecords_tools.fasta_index import FastaIndex
 from tfrecords_tools.genome import Genome, decode, encode, one_hot, reverse_complement, shortened
 
 
@@ -99,14 +100,14 @@ def test_an_index_as_old_as_its_fasta_is_used(fasta, monkeypatch):
     Genome(fasta).close()
     os.utime(fasta, (1e9, 1e9))
     os.utime(f"{fasta}.fai", (1e9, 1e9))
-    monkeypatch.setattr(Genome, "_index", lambda *_: pytest.fail("indexed again"))
+    monkeypatch.setattr(FastaIndex, "_write", lambda *_: pytest.fail("indexed again"))
     assert Genome(fasta).chroms == {"a": 14, "b": 4}
 
 
 def test_a_fasta_dated_ahead_is_indexed_once(fasta, monkeypatch):
     os.utime(fasta, (4e9, 4e9))
     Genome(fasta).close()
-    monkeypatch.setattr(Genome, "_index", lambda *_: pytest.fail("indexed again"))
+    monkeypatch.setattr(FastaIndex, "_write", lambda *_: pytest.fail("indexed again"))
     assert Genome(fasta).chroms == {"a": 14, "b": 4}
 
 

@@ -1,7 +1,5 @@
 import json
-import runpy
 from dataclasses import replace
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,11 +8,9 @@ import pytest
 
 from tfrecords_tools.data import Data
 from tfrecords_tools.errors import ConfigError, InputFileError, UnfinishedError
-from tfrecords_tools.record_bigwig import file_names, joined, read_sizes, write_bigwigs
+from tfrecords_tools.record_bigwig import file_names, write_bigwigs
 from tfrecords_tools.targets import Target
 from tfrecords_tools.transforms import inverse
-
-write_records = runpy.run_path(str(Path(__file__).with_name("written_records.py")))["write_records"]
 
 
 def plainly(data, column, length, style=None):
@@ -93,17 +89,6 @@ def test_several_chromosomes_labels_and_targets(write_records, tmp_path):
             np.testing.assert_array_equal(bins, np.repeat(y[:, 2], 16).astype(np.float32))
 
 
-def test_joined_is_the_mean_of_what_covers_a_place():
-    a, b = np.array([1.0, 2.0, np.nan]), np.array([10.0, 20.0, 30.0])
-    starts, ends, values = joined([(0, a), (15, b)], 0, 60, 10)
-    edges = [0, 10, 15, 20, 25, 30, 35, 45]
-    assert starts.tolist() == edges[:-1]
-    assert ends.tolist() == edges[1:]
-    assert values.tolist() == [1, 2, 6, 10, 20, 20, 30]
-    starts, ends, values = joined([(0, a)], 5, 12, 10)
-    assert (starts.tolist(), ends.tolist(), values.tolist()) == ([5, 10], [10, 12], [1, 2])
-
-
 def test_clipped_bins_are_told_when_undone(write_records, tmp_path, caplog):
     data = write_records({"train": 2}, values=lambda row: np.full((24, 4), 32, np.float16))
     write_bigwigs(data, tmp_path / "a", quiet=True)
@@ -118,22 +103,6 @@ def test_file_names():
     assert file_names(targets) == ["a+.bw", "a_b_c.bw", "x.bw", "GTEX-1.1.bw"]
     with pytest.raises(ConfigError, match=r"'a b/c' and 'a_b_c' would both be written to a_b_c"):
         file_names((*targets, Target(9, "a_b_c")))
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("chr1\n", "line 1 is no chromosome and length: 'chr1'"),
-        (">chr1 a\nACGT\n", "line 1 is no chromosome and length: '>chr1 a'"),
-        ("chr1\t0\n", "line 1 is no chromosome"),
-        ("\n", "has no chromosome"),
-    ],
-)
-def test_lengths_that_are_none(tmp_path, text, message):
-    path = tmp_path / "sizes"
-    path.write_text(text)
-    with pytest.raises(InputFileError, match=message):
-        read_sizes(path)
 
 
 def test_refused(write_records, tmp_path, monkeypatch):
@@ -157,7 +126,9 @@ def test_refused(write_records, tmp_path, monkeypatch):
         write_bigwigs(data, data.folder, quiet=True)
     assert not out.exists()
     monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=100))
-    with pytest.raises(ConfigError, match="GiB are needed for a while"):
+    with pytest.raises(
+        ConfigError, match=r"out needs .* kB, its disk has 100 B: choose fewer --targets"
+    ):
         write_bigwigs(data, out, quiet=True)
     monkeypatch.undo()
     write_bigwigs(data, out, "top", quiet=True)

@@ -1,20 +1,15 @@
 import csv
 import io
 import json
-import runpy
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tfrecords_tools.data import Data
-from tfrecords_tools.errors import ConfigError, UnfinishedError
+from tfrecords_tools.errors import ConfigError
 from tfrecords_tools.record_info import as_json, as_table, as_text, describe
-from tfrecords_tools.report_file import check_report
 from tfrecords_tools.target_summary import TargetSums
 from tfrecords_tools.targets import Target
-
-write_records = runpy.run_path(str(Path(__file__).with_name("written_records.py")))["write_records"]
 
 
 def spoiled(row):
@@ -130,20 +125,3 @@ def test_fixtures_of_other_tools(test_data):
         ("test", 1, 1, 1, 1),
     ]
     assert found["manifest"] is None
-
-
-def test_a_report_is_not_written_over_or_nowhere(tmp_path):
-    there = tmp_path / "a.json"
-    there.write_text("")
-    check_report(None, (".json",), False)
-    check_report(there, (".json",), True)
-    check_report(tmp_path / "b.tsv", (".tsv", ".json"), False)
-    with pytest.raises(UnfinishedError, match="is there: use --overwrite"):
-        check_report(there, (".json",), False)
-    with pytest.raises(ConfigError, match=r"ends in '\.txt': want \.tsv or \.json"):
-        check_report(tmp_path / "b.txt", (".tsv", ".json"), False)
-    with pytest.raises(ConfigError, match="does not exist, make it first"):
-        check_report(tmp_path / "no/b.json", (".json",), False)
-    (tmp_path / "d.json").mkdir()
-    with pytest.raises(UnfinishedError, match="is there"):
-        check_report(tmp_path / "d.json", (".json",), True)

@@ -8,14 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tfrecords_tools.errors import InputFileError
+from tfrecords_tools.framing import is_compressed, read_frames
 from tfrecords_tools.records import (
     RecordWriter,
     example,
     feature_offsets,
-    is_compressed,
     pack,
     parse_example,
-    read_frames,
     sequence_features,
     unpack,
 )
@@ -136,7 +135,7 @@ def damaged(path, kind):
         ("flipped", "record 3, byte .* checksum"),
         ("length", "record 2, byte .* length's checksum"),
         ("short record", "record 6, byte .* ends inside the record"),
-        ("short header", "record 6, byte .* ends inside its length"),
+        ("short header", "record 6, byte .* ends inside the record's length"),
         ("garbage", "neither a ZLIB nor a plain"),
         ("gzip", "gzip-compressed, TFRecord files are ZLIB or plain: unpack it"),
     ],

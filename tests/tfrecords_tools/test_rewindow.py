@@ -1,7 +1,5 @@
 import json
-import runpy
 from dataclasses import asdict, replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -21,8 +19,6 @@ from tfrecords_tools.rewindow import (
 from tfrecords_tools.targets import Target
 from tfrecords_tools.transforms import forward, inverse
 from tfrecords_tools.validate import validate
-
-write_records = runpy.run_path(str(Path(__file__).with_name("written_records.py")))["write_records"]
 
 SHORT = RewindowOptions(128, 32, shuffle_mib=0)
 
@@ -327,8 +323,9 @@ def test_places_that_are_not_known(write_records, tmp_path, edit, windows):
     ("line", "message"),
     [
         ("chr1\t64\t449\ttrain", "has window chr1:64-449 of 385 bp, .* makes them 384"),
-        ("chr1\t64\tx\ttrain", "line 1 is no window"),
-        ("chr1\t64\t448", "line 1 is no window"),
+        ("chr1\t64\tx\ttrain", "line 1 is no BED interval"),
+        ("chr1\t64\t448", "has chr1:64-448 with label '': want"),
+        ("chr1\t64\t64\ttrain", "has chr1:64-64 with label 'train': want"),
     ],
 )
 def test_windows_that_are_none(write_records, tmp_path, line, message):

@@ -1,7 +1,5 @@
 import argparse
-import runpy
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,8 +16,6 @@ from tfrecords_tools.select_records import (
 )
 from tfrecords_tools.targets import strand_order
 from tfrecords_tools.validate import validate
-
-write_records = runpy.run_path(str(Path(__file__).with_name("written_records.py")))["write_records"]
 
 ALL = SelectOptions((0, 1, 2, 3))
 

@@ -1,18 +1,15 @@
 import json
 import re
-import runpy
 import zlib
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tfrecords_tools.errors import InputFileError
-from tfrecords_tools.records import RecordWriter, frame, parse_example, read_frames
+from tfrecords_tools.framing import frame, read_frames
+from tfrecords_tools.records import RecordWriter, parse_example
 from tfrecords_tools.targets import Target
 from tfrecords_tools.validate import validate
-
-write_records = runpy.run_path(str(Path(__file__).with_name("written_records.py")))["write_records"]
 
 
 def kinds(report):
@@ -215,7 +212,7 @@ def test_windows(data):
         "chr1:64-200 is 136 bp, statistics.json makes it 384 bp"
     )
     bed.write_text("chr1 x\n")
-    assert "line 1 is no window" in first(validate(data, quiet=True), "windows")["detail"]
+    assert "line 1 is no BED interval" in first(validate(data, quiet=True), "windows")["detail"]
 
 
 def test_shards(data):

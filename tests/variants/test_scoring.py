@@ -217,7 +217,7 @@ def test_second_head(run, toy):
     model = toy.CountingPredictor(both, spec)
     found = read(run(scoring=Scoring(head="main"), model=model))
     assert found["SAD"].shape[1] == toy.TARGETS
-    with pytest.raises(ConfigError, match=r"is not one of the model's heads: other, main"):
+    with pytest.raises(ConfigError, match=r"the model has the heads other, main: name one"):
         run("b", model=model)
 
 
@@ -433,7 +433,7 @@ def test_small_disk_is_refused_before_work(run, predictor, tmp_path, monkeypatch
     class Usage:
         free = 1000
 
-    monkeypatch.setattr(forecast.shutil, "disk_usage", lambda path: Usage)
+    monkeypatch.setattr("shutil.disk_usage", lambda path: Usage)
     with pytest.raises(TfepiError, match=r"out needs .*kB, its disk has 1 kB: free some space"):
         run()
     assert predictor.calls == 0

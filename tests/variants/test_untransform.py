@@ -3,9 +3,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tfepi.variants.untransform import untransform
+from tfepi.variants.untransform import check_style, untransform
 from tfrecords_tools.errors import ConfigError
-from tfrecords_tools.targets import Target
+from tfrecords_tools.targets import Target, numbered
 
 values = st.floats(0, 1e4)
 
@@ -65,3 +65,8 @@ def test_basenji_sad_takes_square_roots_for_powers_of_three_quarters():
 def test_what_cannot_be_undone(target, style, message):
     with pytest.raises(ConfigError, match=message):
         untransform(np.ones((1, 1)), (target,), style)
+
+
+def test_targets_that_are_only_numbered_are_refused():
+    with pytest.raises(ConfigError, match="only numbered: name their table with -t"):
+        check_style("current", numbered(2))

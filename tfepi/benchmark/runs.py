@@ -17,7 +17,7 @@ from tfepi.benchmark.settings import Settings
 from tfepi.benchmark.table import markdown, rows
 from tfrecords_tools.errors import TfepiError
 from tfrecords_tools.files import claim_folder, run_record, versions, write_json, write_text
-from tfrecords_tools.records import read_frames
+from tfrecords_tools.framing import read_frames
 
 FORMAT = "tfepi-benchmark"
 FORMAT_VERSION = 1
@@ -141,7 +141,7 @@ def benchmark(
         UnfinishedError: the folder has results.
         TfepiError: an input could not be made.
     """
-    work = claim_folder(out, resume=False, overwrite=overwrite)
+    work = claim_folder(out, overwrite=overwrite)
     results = {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,

@@ -14,7 +14,7 @@ from tfepi.spec import Head, ModelSpec
 from tfrecords_tools.errors import ConfigError, InputFileError, unknown
 from tfrecords_tools.files import existing
 from tfrecords_tools.intervals import Interval
-from tfrecords_tools.targets import Target, read_targets, select
+from tfrecords_tools.targets import Target, is_numbered, read_targets, select
 
 SIZES = {
     "seq_length": ("seq_length", "input_length"),
@@ -122,6 +122,8 @@ def chosen_targets(
         names = [t.identifier for t in read_targets(names[0])]
     of_head = select(head.targets, list(names)) if names else tuple(range(len(head.targets)))
     position = {t.identifier: p for p, t in enumerate(data.targets)}
+    if all(map(is_numbered, head.targets)) and len(head.targets) == len(data.targets):
+        return of_head, of_head  # a model that came without a table: the data's names
     for p in of_head:
         if head.targets[p].identifier not in position:
             raise unknown("target", head.targets[p].identifier, position, "of the model's head")

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from tfepi.prediction.windows import Site
 from tfepi.spec import ModelSpec
-from tfepi.variants.untransform import STYLES
-from tfrecords_tools.errors import ConfigError, unknown
+from tfepi.variants.options import check_predicting
+from tfrecords_tools.errors import ConfigError
 
 _PART_BYTES = 64 << 20
 _PART_BASES = 1 << 24
@@ -42,12 +42,7 @@ class Request:
     hdf5: bool = True
 
     def __post_init__(self):
-        if not self.shifts or len(set(self.shifts)) < len(self.shifts):
-            raise ConfigError(f"shifts are {list(self.shifts)}: want different numbers, as 0,1,-1")
-        if self.untransform is not None and self.untransform not in STYLES:
-            raise unknown("untransform style", self.untransform, STYLES)
-        if self.batch_size < 1:
-            raise ConfigError(f"batch_size is {self.batch_size}: want at least 1")
+        check_predicting(self.shifts, self.untransform, self.batch_size)
         if not self.hdf5 and self.tracks == ():
             raise ConfigError(
                 "neither predict.h5 nor a bigWig is asked for: name targets of tracks"

@@ -13,15 +13,16 @@ from tfepi.prediction.output import NAME, write_predictions
 from tfepi.prediction.parts import PredictedParts
 from tfepi.prediction.windows import Place, Site, Windows
 from tfepi.spec import AveragedPredictor, ModelSpec, Predictor, check_shifts
-from tfepi.variants.numbered import Plan, check_room, remove_all_parts
-from tfepi.variants.untransform import check_style, untransform
+from tfepi.variants.head_targets import HeadTargets
+from tfepi.variants.numbered import Plan, remove_all_parts
 from tfrecords_tools.errors import ConfigError, InputFileError
-from tfrecords_tools.files import check_folder, identity, run_record
+from tfrecords_tools.files import check_folder, check_room, identity, run_record
 from tfrecords_tools.genome import Genome
 from tfrecords_tools.progress import progress
 from tfrecords_tools.targets import Target, select
 
 FORMAT = "tfepi-predict"
+_TRACK_BYTES = 8  # per bin, with its share of zoom levels
 _log = logging.getLogger(__name__)
 
 
@@ -100,7 +101,8 @@ def predict_windows(
         )
         kept = 1 if request.sum and not outputs.tracks else site.bins
         _forecast(folder, windows, site, kept, outputs, request.hdf5)
-        predictor = load() if overwrite else None  # before earlier results are removed
+        # A model that cannot be loaded must not cost results, nor leave a folder behind.
+        predictor = load() if overwrite or not folder.exists() else None
         plan.claim(folder, resume, overwrite)
         parts = PredictedParts(folder, plan, len(windows), part_windows)
         if all(path.exists() for path in outputs.files(folder, request.hdf5)):
@@ -126,26 +128,24 @@ class _Outputs:
     """What is written.
 
     Attributes:
-        targets: in the order of the last axis.
-        columns: their places among the model's outputs; None for all.
-        tracks: place among `targets`, and the target, of each track.
+        chosen: what is predicted.
+        tracks: place among the targets, and the target, of each track.
     """
 
-    targets: tuple[Target, ...]
-    columns: list[int] | None
+    chosen: HeadTargets
     tracks: list[tuple[int, Target]]
 
     @classmethod
     def of(cls, spec: ModelSpec, request: Request, targets: Sequence[Target] | None) -> "_Outputs":
-        chosen, columns = spec.head(request.head).targets, None
-        if targets is not None:
-            columns = list(select(chosen, [t.identifier for t in targets]))
-            chosen = tuple(targets)
-        if request.untransform:
-            check_style(request.untransform, chosen)
-        names = request.tracks
-        drawn = range(len(chosen)) if names is None else select(chosen, list(names))
-        return cls(chosen, columns, [(i, chosen[i]) for i in drawn])
+        chosen = HeadTargets.of(spec, request.head, targets, request.untransform)
+        among, names = chosen.targets, request.tracks
+        drawn = range(len(among)) if names is None else select(among, list(names))
+        return cls(chosen, [(i, among[i]) for i in drawn])
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """What is predicted, in the order of the last axis."""
+        return self.chosen.targets
 
     def files(self, folder: Path, hdf5: bool) -> list[Path]:
         """Return the paths of all final files."""
@@ -157,7 +157,8 @@ def _forecast(
 ) -> None:
     """Log what will be written, and refuse a disk that is too small."""
     values = len(windows) * len(outputs.targets) * kept
-    need = 4 * (values * (1 + hdf5) + len(windows) * site.bins * len(outputs.tracks))
+    drawn = len(windows) * site.bins * len(outputs.tracks)
+    need = 4 * values * (1 + hdf5) + _TRACK_BYTES * drawn
     _log.info(
         "%d windows of %d bins of %d bp, %d targets, %d tracks; up to %.3g MB on disk",
         len(windows),
@@ -191,8 +192,6 @@ class _Run:
         self._genome, self._windows, self._site = genome, windows, site
         self._outputs, self._request = outputs, request
         self._averaged = AveragedPredictor(predictor, request.rc, request.shifts)
-        self._head = predictor.spec.head(request.head).name
-        self._bins = predictor.spec.target_length
 
     def write_parts(self, parts: PredictedParts, todo: list[int], bins: int, quiet: bool) -> int:
         """Write the parts in `todo`; return how many windows have undefined predictions."""
@@ -232,15 +231,5 @@ class _Run:
         length = self._site.seq_length
         spans = [(name, b, b + length) for name, b in zip(names, begin, strict=True)]
         sequences = self._genome.windows(spans)
-        values = self._averaged.predict({"sequence": sequences})[self._head]
-        if values.shape[1] != self._bins:
-            raise ConfigError(
-                f"the model gives {values.shape[1]} bins, its contract says {self._bins}: export "
-                "it again, or give the params.json it was trained with"
-            )
-        values = values[:, self._site.first : self._site.first + self._site.bins]
-        if self._outputs.columns is not None:
-            values = values[:, :, self._outputs.columns]
-        if self._request.untransform:
-            values = untransform(values, self._outputs.targets, self._request.untransform)
-        return values
+        predictions = self._averaged.predict({"sequence": sequences})
+        return self._outputs.chosen.values(predictions, self._site.first, self._site.bins)

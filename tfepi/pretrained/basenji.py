@@ -16,8 +16,9 @@ from tfepi.params import Params, read_params
 from tfepi.pretrained.stored_units import ALIASES, KINDS, WHOLE, Unit, stored_units
 from tfepi.pretrained.weights_file import StoredLayer, read_weights, write_weights
 from tfepi.spec import Head, ModelSpec
+from tfrecords_tools.data import Data
 from tfrecords_tools.errors import ConfigError
-from tfrecords_tools.targets import Target
+from tfrecords_tools.targets import Target, numbered
 
 
 def basenji_h5(
@@ -68,7 +69,7 @@ def h5_spec(
     params: Params,
     targets: Sequence[Target] | None = None,
     head: str | None = None,
-    bin_width: int | None = None,
+    data: Data | None = None,
 ) -> ModelSpec:
     """Return the contract of a Basenji .h5: what its params.json says and its targets table.
 
@@ -77,8 +78,9 @@ def h5_spec(
         targets: the table; its index column says which output a row is, so it may name some of
             them only. None: outputs are numbered.
         head: as in `basenji_h5`.
-        bin_width: bp, for a model that joins the whole sequence before its head, whose layers
-            do not say; None: of the bins before that, as Basenji has it.
+        data: whose targets the outputs are, one by one; its bin width is that of a model that
+            joins the whole sequence before its head, whose layers do not say it. Without data
+            it is that of the bins before that, as Basenji has it.
 
     Raises:
         ConfigError: a table that does not fit the number of outputs (both numbers).
@@ -87,9 +89,14 @@ def h5_spec(
     model = make_model(section, None)
     (name,) = section.keywords["heads"]
     length, bins = section.keywords["seq_length"], model.output_shape[1]
-    width = geometry.bin_width(model) or bin_width
+    width = geometry.bin_width(model) or (data and data.pool_width)
     width = width or geometry.bin_width(model, through_flatten=True) or length // bins
-    rows = output_targets(model.output_shape[2], targets)
+    outputs = model.output_shape[2]
+    if data is not None and len(data.targets) != outputs:
+        raise ConfigError(
+            f"the data in {data.folder} has {len(data.targets)} targets, the model has {outputs}"
+        )
+    rows = data.targets if data is not None else output_targets(outputs, targets)
     units = "probability" if params.train.loss == "bce" else "coverage"
     return ModelSpec(
         name=BASENJI,
@@ -101,26 +108,21 @@ def h5_spec(
 
 
 def output_targets(outputs: int, table: Sequence[Target] | None) -> tuple[Target, ...]:
-    """Return a row for each output, from a table of all or some of them.
+    """Return a row for each output, from a table whose index column says which output a row is.
 
     Raises:
-        ConfigError: more rows than outputs, or an index beyond them (both numbers).
+        ConfigError: an index beyond the outputs (both numbers).
     """
-    numbered = [Target(i, f"t{i}") for i in range(outputs)]
-    if table is None:
-        return tuple(numbered)
-    if len(table) == outputs:
-        return tuple(table)
-    beyond = [t.index for t in table if not 0 <= t.index < outputs]
-    if beyond or len(table) > outputs:
-        raise ConfigError(
-            f"the targets table has {len(table)} rows, with indexes up to "
-            f"{max(t.index for t in table)}; the model has {outputs} outputs: want one row for "
-            "each, or rows whose index says which output they are"
-        )
-    for target in table:
-        numbered[target.index] = target
-    return tuple(numbered)
+    rows = list(numbered(outputs))
+    for target in table or ():
+        if not 0 <= target.index < outputs:
+            raise ConfigError(
+                f"the targets table has {len(table)} rows, with indexes up to "
+                f"{max(t.index for t in table)}; the model has {outputs} outputs: want rows whose "
+                "index (the first column) says which output they are, from 0"
+            )
+        rows[target.index] = target
+    return tuple(rows)
 
 
 def assign_h5(model: keras.Model, path: str | Path, trunk: bool = False) -> None:
@@ -129,14 +131,16 @@ def assign_h5(model: keras.Model, path: str | Path, trunk: bool = False) -> None
     Args:
         model: of `make_model`.
         path: the file.
-        trunk: only into the trunk; the file may have any heads after it.
+        trunk: only into the trunk; the file may have another head after it, of the same kinds
+            of layers.
 
     Raises:
         InputFileError: no such file, truncated, or no model.
         ConfigError: other layers than the model's (the first that differs, both shapes).
     """
     ours: dict[str, list[Unit]] = {}
-    for unit in stored_units(model):
+    units = stored_units(model)
+    for unit in units:
         if not (trunk and unit.name.startswith("head")):
             ours.setdefault(unit.kind, []).append(unit)
     theirs: dict[str, list[StoredLayer]] = {}
@@ -154,7 +158,9 @@ def assign_h5(model: keras.Model, path: str | Path, trunk: bool = False) -> None
         counts = f"{differs}: {len(stored)} layers of kind {kind!r}, params.json makes {len(mine)}"
         if len(mine) > len(stored):
             raise ConfigError(f"{counts}; the first without weights is {mine[len(stored)].name}")
-        if len(stored) > len(mine) and not trunk:
+        # Of a trunk, what is left over can only be the file's own head.
+        spare = sum(u.kind == kind and u.name.startswith("head") for u in units) if trunk else 0
+        if len(stored) - len(mine) > spare:
             left = stored[len(mine)]
             raise ConfigError(f"{counts}; the first left over is {left.name} {_shown(left.shapes)}")
     for kind, mine in ours.items():

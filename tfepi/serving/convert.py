@@ -80,7 +80,8 @@ def convert(
     with atomic_path(out) as part:
         loaded.save(part)
     for path, value in beside.items():
-        write_json(path, value)
+        if not path.exists():
+            write_json(path, value)
     return [out, *beside]
 
 

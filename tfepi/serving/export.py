@@ -54,7 +54,7 @@ def export_model(
     check_folder(out, overwrite=overwrite)
     heads = [h.name for h in spec.heads]
     with atomic_path(out) as part:
-        with run_record(claim_folder(part, False, False), {"model": source}):
+        with run_record(claim_folder(part), {"model": source}):
             _write(model, spec, heads, part)
             (part / "assets.extra").mkdir(exist_ok=True)
             spec.write(part / SAVED_MODEL_SPEC)

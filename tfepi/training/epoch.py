@@ -18,6 +18,7 @@ from tfepi.training.losses import make_loss
 from tfepi.training.metrics import make_metrics
 from tfrecords_tools.data import Data
 from tfrecords_tools.dataset import Augmentation, eval_dataset, train_dataset
+from tfrecords_tools.errors import ConfigError
 from tfrecords_tools.progress import progress
 
 _HEADS = 1  # spawn key of the order of heads
@@ -72,6 +73,9 @@ class HeadTraining:
         self.model.compile(
             optimizer=optimizer, loss=make_loss(train), metrics=self.metrics, jit_compile=xla
         )
+        if train.loss == "bce":
+            for label in labels:
+                _check_probabilities(source, label, train.batch_size)
         count = source.data.counts[self._label]
         self.steps = train.steps_per_epoch or max(1, count // train.batch_size)
         self._valid = eval_dataset(
@@ -104,6 +108,24 @@ class HeadTraining:
             values = keras.ops.convert_to_numpy(metric.per_target()).tolist()
             found[metric.name] = [round(v, 6) if math.isfinite(v) else None for v in values]
         return found
+
+
+def _check_probabilities(source: Source, label: str, count: int) -> None:
+    """Refuse counts as truth of a cross-entropy, by the first records of a label.
+
+    Raises:
+        ConfigError: a value below 0 or above 1, with its target.
+    """
+    _, values = source.data.arrays(label, 0, count)
+    for column in source.chosen:
+        target = values[:, :, column]
+        outside = target[(target < 0) | (target > 1)]
+        if outside.size:
+            raise ConfigError(
+                f"loss bce wants targets from 0 to 1, {source.data.targets[column].identifier!r} "
+                f"of label {label!r} has {outside[0]:g}: use poisson, or build the data with "
+                "sum_stat peak or from BED files"
+            )
 
 
 def train_epoch(

@@ -59,7 +59,7 @@ def pair_heads(params: Params, data: Sequence[Data], settings: Settings) -> list
     else:
         pairs = list(zip(heads, data, strict=False))
         if len(data) < len(heads):
-            log.info("heads without data, left out: %s", ", ".join(heads[len(data) :]))
+            log.warning("heads without data, left out: %s", ", ".join(heads[len(data) :]))
     if settings.targets and len(pairs) > 1:
         raise ConfigError("--targets chooses among the targets of one head; this model has more")
     found = []

@@ -1,7 +1,6 @@
 """How large the results of scoring will be, before any work."""
 
 import logging
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from tfepi.variants.output import TABLE
 from tfepi.variants.parts import score_shape
 from tfepi.variants.percentiles import PERCENTILES
 from tfepi.variants.scores import PREDICTIONS
-from tfrecords_tools.errors import TfepiError
+from tfrecords_tools.files import check_room, shown_size
 
 _PART_OVERHEAD = 20_000
 _COMPRESSION = 0.2  # bgzip of the records' own text
@@ -70,7 +69,7 @@ class Forecast:
             final: whether the final files are written too.
 
         Raises:
-            TfepiError: too small a disk, with both sizes.
+            ConfigError: too small a disk, with both sizes.
         """
         survey = manifest.survey
         _log.info(
@@ -80,24 +79,10 @@ class Forecast:
             survey.skipped,
             todo,
             manifest.chunks,
-            _shown(self.part),
+            shown_size(self.part),
         )
         if final:
-            sizes = ", ".join(f"{name} {_shown(size)}" for name, size in self.files.items())
+            sizes = ", ".join(f"{name} {shown_size(size)}" for name, size in self.files.items())
             _log.info("expected sizes: %s", sizes)
         need = todo * self.part + (sum(self.files.values()) if final else 0)
-        there = next(p for p in (folder, *folder.absolute().parents) if p.exists())
-        free = shutil.disk_usage(there).free
-        if need > free:
-            raise TfepiError(
-                f"{folder} needs {_shown(need)}, its disk has {_shown(free)}: free some space or "
-                "name another folder"
-            )
-
-
-def _shown(size: float) -> str:
-    for unit in ("B", "kB", "MB", "GB"):
-        if size < 1000:
-            return f"{size:.3g} {unit}"
-        size /= 1000
-    return f"{size:.3g} TB"
+        check_room(folder, need)

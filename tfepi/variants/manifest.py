@@ -7,14 +7,14 @@ from pathlib import Path
 
 from tfepi.variants.alleles import Window
 from tfepi.variants.checks import Survey
+from tfepi.variants.numbered import NAME, changed_inputs, other_run
 from tfepi.variants.options import Scoring
-from tfrecords_tools.errors import ConfigError, InputFileError, UnfinishedError
-from tfrecords_tools.files import read_json, same_identity, write_json
+from tfrecords_tools.errors import ConfigError, InputFileError
+from tfrecords_tools.files import read_json, write_json
 from tfrecords_tools.targets import Target
 
 FORMAT = "tfepi-variants"
 FORMAT_VERSION = 1
-NAME = "manifest.json"
 
 
 @dataclass(frozen=True)
@@ -105,20 +105,12 @@ class Manifest:
         """
         if self.digest == old.digest:
             return
-        changed = [
-            f"input {label}"
-            for label in dict.fromkeys([*self.inputs, *old.inputs])
-            if not same_identity(self.inputs.get(label, {}), old.inputs.get(label, {}))
-        ]
+        changed = changed_inputs(self.inputs, old.inputs)
         mine, theirs = asdict(self.scoring), asdict(old.scoring)
         changed += [f"option {k}" for k in mine if mine[k] != theirs.get(k)]
         if self.chunk_records != old.chunk_records:
             changed.append("option chunk_records")
-        what = ", ".join(changed) or "the model's window or targets"
-        raise UnfinishedError(
-            f"cannot go on in {folder}: {what} changed since its parts were written; "
-            "use the same inputs and options, or --overwrite to start again"
-        )
+        raise other_run(folder, ", ".join(changed) or "the model's window or targets")
 
 
 def _content(identity: dict) -> dict:

@@ -1,6 +1,5 @@
 """The end of a run: final files from its parts, or from the parts of all its shards."""
 
-import shutil
 from pathlib import Path
 
 from tfepi.variants.annotate import ANNOTATED, index_name, write_annotated
@@ -14,7 +13,7 @@ from tfepi.variants.output import (
     write_skipped,
     write_table,
 )
-from tfepi.variants.parts import FOLDER, is_whole
+from tfepi.variants.parts import is_whole
 from tfrecords_tools.errors import ConfigError, InputFileError, UnfinishedError
 from tfrecords_tools.files import identity, remove_parts, run_record, same_identity
 
@@ -48,11 +47,6 @@ def assemble(folder: Path, manifest: Manifest, part_folder: PartFolder, vcf: str
             write(folder / name, manifest, part_folder)
     if not (folder / ANNOTATED).exists() or not (folder / index_name(manifest)).exists():
         write_annotated(folder / ANNOTATED, manifest, part_folder, vcf)
-
-
-def clean(folder: Path) -> None:
-    """Remove the parts of a finished run."""
-    shutil.rmtree(folder / FOLDER, ignore_errors=True)
 
 
 def merge_shards(

@@ -14,6 +14,7 @@ import numpy as np
 from tfepi.spec import AveragedPredictor, ModelSpec, Predictor, check_shifts
 from tfepi.variants import mutagenesis_scores as scores
 from tfepi.variants.alleles import Window
+from tfepi.variants.head_targets import HeadTargets
 from tfepi.variants.mutagenesis_options import Mutagenesis
 from tfepi.variants.mutagenesis_output import (
     LETTERS,
@@ -24,14 +25,13 @@ from tfepi.variants.mutagenesis_output import (
     written_part,
 )
 from tfepi.variants.mutagenesis_sites import Span, bed_sites, is_vcf, vcf_sites
-from tfepi.variants.numbered import Plan, check_room, remove_all_parts
+from tfepi.variants.numbered import Plan, remove_all_parts
 from tfepi.variants.options import default_chunk_records
-from tfepi.variants.untransform import check_style, untransform
 from tfrecords_tools.errors import ConfigError, InputFileError
-from tfrecords_tools.files import check_folder, identity, run_record, write_text
+from tfrecords_tools.files import check_folder, check_room, identity, run_record, write_text
 from tfrecords_tools.genome import Genome
 from tfrecords_tools.progress import progress
-from tfrecords_tools.targets import Target, select
+from tfrecords_tools.targets import Target
 
 FORMAT = "tfepi-mutagenesis"
 SKIPPED = "skipped.tsv"
@@ -87,12 +87,7 @@ def mutate(
     """
     folder = check_folder(out, resume, overwrite)
     span = Span.of(spec.seq_length, options.length, options.up, options.down)
-    chosen, columns = spec.head(options.head).targets, None
-    if targets is not None:
-        columns = list(select(chosen, [t.identifier for t in targets]))
-        chosen = tuple(targets)
-    if options.untransform:
-        check_style(options.untransform, chosen)
+    chosen = HeadTargets.of(spec, options.head, targets, options.untransform)
     check_shifts(spec, options.shifts)
     if part_positions is None:
         part_positions = max(1, default_chunk_records(spec) // (LETTERS - 1))
@@ -104,7 +99,7 @@ def mutate(
             sites, skipped = vcf_sites(regions, genome, Window.of(spec), options.ref_policy)
         else:
             sites = bed_sites(regions, genome, spec.seq_length)
-        layout = Layout(sites, span, chosen, options.stats, part_positions)
+        layout = Layout(sites, span, chosen.targets, options.stats, part_positions)
         files = {"regions": regions, "fasta": fasta, **(model_files or {})}
         plan = Plan(
             FORMAT,
@@ -113,21 +108,22 @@ def mutate(
                 "options": asdict(options),
                 "span": asdict(span),
                 "bins": spec.target_length,
-                "targets": [t.to_json() for t in chosen],
+                "targets": [t.to_json() for t in chosen.targets],
                 "part_positions": part_positions,
             },
             layout.parts,
             ".h5",
         )
         _forecast(folder, layout)
-        predictor = load() if overwrite else None  # before earlier results are removed
+        # A model that cannot be loaded must not cost results, nor leave a folder behind.
+        predictor = load() if overwrite or not folder.exists() else None
         plan.claim(folder, resume, overwrite)
         if not (folder / NAME).exists():
             with run_record(folder, {}, sequences=len(sites)) as record:
                 record["inputs"] = dict(plan.inputs)
                 todo = plan.missing(folder)
                 if todo:
-                    run = _Run(genome, layout, spec, options, columns, predictor or load())
+                    run = _Run(genome, layout, spec, options, chosen, predictor or load())
                     record["undefined_changes"] = run.write_parts(plan, folder, todo, quiet)
                 if skipped is not None:
                     write_text(folder / SKIPPED, skipped)
@@ -159,13 +155,12 @@ class _Run:
         layout: Layout,
         spec: ModelSpec,
         options: Mutagenesis,
-        columns: list[int] | None,
+        chosen: HeadTargets,
         predictor: Predictor,
     ):
         self._genome, self._layout, self._options = genome, layout, options
         self._averaged = AveragedPredictor(predictor, options.rc, options.shifts)
-        self._head = predictor.spec.head(options.head).name
-        self._columns = columns
+        self._chosen = chosen
         self._window = Window(spec.seq_length, spec.bin_width, spec.crop, spec.target_length)
         self._group = max(1, _GROUP_BYTES // (4 * spec.target_length * len(layout.targets)))
 
@@ -201,7 +196,7 @@ class _Run:
                 position = positions.start + changes[changed] // LETTERS
                 index = start + position - (first + which[changed]) * length
                 sequences[changed, index] = changes[changed] % LETTERS
-                values = self._predict(sequences)
+                values = self._chosen.values(self._averaged.predict({"sequence": sequences}))
                 defined = defined or bool(np.isfinite(values).any())
                 for site in np.unique(which).tolist():
                     here = np.flatnonzero(which == site)
@@ -226,19 +221,6 @@ class _Run:
             writer.write(rows[group], scores.compare(self._options.stats, own, changed[group]))
         finite = np.isfinite(changed).all(axis=(1, 2)) & np.isfinite(own).all()
         return int((~finite).sum())
-
-    def _predict(self, sequences: np.ndarray) -> np.ndarray:
-        values = self._averaged.predict({"sequence": sequences})[self._head]
-        if values.shape[1] != self._window.bins:
-            raise ConfigError(
-                f"the model gives {values.shape[1]} bins, its contract says {self._window.bins}: "
-                "export it again, or give the params.json it was trained with"
-            )
-        if self._columns is not None:
-            values = values[:, :, self._columns]
-        if self._options.untransform:
-            values = untransform(values, self._layout.targets, self._options.untransform)
-        return values
 
 
 def _changes(

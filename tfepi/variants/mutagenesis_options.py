@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 
 from tfepi.variants.checks import REF_POLICIES
-from tfepi.variants.mutagenesis_scores import check_names
-from tfepi.variants.untransform import STYLES
-from tfrecords_tools.errors import ConfigError, unknown
+from tfepi.variants.mutagenesis_scores import NAMES
+from tfepi.variants.options import check_predicting
+from tfepi.variants.scores import check_names
+from tfrecords_tools.errors import unknown
 
 
 @dataclass(frozen=True)
@@ -40,12 +41,7 @@ class Mutagenesis:
     batch_size: int = 64
 
     def __post_init__(self):
-        check_names(self.stats)
-        if not self.shifts or len(set(self.shifts)) < len(self.shifts):
-            raise ConfigError(f"shifts are {list(self.shifts)}: want different numbers, as 0,1,-1")
-        if self.untransform is not None and self.untransform not in STYLES:
-            raise unknown("untransform style", self.untransform, STYLES)
+        check_names(self.stats, NAMES)
+        check_predicting(self.shifts, self.untransform, self.batch_size)
         if self.ref_policy not in REF_POLICIES:
             raise unknown("ref_policy", self.ref_policy, REF_POLICIES)
-        if self.batch_size < 1:
-            raise ConfigError(f"batch_size is {self.batch_size}: want at least 1")

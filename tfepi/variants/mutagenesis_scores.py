@@ -14,26 +14,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from tfepi.variants.scores import NO_EFFECT, STATISTICS, score
-from tfrecords_tools.errors import ConfigError, unknown
 
 _OF = {"sum": "SAD", "center": "SAD", "scd": "D2"}
 CENTRED = ("sum", "center")
 NAMES = (*_OF, *STATISTICS)
-
-
-def check_names(names: Sequence[str]) -> None:
-    """Check the names of statistics.
-
-    Raises:
-        ConfigError: none, an unknown one, or one named twice.
-    """
-    if not names:
-        raise ConfigError(f"no statistic is named: choose from {', '.join(NAMES)}")
-    for name in names:
-        if name not in NAMES:
-            raise unknown("statistic", name, NAMES)
-    if len(set(names)) < len(names):
-        raise ConfigError(f"statistics {','.join(names)} name one more than once")
 
 
 def no_effect(name: str) -> float:

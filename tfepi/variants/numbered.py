@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tfrecords_tools.errors import InputFileError, TfepiError, UnfinishedError
+from tfrecords_tools.errors import InputFileError, UnfinishedError
 from tfrecords_tools.files import (
     MARKER,
     claim_folder,
@@ -86,18 +86,11 @@ class Plan:
                 f"{folder / NAME} has format {found[0]!r} version {found[1]!r}, want "
                 f"{self.format!r} version {FORMAT_VERSION}: name another folder"
             )
-        changed = [
-            f"input {label}"
-            for label in dict.fromkeys([*new["inputs"], *old["inputs"]])
-            if not same_identity(new["inputs"].get(label, {}), old["inputs"].get(label, {}))
-        ]
+        changed = changed_inputs(new["inputs"], old["inputs"])
         mine, theirs = new["facts"], old["facts"]
         changed += [k for k in dict.fromkeys([*mine, *theirs]) if mine.get(k) != theirs.get(k)]
         if changed:
-            raise UnfinishedError(
-                f"cannot go on in {folder}: {', '.join(changed)} changed since its parts were "
-                "written; use the same inputs and options, or --overwrite to start again"
-            )
+            raise other_run(folder, ", ".join(changed))
 
     def part(self, folder: str | Path, number: int) -> Path:
         """Return the path of a part."""
@@ -106,6 +99,23 @@ class Plan:
     def missing(self, folder: str | Path) -> list[int]:
         """Return the numbers of the parts that are not there."""
         return [n for n in range(self.parts) if not self.part(folder, n).exists()]
+
+
+def changed_inputs(new: Mapping[str, dict], old: Mapping[str, dict]) -> list[str]:
+    """Return "input LABEL" of each whose content differs, of identities by label."""
+    return [
+        f"input {label}"
+        for label in dict.fromkeys([*new, *old])
+        if not same_identity(new.get(label, {}), old.get(label, {}))
+    ]
+
+
+def other_run(folder: str | Path, changed: str) -> UnfinishedError:
+    """Return the error for parts that were made from something else."""
+    return UnfinishedError(
+        f"cannot go on in {folder}: {changed} changed since its parts were written; use the same "
+        "inputs and options, or --overwrite to start again"
+    )
 
 
 def remove_all_parts(folder: str | Path) -> None:
@@ -118,22 +128,3 @@ def unreadable_part(path: Path, error: Exception) -> InputFileError:
     return InputFileError(
         f"part {path} is missing or damaged ({error}): remove it and use --resume"
     )
-
-
-def check_room(folder: str | Path, need: int) -> None:
-    """Refuse a disk with less room than results need.
-
-    Args:
-        folder: where they go.
-        need: bytes.
-
-    Raises:
-        TfepiError: with both sizes.
-    """
-    there = next(p for p in (Path(folder), *Path(folder).absolute().parents) if p.exists())
-    free = shutil.disk_usage(there).free
-    if need > free:
-        raise TfepiError(
-            f"{folder} needs {need / 1e6:,.0f} MB, its disk has {free / 1e6:,.0f} MB: free some "
-            "space or name another folder"
-        )

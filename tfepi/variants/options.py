@@ -50,18 +50,13 @@ class Scoring:
 
     def __post_init__(self):
         check_names(self.stats)
-        if not self.shifts or len(set(self.shifts)) < len(self.shifts):
-            raise ConfigError(f"shifts are {list(self.shifts)}: want different numbers, as 0,1,-1")
+        check_predicting(self.shifts, self.untransform, self.batch_size)
         if self.ref_policy not in REF_POLICIES:
             raise unknown("ref_policy", self.ref_policy, REF_POLICIES)
         if self.indel_align not in INDEL_ALIGNMENTS:
             raise unknown("indel_align", self.indel_align, INDEL_ALIGNMENTS)
-        if self.untransform is not None and self.untransform not in STYLES:
-            raise unknown("untransform style", self.untransform, STYLES)
         if self.compat is not None and self.compat not in COMPAT:
             raise unknown("compat", self.compat, COMPAT)
-        if self.batch_size < 1:
-            raise ConfigError(f"batch_size is {self.batch_size}: want at least 1")
 
     @property
     def file(self) -> str:
@@ -78,6 +73,25 @@ class Scoring:
         """Return the options of a JSON value."""
         lists = {k: tuple(v) for k, v in value.items() if isinstance(v, list)}
         return cls(**(value | lists))
+
+
+def check_predicting(shifts: tuple[int, ...], style: str | None, batch_size: int) -> None:
+    """Check how predictions are made, by themselves.
+
+    Args:
+        shifts: to average over, bp.
+        style: undo the targets' transforms (`untransform.STYLES`), or None.
+        batch_size: sequences per call of the model.
+
+    Raises:
+        ConfigError: no shift or one twice, an unknown style, or a size below 1.
+    """
+    if not shifts or len(set(shifts)) < len(shifts):
+        raise ConfigError(f"shifts are {list(shifts)}: want different numbers, as 0,1,-1")
+    if style is not None and style not in STYLES:
+        raise unknown("untransform style", style, STYLES)
+    if batch_size < 1:
+        raise ConfigError(f"batch_size is {batch_size}: want at least 1")
 
 
 def default_batch_size(spec: ModelSpec, head: Head) -> int:

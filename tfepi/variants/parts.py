@@ -10,12 +10,12 @@ import numpy as np
 from tfepi.variants.alleles import AllelePair
 from tfepi.variants.hdf5 import written_hdf5
 from tfepi.variants.manifest import Manifest
+from tfepi.variants.numbered import FOLDER
 from tfepi.variants.scores import PREDICTIONS
 from tfrecords_tools.errors import InputFileError
 
 FORMAT = "tfepi-variants-part"
 FORMAT_VERSION = 1
-FOLDER = "parts"
 _SKIPPED = "skipped"
 
 

@@ -104,20 +104,19 @@ NO_EFFECT = {"REF_RATIO": 0.5}
 """What a statistic is where the alleles do not differ, if not 0."""
 
 
-def check_names(names: Sequence[str]) -> tuple[str, ...]:
-    """Return the names of statistics after checking them.
+def check_names(names: Sequence[str], known: Sequence[str] = NAMES) -> None:
+    """Check the names of statistics against those there are.
 
     Raises:
         ConfigError: none, an unknown one, or one named twice.
     """
     if not names:
-        raise ConfigError(f"no statistic is named: choose from {', '.join(NAMES)}")
+        raise ConfigError(f"no statistic is named: choose from {', '.join(known)}")
     for name in names:
-        if name not in NAMES:
-            raise unknown("statistic", name, NAMES)
+        if name not in known:
+            raise unknown("statistic", name, known)
     if len(set(names)) < len(names):
         raise ConfigError(f"statistics {','.join(names)} name one more than once")
-    return tuple(names)
 
 
 def score(

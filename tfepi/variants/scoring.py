@@ -19,12 +19,13 @@ from tfepi.variants.alleles import (
 )
 from tfepi.variants.checks import check, skipped_text, survey
 from tfepi.variants.forecast import Forecast
+from tfepi.variants.head_targets import HeadTargets
 from tfepi.variants.manifest import NAME, Manifest
-from tfepi.variants.merge import assemble, clean, is_finished
+from tfepi.variants.merge import assemble, is_finished
+from tfepi.variants.numbered import FOLDER, remove_all_parts
 from tfepi.variants.options import Scoring, Shard, default_chunk_records
-from tfepi.variants.parts import FOLDER, PartWriter, is_whole, written_part
+from tfepi.variants.parts import PartWriter, is_whole, written_part
 from tfepi.variants.scores import score
-from tfepi.variants.untransform import check_style, untransform
 from tfepi.variants.vcf import Variant, chunks, read_variants
 from tfrecords_tools.errors import ConfigError, InputFileError, UnfinishedError
 from tfrecords_tools.files import (
@@ -37,7 +38,7 @@ from tfrecords_tools.files import (
 )
 from tfrecords_tools.genome import Genome, one_hot
 from tfrecords_tools.progress import progress
-from tfrecords_tools.targets import Target, select
+from tfrecords_tools.targets import Target
 
 _GROUP_BYTES = 16 << 20  # predictions scored at once
 _log = logging.getLogger(__name__)
@@ -92,13 +93,7 @@ def score_vcf(
     """
     folder = Path(out) if shard is None else Path(out) / "shards" / shard.folder
     check_folder(folder, resume, overwrite)
-    columns = None
-    scored = spec.head(scoring.head).targets
-    if targets is not None:
-        columns = list(select(scored, [t.identifier for t in targets]))
-        scored = tuple(targets)
-    if scoring.untransform:
-        check_style(scoring.untransform, scored)
+    scored = HeadTargets.of(spec, scoring.head, targets, scoring.untransform)
     check_shifts(spec, scoring.shifts)
     if chunk_records is None:
         chunk_records = default_chunk_records(spec)
@@ -112,7 +107,7 @@ def score_vcf(
             },
             scoring=scoring,
             window=Window.of(spec),
-            targets=scored,
+            targets=scored.targets,
             survey=survey(genome, vcf, scoring.ref_policy),
             chunk_records=chunk_records,
         )
@@ -120,22 +115,23 @@ def score_vcf(
         whole = set() if overwrite else {n for n in numbers if is_whole(folder, manifest, n)}
         todo = set(numbers) - whole
         Forecast.of(manifest).report(folder, manifest, len(todo), shard is None)
-        predictor = load() if overwrite else None  # before earlier results are removed
+        # A model that cannot be loaded must not cost results, nor leave a folder behind.
+        predictor = load() if overwrite or not folder.exists() else None
         _begin(folder, manifest, resume, overwrite)
         (Path(out) / MARKER).touch()
         if shard is None and is_finished(folder, manifest):
-            clean(folder)
+            remove_all_parts(folder)
             return folder
         facts = {"shard": shard and shard.folder, "skipped": manifest.survey.skipped}
         with run_record(folder, {}, **facts) as record:
             record["inputs"] = manifest.inputs
             if todo:
-                run = _Run(genome, manifest, predictor or load(), columns, folder)
+                run = _Run(genome, manifest, predictor or load(), scored, folder)
                 record["undefined_rows"] = run.write_parts(numbers, todo, quiet)
             (folder / FOLDER).mkdir(exist_ok=True)
             if shard is None:
                 assemble(folder, manifest, lambda number: folder, vcf)
-                clean(folder)
+                remove_all_parts(folder)
     return folder
 
 
@@ -165,15 +161,14 @@ class _Run:
         genome: Genome,
         manifest: Manifest,
         predictor: Predictor,
-        columns: list[int] | None,
+        scored: HeadTargets,
         folder: Path,
     ):
         scoring = manifest.scoring
         self._genome = genome
         self._manifest = manifest
         self._passes = [AveragedPredictor(predictor, scoring.rc, s) for s in scoring.passes]
-        self._head = predictor.spec.head(scoring.head).name
-        self._columns = columns
+        self._scored = scored
         self._folder = folder
         row_bytes = 4 * manifest.window.bins * len(manifest.targets) * len(self._passes)
         self._group = max(1, _GROUP_BYTES // row_bytes)
@@ -284,11 +279,5 @@ class _Run:
         sequences = np.stack([sequence(read, window, key) for key in keys])
         if self._manifest.scoring.compat == "basenji":
             sequences = one_hot(sequences, unknown=0.25)
-        each = [p.predict({"sequence": sequences})[self._head] for p in self._passes]
-        values = np.stack(each, axis=1) if len(each) > 1 else each[0][:, None]
-        if self._columns is not None:
-            values = values[..., self._columns]
-        if self._manifest.scoring.untransform:
-            style = self._manifest.scoring.untransform
-            values = untransform(values, self._manifest.targets, style)
-        return values
+        each = [self._scored.values(p.predict({"sequence": sequences})) for p in self._passes]
+        return np.stack(each, axis=1) if len(each) > 1 else each[0][:, None]

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from tfrecords_tools import transforms
-from tfrecords_tools.targets import Target
+from tfrecords_tools.errors import ConfigError
+from tfrecords_tools.targets import Target, is_numbered
 
 STYLES = (*transforms.STYLES, "basenji_sad")
 
@@ -19,9 +20,15 @@ def check_style(style: str, targets: Sequence[Target]) -> None:
     """Check that targets can be untransformed.
 
     Raises:
-        ConfigError: unknown style, a target whose transform has no inverse or not this style.
+        ConfigError: unknown style, a target whose transform has no inverse or not this style,
+            targets that are only numbered.
     """
     transforms.check_style(style, targets, STYLES)
+    if any(map(is_numbered, targets)):
+        raise ConfigError(
+            "--untransform needs each target's sum_stat, clip_soft and scale, but the model's "
+            "targets are only numbered: name their table with -t"
+        )
 
 
 def untransform(values: np.ndarray, targets: Sequence[Target], style: str) -> np.ndarray:

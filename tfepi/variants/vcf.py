@@ -15,8 +15,8 @@ import pysam
 
 from tfrecords_tools.errors import InputFileError
 from tfrecords_tools.files import existing
+from tfrecords_tools.htslib import BGZF_END, quiet_htslib
 
-_BGZF_END = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
 _COLUMNS = 8
 
 
@@ -104,8 +104,7 @@ def records(path: str | Path) -> Iterator[pysam.VariantRecord]:
 def _opened(path: str | Path) -> Iterator[pysam.VariantFile]:
     path = existing(path, "VCF")
     _check_whole(path)
-    verbosity = pysam.set_verbosity(0)  # htslib's warnings lack the file's name
-    try:
+    with quiet_htslib():
         try:
             file = pysam.VariantFile(str(path))
         except (OSError, ValueError, NotImplementedError):  # pysam raises each of these
@@ -120,8 +119,6 @@ def _opened(path: str | Path) -> Iterator[pysam.VariantFile]:
                 file.close()
             raise
         _close(file, path)
-    finally:
-        pysam.set_verbosity(verbosity)
 
 
 def _close(file: pysam.VariantFile, path: Path) -> None:
@@ -138,14 +135,14 @@ def _check_whole(path: Path) -> None:
         raise InputFileError(f"{path} is empty: want a VCF or BCF")
     with open(path, "rb") as handle:
         start = handle.read(18)
-        handle.seek(max(0, size - len(_BGZF_END)))
+        handle.seek(max(0, size - len(BGZF_END)))
         end = handle.read()
     if start[:2] == b"\x1f\x8b":
         if start[12:14] != b"BC":
             raise InputFileError(
                 f"{path} is gzip-compressed: recompress it with 'gunzip -c {path.name} | bgzip'"
             )
-        if end != _BGZF_END:
+        if end != BGZF_END:
             raise InputFileError(
                 f"{path} is truncated: the end marker of bgzip is missing; fetch it again"
             )

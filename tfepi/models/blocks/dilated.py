@@ -9,12 +9,15 @@ from tfepi.models.blocks.arguments import forwards
 from tfepi.models.blocks.context import Context
 from tfepi.models.blocks.conv import conv_block, conv_nac
 from tfepi.models.blocks.steps import add
+from tfrecords_tools.errors import ConfigError
 
 _SHORTENS = ("stride", "pool_size", "pool_type")
 
 
 def _dilations(rate_mult: float, repeat: int, whole: bool = False) -> Iterator[int]:
     """Yield 1, rate_mult, rate_mult²… as whole numbers; with `whole`, each from the last one."""
+    if not isinstance(repeat, int) or repeat < 1:
+        raise ConfigError(f"repeat is {repeat!r}, want a whole number of at least 1")
     rate = 1.0
     for _ in range(repeat):
         yield round(rate)

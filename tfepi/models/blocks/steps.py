@@ -8,7 +8,7 @@ import keras
 
 from tfepi.layers import SoftmaxPool1D, activation
 from tfepi.models.blocks.context import Context
-from tfrecords_tools.errors import unknown
+from tfrecords_tools.errors import ConfigError, unknown
 
 NORM_TYPES = ("batch", "batch-sync", "layer")
 PADDINGS = ("same", "valid")
@@ -39,6 +39,8 @@ def normalize(x, context: Context, norm_type: str | None, bn_momentum=0.99, norm
         return x
     if norm_type not in NORM_TYPES:
         raise unknown("norm_type", norm_type, NORM_TYPES)
+    if not 0 <= bn_momentum < 1:
+        raise ConfigError(f"bn_momentum is {bn_momentum}, want at least 0 and below 1")
     gamma = norm_gamma or "ones"
     if norm_type == "layer":
         return keras.layers.LayerNormalization(
@@ -87,7 +89,11 @@ def pool(x, context: Context, pool_size: int, pool_type: str = "max", padding: s
     """
     if pool_type not in ("max", "softmax"):
         raise unknown("pool_type", pool_type, ("max", "softmax"))
-    if pool_size <= 1:
+    if not isinstance(pool_size, int) or not 1 <= pool_size <= x.shape[1]:
+        raise ConfigError(
+            f"pool_size is {pool_size!r} at length {x.shape[1]}: want a whole number from 1 to that"
+        )
+    if pool_size == 1:
         return x
     settings = {"name": context.name("pool"), "dtype": context.dtype}
     if pool_type == "softmax":
