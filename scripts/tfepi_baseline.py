@@ -2,6 +2,7 @@
 """Fit a ridge regression on k-mer counts, test it, compare a model's test with it."""
 
 import argparse
+from pathlib import Path
 
 from tfrecords_tools import command
 
@@ -33,6 +34,7 @@ def work(args: argparse.Namespace) -> None:
     from tfepi.evaluation.kmer_ridge import PENALTIES
     from tfepi.evaluation.metrics import summary_table
     from tfepi.evaluation.predictions import SavedPredictions
+    from tfepi.evaluation.testing import finished
     from tfrecords_tools import files
     from tfrecords_tools.data import Data
 
@@ -51,20 +53,21 @@ def work(args: argparse.Namespace) -> None:
     if args.compare:
         saved = SavedPredictions(args.compare)
         compare.common_targets(saved.layout, layout, args.compare, "the ridge")
-    out = files.claim_folder(args.out, args.resume, args.overwrite)
-    inputs = {"data": data.folder / "statistics.json"}
-    with files.run_record(out, inputs, seed=args.seed, data_sha256=data.manifest_sha256):
-        plan = {"data": data.manifest_sha256}
-        todo = (data, out, options, args.targets, bootstrap, plan, args.quiet)
-        outcome = baseline.run_baseline(*todo)
+    inputs = {"data": files.identity(data.folder / "statistics.json")}
+    files.check_folder(args.out, args.resume, args.overwrite)
+    made = (data, args.out, options, args.targets, bootstrap, inputs)
+    metrics = finished(baseline.planned_parts(*made)) if args.resume else None
+    if metrics is None:
+        outcome = baseline.run_baseline(*made, args.resume, args.overwrite, args.quiet)
         outcome.predictions.remove()
-        print(summary_table(outcome.metrics))
-        if args.compare:
-            found = compare.compare_tests(args.compare, out, args.bin, bootstrap)
-            files.write_json(out / "comparison.json", found)
-            print(f"\n{args.compare} minus ridge, the same windows, 95% intervals")
-            print(compare.comparison_table(found))
-    print(f"wrote {out}")
+        metrics = outcome.metrics
+    print(summary_table(metrics))
+    if args.compare:
+        found = compare.compare_tests(args.compare, args.out, args.bin, bootstrap)
+        files.write_json(Path(args.out) / "comparison.json", found)
+        print(f"\n{args.compare} minus ridge, the same windows, 95% intervals")
+        print(compare.comparison_table(found))
+    print(f"wrote {args.out}")
 
 
 def main(argv: list[str] | None = None) -> int:

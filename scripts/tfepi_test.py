@@ -2,6 +2,7 @@
 """Test a model: accuracy per target with intervals, figures, predictions."""
 
 import argparse
+from pathlib import Path
 
 from tfrecords_tools import command, original_options
 
@@ -33,7 +34,7 @@ def work(args: argparse.Namespace) -> None:
     from tfepi.evaluation import matching
     from tfepi.evaluation.bootstrap import Bootstrap
     from tfepi.evaluation.metrics import summary_table
-    from tfepi.evaluation.testing import Request, prepare, run_test
+    from tfepi.evaluation.testing import Request, finished, planned_parts, prepare, run_test
     from tfepi.params import find_params, read_params
     from tfepi.predictors import is_h5, load_predictor, read_spec
     from tfrecords_tools import files, joined
@@ -51,23 +52,22 @@ def work(args: argparse.Namespace) -> None:
     data = joined.pool_labels(Data.open(args.data), (args.label,))
     spec = read_spec(args.model, params, None, args.head, data)
     prepare(spec, data, request, matching.stated_sizes(params.model))
-    inputs = matching.model_files(args.model) | {"params": find_params(args.params)}
-    inputs["data"] = data.folder / "statistics.json"
+    inputs = {"params": find_params(args.params), "data": data.folder / "statistics.json"}
+    inputs = {k: files.identity(v) for k, v in (matching.model_files(args.model) | inputs).items()}
     files.check_folder(args.out, args.resume, args.overwrite)
+    if args.resume and (metrics := finished(planned_parts(spec, data, args.out, request, inputs))):
+        print(f"{summary_table(metrics)}\n{args.out} is finished: nothing to do")
+        return
     predictor = load_predictor(args.model, args.batch_size, params, spec)
-    head, *_ = prepare(spec, data, request, stated := matching.stated_sizes(params.model, True))
-    out = files.claim_folder(args.out, args.resume, args.overwrite)
-    with files.run_record(out, inputs, seed=args.seed, data_sha256=data.manifest_sha256) as record:
-        plan = matching.without_paths(record["inputs"]) | {"manifest": data.manifest_sha256}
-        outcome = run_test(predictor, data, out, request, stated, plan, args.quiet)
-        if not args.no_figures:
-            from tfepi.report.accuracy_figures import draw_accuracy
+    plan = (request, matching.stated_sizes(params.model, True), inputs)
+    outcome = run_test(predictor, data, args.out, *plan, args.resume, args.overwrite, args.quiet)
+    if not args.no_figures:
+        from tfepi.report.accuracy_figures import draw_accuracy
 
-            drawn = (outcome.predictions, outcome.metrics, out / "figures", head.units)
-            draw_accuracy(*drawn, matching.curves_of(args.model))
-        outcome.predictions.remove()
-    figures = "" if args.no_figures else ", figures/"
-    print(f"{summary_table(outcome.metrics)}\nwrote {out}: acc.txt, metrics.json{figures}")
+        found, units = (outcome.predictions, outcome.metrics), spec.head(request.head).units
+        draw_accuracy(*found, Path(args.out) / "figures", units, matching.curves_of(args.model))
+    outcome.predictions.remove()
+    print(f"{summary_table(outcome.metrics)}\nwrote {args.out}: acc.txt, metrics.json")
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -32,11 +32,16 @@ class MemoryData:
     crop_bp: int = CROP
     pool_width: int = WIDTH
     target_length: int = BINS
+    manifest_sha256: str | None = None
     asked: list = field(default_factory=list)
 
     @property
     def labels(self):
         return list(self.sequences)
+
+    @property
+    def counts(self):
+        return {label: len(sequences) for label, sequences in self.sequences.items()}
 
     def windows(self, label):
         return self.places[label]

@@ -31,6 +31,7 @@ def values(layout):
 
 def filled(folder, layout, values, **options):
     parts = PredictionParts(folder, layout, part_bytes=8 * 4 * 2 * 5, **options)
+    parts.claim(resume=True)
     for start, stop in parts.missing:
         parts.write(start, *(v[start:stop] for v in values))
     return parts
@@ -40,7 +41,7 @@ def test_columns_and_rows_come_back(tmp_path, layout, values):
     parts = filled(tmp_path, layout, values)
     assert parts.part_windows == 5
     assert parts.missing == []
-    assert len(list(tmp_path.glob("*.npy"))) == 5
+    assert len(list((tmp_path / "parts").glob("*.npy"))) == 5
     for t in range(2):
         for found, want in zip(parts.column(t), values, strict=True):
             np.testing.assert_array_equal(found, want[:, :, t].astype(np.float32))
@@ -54,21 +55,29 @@ def test_columns_and_rows_come_back(tmp_path, layout, values):
 
 def test_only_missing_parts_are_wanted_again(tmp_path, layout, values):
     filled(tmp_path, layout, values)
-    (tmp_path / "000002.npy").unlink()
-    (tmp_path / ".000004.npy.77.part.npy").write_bytes(b"cut")
+    (tmp_path / "parts" / "0000002.npy").unlink()
+    (tmp_path / "parts" / ".0000004.npy.77.part.npy").write_bytes(b"cut")
     parts = PredictionParts(tmp_path, layout, part_bytes=320)
+    with pytest.raises(UnfinishedError, match="--resume"):
+        parts.claim()
+    parts.claim(resume=True)
     assert parts.missing == [(10, 15)]
-    assert not list(tmp_path.glob(".*part*"))
+    assert not list((tmp_path / "parts").glob(".*part*"))
 
 
 def test_parts_of_another_plan_are_refused(tmp_path, layout, values):
-    filled(tmp_path, layout, values, plan={"model": "abc"})
-    with pytest.raises(UnfinishedError, match=r"another model: .*--overwrite"):
-        PredictionParts(tmp_path, layout, {"model": "abd"}, part_bytes=320)
+    filled(tmp_path, layout, values, inputs={"model": {"path": "a", "sha256": "1"}})
+    other = {"model": {"path": "a", "sha256": "2"}}
+    with pytest.raises(UnfinishedError, match=r"input model changed .*--overwrite"):
+        PredictionParts(tmp_path, layout, other, part_bytes=320).claim(resume=True)
+    moved = {"model": {"path": "b", "sha256": "1"}}
+    PredictionParts(tmp_path, layout, moved, part_bytes=320).claim(resume=True)
+    with pytest.raises(UnfinishedError, match=r"part_windows, rc changed .*--overwrite"):
+        PredictionParts(tmp_path, layout, moved, {"rc": True}).claim(resume=True)
 
 
 def test_saved_files_come_back(tmp_path, layout, values):
-    parts = filled(tmp_path / "parts", layout, values)
+    parts = filled(tmp_path, layout, values)
     parts.save(tmp_path)
     with h5py.File(tmp_path / "preds.h5") as file:
         assert file["preds"].shape == (23, 4, 2)
@@ -91,6 +100,7 @@ def test_saved_files_come_back(tmp_path, layout, values):
 
 def test_write_refuses_what_is_no_number(tmp_path, layout, values):
     parts = PredictionParts(tmp_path, layout)
+    parts.claim()
     truth, prediction = values
     bad = prediction.copy()
     bad[7, 0, 1] = np.nan
@@ -110,7 +120,7 @@ def test_write_refuses_what_is_no_number(tmp_path, layout, values):
 def test_saved_predictions_errors(tmp_path, layout, values):
     with pytest.raises(InputFileError, match=r"has no targets.h5: test again with --save"):
         SavedPredictions(tmp_path)
-    parts = filled(tmp_path / "parts", layout, values)
+    parts = filled(tmp_path, layout, values)
     parts.save(tmp_path)
     with h5py.File(tmp_path / "preds.h5", "a") as file:
         file["start"][0] = 5
@@ -131,6 +141,6 @@ def test_saved_predictions_errors(tmp_path, layout, values):
 
 def test_a_damaged_part_is_named(tmp_path, layout, values):
     parts = filled(tmp_path, layout, values)
-    (tmp_path / "000001.npy").write_bytes(b"cut")
-    with pytest.raises(InputFileError, match=r"000001.npy.*--resume"):
+    (tmp_path / "parts" / "0000001.npy").write_bytes(b"cut")
+    with pytest.raises(InputFileError, match=r"0000001.npy.*--resume"):
         parts.column(0)

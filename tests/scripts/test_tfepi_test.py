@@ -63,7 +63,7 @@ def test_a_test_and_a_baseline(tmp_path, small_data, model, capsys):
     assert printed.splitlines()[0].split() == ["target", "pearsonr", "pearsonr_log2"]
     assert "mean over targets" in printed
     names = {p.name for p in out.iterdir()}
-    names -= {".tfepi", "run.json"}
+    names -= {".tfepi", "run.json", "manifest.json"}
     assert names == {"acc.txt", "metrics.json", "preds.h5", "targets.h5", "figures"}
     figures = {p.name for p in (out / "figures").iterdir()}
     stems = ("accuracy", "observed_predicted", "tracks", "training")
@@ -77,6 +77,16 @@ def test_a_test_and_a_baseline(tmp_path, small_data, model, capsys):
     before = (out / "metrics.json").read_bytes()
     assert command("tfepi_test", *args) == 2
     assert "has results" in capsys.readouterr().err
+    made = {p: p.stat().st_mtime_ns for p in out.iterdir()}
+    assert command("tfepi_test", *args, "--resume") == 0
+    assert capsys.readouterr().out == printed.replace(
+        f"wrote {out}: acc.txt, metrics.json", f"{out} is finished: nothing to do"
+    )
+    more = [("--shifts", "1,0"), ("-t", "T1"), ("--bootstrap", 60), ("--seed", 5)]
+    for changed, name in zip(more, ("shifts", "targets", "bootstrap", "bootstrap"), strict=True):
+        assert command("tfepi_test", *args, "--resume", *changed) == 2
+        assert f"{name} changed since" in capsys.readouterr().err
+    assert made == {p: p.stat().st_mtime_ns for p in out.iterdir()}
     assert command("tfepi_test", *args, "--overwrite") == 0
     assert (out / "metrics.json").read_bytes() == before
     capsys.readouterr()
@@ -86,7 +96,7 @@ def test_a_test_and_a_baseline(tmp_path, small_data, model, capsys):
     assert command("tfepi_baseline", *args, "--bootstrap", 40, "--block_bp", 2000) == 0
     printed = capsys.readouterr().out
     assert "minus ridge" in printed
-    names = {p.name for p in ridge.iterdir()} - {".tfepi"}
+    names = {p.name for p in ridge.iterdir()} - {".tfepi", "manifest.json"}
     assert names == {
         "acc.txt",
         "metrics.json",
@@ -96,6 +106,13 @@ def test_a_test_and_a_baseline(tmp_path, small_data, model, capsys):
         "ridge.json",
         "comparison.json",
     }
+    made = (ridge / "metrics.json").stat().st_mtime_ns
+    more = ("--bootstrap", 40, "--block_bp", 2000, "--resume")
+    assert command("tfepi_baseline", *args, *more) == 0
+    assert capsys.readouterr().out == printed
+    assert (ridge / "metrics.json").stat().st_mtime_ns == made
+    assert command("tfepi_baseline", *args, *more, "-k", 3) == 2
+    assert "k changed since" in capsys.readouterr().err
     found = json.loads((ridge / "comparison.json").read_text())["targets"]
     assert [e["identifier"] for e in found] == ["T0", "T1", "T2"]
     for entry in found:

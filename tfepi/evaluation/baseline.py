@@ -1,8 +1,8 @@
 """The k-mer ridge on a data folder: fit, choose the penalty, test, in a test's layout."""
 
 import logging
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ from tfepi.evaluation.testing import (
     write_results,
 )
 from tfrecords_tools.errors import ConfigError, unknown
-from tfrecords_tools.files import write_json
+from tfrecords_tools.files import run_record, write_json
 from tfrecords_tools.progress import progress
 from tfrecords_tools.targets import select
 
@@ -103,13 +103,29 @@ def prepare_baseline(
     return of_data, replace(layout, bin_width=end - start)
 
 
+def planned_parts(
+    data: LabelledData,
+    out: str | Path,
+    options: RidgeOptions,
+    targets: Sequence[str] | None,
+    bootstrap: Bootstrap,
+    inputs: Mapping[str, dict] | None = None,
+) -> PredictionParts:
+    """Return the parts of a baseline's test, of which nothing need be on disk yet."""
+    _, layout = prepare_baseline(data, options, targets, bootstrap)
+    facts = {"manifest": data.manifest_sha256, "bootstrap": asdict(bootstrap)}
+    return PredictionParts(out, layout, inputs, asdict(options) | facts)
+
+
 def run_baseline(
     data: LabelledData,
     out: str | Path,
     options: RidgeOptions | None = None,
     targets: Sequence[str] | None = None,
     bootstrap: Bootstrap | None = None,
-    plan: dict | None = None,
+    inputs: Mapping[str, dict] | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
     quiet: bool = True,
 ) -> Outcome:
     """Fit the ridge and test it; write acc.txt, metrics.json, preds.h5, targets.h5, ridge.json.
@@ -120,15 +136,19 @@ def run_baseline(
         options: how the ridge is made; None: the defaults.
         targets: identifiers or indexes; None: all.
         bootstrap: how intervals are made.
-        plan: what else identifies the predictions.
+        inputs: label → identity of each input file.
+        resume: go on with the parts that are there.
+        overwrite: remove earlier results.
         quiet: no progress bars.
 
     Raises:
         ConfigError: unknown label, target or rule; targets that cannot be fitted.
+        UnfinishedError: out has results and neither was asked for, or is of something else.
     """
-    out, options = Path(out), options or RidgeOptions()
-    bootstrap = bootstrap or Bootstrap()
+    options, bootstrap = options or RidgeOptions(), bootstrap or Bootstrap()
     of_data, layout = prepare_baseline(data, options, targets, bootstrap)
+    parts = planned_parts(data, out, options, targets, bootstrap, inputs)
+    parts.claim(resume, overwrite)
     counter = KmerCounter(options.k, centre_of(data, options.bin))
     size = max(1, BATCH_BASES // data.seq_length)
 
@@ -140,27 +160,28 @@ def run_baseline(
                     yield sequence, bin_value(target[:, :, of_data], options.bin)
                     bar.update(len(sequence))
 
-    ridge = fit_ridge(
-        counter,
-        lambda: batches(options.train),
-        lambda: batches(options.valid),
-        options.log1p,
-        options.penalties,
-    )
-    out.mkdir(parents=True, exist_ok=True)
-    parts = PredictionParts(out / "parts", layout, {"baseline": repr(options), **(plan or {})})
-    fill_parts(
-        parts,
-        data,
-        lambda sequence: ridge.predict(sequence)[:, None].astype(np.float32),
-        of_data,
-        size,
-        quiet,
-        lambda truth: bin_value(truth, options.bin)[:, None],
-    )
-    metrics = evaluate(parts, bootstrap, quiet) | {"baseline": "k-mer ridge", "bin": options.bin}
-    write_results(out, metrics, False, parts, np.float32)
-    write_json(out / "ridge.json", _description(ridge, options, layout.targets))
+    seed, manifest = bootstrap.seed, data.manifest_sha256
+    with run_record(parts.folder, dict(inputs or {}), seed=seed, data_sha256=manifest):
+        ridge = fit_ridge(
+            counter,
+            lambda: batches(options.train),
+            lambda: batches(options.valid),
+            options.log1p,
+            options.penalties,
+        )
+        fill_parts(
+            parts,
+            data,
+            lambda sequence: ridge.predict(sequence)[:, None].astype(np.float32),
+            of_data,
+            size,
+            quiet,
+            lambda truth: bin_value(truth, options.bin)[:, None],
+        )
+        metrics = evaluate(parts, bootstrap, quiet) | {"baseline": "k-mer ridge"}
+        metrics["bin"] = options.bin
+        write_json(parts.folder / "ridge.json", _description(ridge, options, layout.targets))
+        write_results(parts.folder, metrics, False, parts, np.float32)
     return Outcome(metrics, parts)
 
 

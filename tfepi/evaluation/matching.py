@@ -33,6 +33,8 @@ class LabelledData(Protocol):
     target_length: int
     targets: tuple[Target, ...]
     labels: Sequence[str]
+    counts: dict[str, int]
+    manifest_sha256: str | None
 
     def windows(self, label: str) -> list[Interval]: ...
 
@@ -180,11 +182,3 @@ def curves_of(model: str | Path) -> Path | None:
     model = Path(model)
     path = (model if model.is_dir() else model.parent) / "metrics.jsonl"
     return path if path.exists() else None
-
-
-def without_paths(identities: dict[str, dict]) -> dict[str, dict]:
-    """Return identities of files (`files.identity`) by content only, wherever they lie."""
-    return {
-        label: {k: v for k, v in identity.items() if k != "path"}
-        for label, identity in identities.items()
-    }

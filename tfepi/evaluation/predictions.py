@@ -6,9 +6,7 @@ target at a time and memory must hold no more than that.
 """
 
 import os
-import re
-import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,15 +14,16 @@ import h5py
 import numpy as np
 
 from tfepi.variants.hdf5 import written_hdf5
-from tfrecords_tools.errors import InputFileError, TfepiError, UnfinishedError
-from tfrecords_tools.files import atomic_path, existing, read_json, remove_parts, write_json
+from tfepi.variants.numbered import Plan, remove_all_parts, unreadable_part
+from tfrecords_tools.errors import InputFileError, TfepiError
+from tfrecords_tools.files import atomic_path, existing
 from tfrecords_tools.intervals import Interval
 from tfrecords_tools.targets import Target
 
 FORMAT = "tfepi-predictions"
 FORMAT_VERSION = 1
+PLAN_FORMAT = "tfepi-test"
 PART_BYTES = 64 << 20
-_PART_NAME = re.compile(r"\d{6}\.npy")
 
 
 class PredictionError(TfepiError):
@@ -51,52 +50,44 @@ class Layout:
 
 
 class PredictionParts:
-    """Observed and predicted values in numbered files of a folder.
+    """Observed and predicted values of a run, in numbered files of its folder.
 
     Args:
-        folder: where the parts lie; made if absent. What a killed writer left is removed.
+        folder: of the run.
         layout: what is predicted.
-        plan: anything that shapes the values, as JSON; parts made under another plan are
-            refused.
+        inputs: label → identity of each file that decides the values (`files.identity`).
+        facts: whatever else decides the run's results, by name; JSON values.
         part_bytes: rough size of a part, which is also the memory a writer needs.
-
-    Raises:
-        UnfinishedError: the folder holds parts made with another plan.
     """
 
     def __init__(
         self,
         folder: str | os.PathLike,
         layout: Layout,
-        plan: dict | None = None,
+        inputs: Mapping[str, dict] | None = None,
+        facts: Mapping[str, object] | None = None,
         part_bytes: int = PART_BYTES,
     ):
         self.folder, self.layout = Path(folder), layout
         window_bytes = 8 * layout.bins * len(layout.targets)
         self.part_windows = int(np.clip(part_bytes // window_bytes, 1, 4096))
-        self.folder.mkdir(parents=True, exist_ok=True)
-        remove_parts(self.folder)
-        plan = {
-            "format": "tfepi-prediction-parts",
-            "format_version": 1,
+        of_layout = {
             "windows": len(layout.windows),
             "bins": layout.bins,
             "targets": [t.identifier for t in layout.targets],
             "label": layout.label,
             "part_windows": self.part_windows,
-            **(plan or {}),
         }
-        written = self.folder / "plan.json"
-        if written.exists():
-            old = read_json(written)
-            changed = [k for k in plan if old.get(k) != plan[k]]
-            if changed:
-                raise UnfinishedError(
-                    f"{self.folder} holds predictions made with another {', '.join(changed)}: "
-                    "repeat the command that made them, or use --overwrite"
-                )
-        else:
-            write_json(written, plan)
+        parts = -(-len(layout.windows) // self.part_windows)
+        self.plan = Plan(PLAN_FORMAT, inputs or {}, of_layout | dict(facts or {}), parts, ".npy")
+
+    def claim(self, resume: bool = False, overwrite: bool = False) -> None:
+        """Make the run's folder ready for parts, or for the rest of them.
+
+        Raises:
+            UnfinishedError: it has results and neither was asked for, or they are of another plan.
+        """
+        self.plan.claim(self.folder, resume, overwrite)
 
     @property
     def spans(self) -> list[tuple[int, int]]:
@@ -107,7 +98,7 @@ class PredictionParts:
     @property
     def missing(self) -> list[tuple[int, int]]:
         """Start and stop window of every part not yet written."""
-        return [(start, stop) for start, stop in self.spans if not self._path(start).exists()]
+        return [self.spans[n] for n in self.plan.missing(self.folder)]
 
     def write(self, start: int, truth: np.ndarray, prediction: np.ndarray) -> None:
         """Write the part that starts at a window.
@@ -194,20 +185,18 @@ class PredictionParts:
                     check()
 
     def remove(self) -> None:
-        """Remove the folder of parts."""
-        shutil.rmtree(self.folder)
+        """Remove the parts, once there are results."""
+        remove_all_parts(self.folder)
 
     def _path(self, start: int) -> Path:
-        return self.folder / f"{start // self.part_windows:06d}.npy"
+        return self.plan.part(self.folder, start // self.part_windows)
 
     def _read(self, start: int) -> np.ndarray:
+        path = self._path(start)
         try:
-            return np.load(self._path(start), mmap_mode="r", allow_pickle=False)
+            return np.load(path, mmap_mode="r", allow_pickle=False)
         except (OSError, ValueError) as error:
-            raise InputFileError(
-                f"cannot read predictions {self._path(start)}: {error}; remove the file and use "
-                "--resume"
-            ) from None
+            raise unreadable_part(path, error) from None
 
 
 def write_layout(file: h5py.File, layout: Layout) -> None:

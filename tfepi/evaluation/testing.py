@@ -2,8 +2,8 @@
 
 import itertools
 import logging
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +13,9 @@ from tfepi.evaluation.matching import LabelledData, check_sizes, chosen_targets
 from tfepi.evaluation.metrics import accuracy_table, evaluate
 from tfepi.evaluation.predictions import Layout, PredictionError, PredictionParts
 from tfepi.spec import AveragedPredictor, Head, ModelSpec, Predictor, check_shifts
+from tfepi.variants.numbered import FOLDER
 from tfrecords_tools.errors import ConfigError, InputFileError, unknown
-from tfrecords_tools.files import write_json, write_text
+from tfrecords_tools.files import read_json, run_record, write_json, write_text
 from tfrecords_tools.progress import progress
 
 
@@ -78,13 +79,13 @@ def layout_of(data: LabelledData, label: str, targets: Sequence[int], bins: int)
 
     Raises:
         ConfigError: the data have no such label.
-        InputFileError: no windows are listed for it.
+        InputFileError: not as many windows are listed for it as it has records.
     """
     if label not in data.labels:
         raise unknown("label", label, data.labels, "of the data")
     windows = tuple(data.windows(label))
-    if not windows:
-        raise InputFileError(f"sequences.bed lists no window of label {label!r}: build it again")
+    if len(windows) != data.counts[label]:
+        raise other_count(label, data.counts[label], len(windows))
     chosen = tuple(data.targets[t] for t in targets)
     return Layout(windows, bins, data.pool_width, chosen, label)
 
@@ -100,7 +101,7 @@ def prepare(
     Raises:
         ConfigError: sizes that differ, an input other than the sequence, an unknown head,
             target or label, blocks of the genome that are too few.
-        InputFileError: no windows are listed for the label.
+        InputFileError: the label has not as many windows as records.
     """
     head = spec.head(request.head)
     check_sizes(spec, data, head, stated)
@@ -117,13 +118,59 @@ def prepare(
     return head, of_head, of_data, layout
 
 
+def planned_parts(
+    spec: ModelSpec,
+    data: LabelledData,
+    out: str | Path,
+    request: Request,
+    inputs: Mapping[str, dict] | None = None,
+) -> PredictionParts:
+    """Return the parts of a test, of which nothing need be on disk yet.
+
+    Args:
+        spec: the model's contract.
+        data: the data folder.
+        out: run folder.
+        request: what is tested.
+        inputs: label → identity of each file of the model (`files.identity`).
+    """
+    head, _, _, layout = prepare(spec, data, request)
+    facts = {
+        "manifest": data.manifest_sha256,
+        "rc": request.rc,
+        "shifts": list(request.shifts),
+        "head": head.name,
+    }
+    facts |= {
+        "binary": request.binary,
+        "save": request.save,
+        "bootstrap": asdict(request.bootstrap),
+    }
+    return PredictionParts(out, layout, inputs, facts)
+
+
+def finished(parts: PredictionParts) -> dict | None:
+    """Return metrics.json of a run that is done, None of one that is not.
+
+    Raises:
+        UnfinishedError: it was done with other inputs or options.
+    """
+    path = parts.folder / "metrics.json"
+    if not path.exists() or (parts.folder / FOLDER).exists():
+        return None
+    parts.plan.check_same(parts.folder)
+    return read_json(path)
+
+
 def run_test(
     predictor: Predictor,
     data: LabelledData,
     out: str | Path,
     request: Request | None = None,
     stated: dict | None = None,
-    plan: dict | None = None,
+    inputs: Mapping[str, dict] | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
     quiet: bool = True,
 ) -> Outcome:
     """Predict a label's windows, measure accuracy, write acc.txt and metrics.json.
@@ -134,23 +181,24 @@ def run_test(
     Args:
         predictor: the model.
         data: the data folder.
-        out: run folder; made if absent.
+        out: run folder (run.json, manifest.json, acc.txt, metrics.json); made if absent.
         request: what to test; None: the defaults.
         stated: sizes that params.json states (`matching.stated_sizes`), to check against both.
-        plan: what else identifies the predictions (hashes of model and data); parts made
-            under another plan are refused.
+        inputs: label → identity of each file of model and data; parts made from others are
+            refused.
+        resume: go on with the parts that are there.
+        overwrite: remove earlier results.
         quiet: no progress bars.
 
     Raises:
         ConfigError: model, params and data of other sizes; unknown label, head or target.
         PredictionError: the model gave NaN, or values of another shape.
-        UnfinishedError: out/parts holds predictions of something else.
+        UnfinishedError: out has results and neither was asked for, or is of something else.
     """
-    out, spec, request = Path(out), predictor.spec, request or Request()
-    head, of_head, of_data, layout = prepare(spec, data, request, stated)
-    described = {"head": head.name, "rc": request.rc, "shifts": list(request.shifts)}
-    out.mkdir(parents=True, exist_ok=True)
-    parts = PredictionParts(out / "parts", layout, described | (plan or {}))
+    spec, request = predictor.spec, request or Request()
+    head, of_head, of_data, _ = prepare(spec, data, request, stated)
+    parts = planned_parts(spec, data, out, request, inputs)
+    parts.claim(resume, overwrite)
     if request.rc or request.shifts != (0,):
         predictor = AveragedPredictor(predictor, request.rc, request.shifts)
 
@@ -163,10 +211,21 @@ def run_test(
             )
         return values[:, :, list(of_head)]
 
-    fill_parts(parts, data, predict, list(of_data), request.batch_size, quiet)
-    metrics = evaluate(parts, request.bootstrap, quiet) | described
-    write_results(out, metrics, request.binary, parts if request.save else None)
+    seed, manifest = request.bootstrap.seed, data.manifest_sha256
+    with run_record(parts.folder, dict(inputs or {}), seed=seed, data_sha256=manifest):
+        fill_parts(parts, data, predict, list(of_data), request.batch_size, quiet)
+        described = {"head": head.name, "rc": request.rc, "shifts": list(request.shifts)}
+        metrics = evaluate(parts, request.bootstrap, quiet) | described
+        write_results(parts.folder, metrics, request.binary, parts if request.save else None)
     return Outcome(metrics, parts)
+
+
+def other_count(label: str, records: int, windows: int) -> InputFileError:
+    """Return the error for a label with another number of records than of windows."""
+    return InputFileError(
+        f"label {label!r} has {records} records, sequences.bed lists {windows}: the data folder "
+        "is damaged; build it again"
+    )
 
 
 def fill_parts(
@@ -210,10 +269,7 @@ def fill_parts(
                 parts.write(start, *(np.concatenate(v) for v in zip(*held, strict=True)))
     count += sum(1 for _ in records)
     if count != total:
-        raise InputFileError(
-            f"label {layout.label!r} has {count} records, sequences.bed lists {total}: "
-            "the data folder is damaged; build it again"
-        )
+        raise other_count(layout.label, count, total)
 
 
 def write_results(

@@ -68,7 +68,7 @@ class Plan:
         remove_parts(folder)
         remove_parts(folder / FOLDER)
         if (folder / NAME).exists():
-            self._check_same(folder)
+            self.check_same(folder)
             return
         own = (MARKER, "run.json", FOLDER)
         others = sorted(p.name for p in folder.iterdir() if p.name not in own)
@@ -78,7 +78,14 @@ class Plan:
             )
         write_json(folder / NAME, self.to_json())
 
-    def _check_same(self, folder: Path) -> None:
+    def check_same(self, folder: str | Path) -> None:
+        """Refuse a folder whose manifest.json is of something else.
+
+        Raises:
+            UnfinishedError: naming what changed.
+            InputFileError: manifest.json is missing or damaged.
+        """
+        folder = Path(folder)
         old, new = read_json(folder / NAME), self.to_json()
         found = (old.get("format"), old.get("format_version"))
         if found != (self.format, FORMAT_VERSION) or not isinstance(old.get("facts"), dict):
