@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -20,8 +21,12 @@ def test_the_spec_survives_its_file(spec, tmp_path):
     assert ModelSpec.read(tmp_path / "model.json") == spec
     assert spec.target_length == 5
     assert spec.head().strand_order == (1, 0, 2)
-    with pytest.raises(ConfigError, match="name one"):
+    with pytest.raises(ConfigError, match="heads: output; leave --head out"):
         spec.head("other")
+    several = replace(spec, heads=(*spec.heads, Head("mouse", ())))
+    assert several.head("1") is several.head("mouse")
+    with pytest.raises(ConfigError, match="'other' .* heads: output, mouse; name one"):
+        several.head("other")
 
 
 @pytest.mark.parametrize(

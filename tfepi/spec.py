@@ -86,7 +86,8 @@ class ModelSpec:
         names = ", ".join(h.name for h in self.heads)
         if name is None:
             raise ConfigError(f"the model has the heads {names}: name one with --head")
-        raise ConfigError(f"head {name!r} is not one of the model's heads: {names}; name one")
+        advice = "leave --head out" if len(self.heads) == 1 else "name one"
+        raise ConfigError(f"head {name!r} is not one of the model's heads: {names}; {advice}")
 
     def to_json(self) -> dict:
         """Return the JSON value of model.json."""

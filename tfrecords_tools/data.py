@@ -1,6 +1,5 @@
 """A data folder: its statistics, targets, windows and shards, and records as numpy arrays."""
 
-import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -9,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from tfrecords_tools.errors import ConfigError, InputFileError, unknown
-from tfrecords_tools.files import inside
+from tfrecords_tools.files import existing_folder
 from tfrecords_tools.framing import read_frames
 from tfrecords_tools.intervals import Interval, read_bed
-from tfrecords_tools.manifest import read_manifest
+from tfrecords_tools.manifest import check_shards, content_hash, read_manifest
 from tfrecords_tools.records import (
     FEATURES,
     decode_sequence,
@@ -65,11 +64,9 @@ class Data:
         Raises:
             InputFileError: an unfinished build, statistics.json missing or not in keeping with
                 itself, the targets table, the windows or the records; a shard that is missing,
-                or of another size than the manifest says.
+                of another size than the manifest says, or not in it.
         """
-        folder = Path(folder)
-        if not folder.is_dir():
-            raise InputFileError(f"data folder {folder} does not exist: check the path")
+        folder = existing_folder(folder, "data folder")
         if (folder / ".build").exists():
             raise InputFileError(
                 f"data folder {folder} holds an unfinished build: run tfepi_data.py --resume first"
@@ -82,8 +79,9 @@ class Data:
                 f"{path} has {len(targets)} targets, statistics.json says {stats.num_targets}"
             )
         manifest = read_manifest(folder)
-        _check_sizes(folder, manifest)
         shards = find_shards(folder)
+        if manifest is not None:
+            check_shards(folder, manifest, shards)
         data = cls(
             folder,
             stats.seq_length,
@@ -94,7 +92,7 @@ class Data:
             stats.encoding,
             all_compressed([path for paths in shards.values() for path in paths]),
             {},
-            None if manifest is None else _content_hash(manifest),
+            None if manifest is None else content_hash(manifest),
             stated=stats.stated,
         )
         firsts = [data._checked(paths[0]) for paths in shards.values()]
@@ -145,6 +143,11 @@ class Data:
                 f"no tfrecords/{label}-*.tfr has any: fetch them, or use another label "
                 f"({', '.join(self.labels)})"
             )
+        if all(name.startswith("fold") for name in self.labels):
+            return ConfigError(
+                f"{self.folder} has no label {label!r}, it has {', '.join(self.labels)}: name a "
+                "fold, or several as one label, such as fold0,fold1"
+            )
         return unknown("label", label, self.labels, f"in data folder {self.folder}")
 
     def windows(self, label: str) -> list[Interval]:
@@ -153,7 +156,13 @@ class Data:
         Raises:
             InputFileError: no sequences.bed, or a window of another length.
         """
-        rows = read_bed(self.folder / "sequences.bed")
+        path = self.folder / "sequences.bed"
+        if not path.exists():
+            raise InputFileError(
+                f"data folder {self.folder} has no sequences.bed, which says where on the genome "
+                "its records lie: fetch it with the records"
+            )
+        rows = read_bed(path)
         return [self.cropped(w) for w in rows if w.label == label]
 
     def cropped(self, window: Interval) -> Interval:
@@ -195,10 +204,19 @@ class Data:
         """Yield (uint8 base indices [seq_length], float16 targets [bins, targets]), verified.
 
         Raises:
-            InputFileError: a damaged shard or record, named, with the record's number.
+            InputFileError: a damaged shard or record, named, with the record's number; or, after
+                the last, another number of records than the folder's files tell.
         """
+        count = 0
         for shard, number, features in self.frames(label):
             yield self.sequence(features, shard, number), self.target(features, shard, number)
+            count += 1
+        if count != self.counts[label]:
+            raise InputFileError(
+                f"the shards of {label} in {self.folder} hold {count} records, sequences.bed or "
+                f"the manifest tells {self.counts[label]}: fetch the shards that are missing, or "
+                "the file that belongs to these"
+            )
 
     def sequence(self, features: dict[str, bytes], shard: Path, number: int) -> np.ndarray:
         """Return the base indices, uint8 [seq_length], of a record that `frames` gave.
@@ -275,22 +293,3 @@ def _layout(features: dict[str, bytes]) -> dict[str, tuple[int, int]]:
     """Return feature → (offset, size) in a record's bytes."""
     offsets = feature_offsets(features)
     return {name: (offsets[name], len(value)) for name, value in features.items()}
-
-
-def _check_sizes(folder: Path, manifest: dict | None) -> None:
-    for entry in (manifest or {}).get("shards", []):
-        path = inside(folder / "tfrecords", entry["file"])
-        if not path.exists():
-            raise InputFileError(f"shard {path} is missing: rebuild it with --resume")
-        if path.stat().st_size != entry["bytes"]:
-            raise InputFileError(
-                f"shard {path} has {path.stat().st_size} bytes, the manifest says "
-                f"{entry['bytes']}: it is damaged, rebuild it with --resume"
-            )
-
-
-def _content_hash(manifest: dict) -> str:
-    import hashlib
-
-    text = json.dumps([s["sha256"] for s in manifest["shards"]])
-    return hashlib.sha256(text.encode()).hexdigest()

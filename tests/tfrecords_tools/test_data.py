@@ -196,6 +196,18 @@ def test_folds_are_labels(test_data):
     assert len(list(data.records("fold2"))) == len(data.windows("fold2")) == 182
 
 
+def test_a_label_beside_folds_is_advised_on(other_folder):
+    folder = other_folder()
+    for old, new in (("train", "fold0"), ("valid", "fold1")):
+        for name in ("sequences.bed", "statistics.json"):
+            (folder / name).write_text((folder / name).read_text().replace(old, new))
+        for path in (folder / "tfrecords").glob(f"{old}-*.tfr"):
+            path.rename(path.with_name(path.name.replace(old, new)))
+    wanted = r"no label 'train', it has fold0, fold1: .* such as fold0,fold1"
+    with pytest.raises(ConfigError, match=wanted):
+        Data.open(folder).shards("train")
+
+
 def test_labels_without_shards_are_told(test_data, caplog):
     with caplog.at_level(logging.INFO):
         data = Data.open(test_data / "data/human/basenji_records")
@@ -221,7 +233,7 @@ def test_tables_are_not_needed(other_folder, content):
     assert data.counts == {"train": 25, "valid": 3}
     assert data.strand_order is None
     assert_same(data, content, "valid")
-    with pytest.raises(InputFileError, match=r"sequences.bed does not exist"):
+    with pytest.raises(InputFileError, match=r"has no sequences\.bed, which says where"):
         data.windows("train")
 
 

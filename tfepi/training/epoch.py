@@ -80,7 +80,7 @@ class HeadTraining:
         self.steps = train.steps_per_epoch or max(1, count // train.batch_size)
         self._valid = eval_dataset(
             source.data, valid_label, train.batch_size, targets=self._chosen
-        ).cache()
+        )
 
     def batches(self, seed: int, epoch: int) -> tf.data.Dataset:
         """Return the training batches of an epoch."""
