@@ -20,10 +20,15 @@ def parser() -> argparse.ArgumentParser:
 
 
 def work(args: argparse.Namespace) -> None:
+    from pathlib import Path
+
     from tfepi.params import read_params
     from tfepi.predictors import is_h5, read_spec
+    from tfrecords_tools.files import check_folder
     from tfrecords_tools.targets import read_targets
 
+    if not Path(args.out).suffix:
+        check_folder(args.out, overwrite=args.overwrite)
     params = read_params(args.params, training=False)
     targets = read_targets(args.targets) if args.targets else None
     spec = read_spec(args.model, params, targets, args.head)

@@ -3,7 +3,7 @@
 
 import argparse
 
-from tfrecords_tools import command
+from tfrecords_tools import command, original_options
 
 
 def parser() -> argparse.ArgumentParser:
@@ -13,7 +13,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("regions", help="BED (strand in column 6), or VCF: around REF and every ALT")
     p.add_argument("-f", "--f1", dest="fasta", metavar="FASTA", required=True, help="genome")
     p.add_argument("-o", dest="out", default="sat_mut", help="output folder [%(default)s]")
-    p.add_argument("-l", dest="length", type=int, default=200, help="bp to mutate [%(default)s]")
+    p.add_argument("-l", dest="length", type=int, help="bp in the middle to mutate [200]")
     p.add_argument("-u", dest="up", type=int, default=0, help="or: bp before the middle")
     p.add_argument("-d", dest="down", type=int, default=0, help="and bp from the middle on")
     p.add_argument("-t", "--targets", metavar="TABLE", help="score only this table's targets")
@@ -30,28 +30,32 @@ def parser() -> argparse.ArgumentParser:
     f.add_argument("--plots", action="store_true", help="of all sequences [of up to 12 in all]")
     f.add_argument("--no_plots", "--no-plots", action="store_true", help="none")
     f.add_argument("--plot_targets", help="identifiers or indexes [the one with most effect]")
+    original_options.add(p, "ism")
     command.add_common(p, seed=False)
     return p
 
 
 def work(args: argparse.Namespace) -> None:
+    from dataclasses import replace
+
     from tfepi.evaluation.matching import parse_shifts
     from tfepi.evaluation.named_model import NamedModel
     from tfepi.report.mutagenesis_figures import Plots, draw_mutagenesis
     from tfepi.variants.mutagenesis import mutate
     from tfepi.variants.mutagenesis_options import Mutagenesis
+    from tfrecords_tools.files import check_folder
 
-    model = NamedModel.of(args.params, args.model, args.targets, args.head, args.batch_size)
-    plots = Plots.of(
-        args.plots, args.no_plots, args.plot_targets, model.targets or model.head.targets
-    )
     names = ("length", "up", "down", "rc", "untransform", "ref_policy")
     options = Mutagenesis(
         **{name: getattr(args, name) for name in names},
         stats=tuple(args.stats.split(",")),
         shifts=parse_shifts(args.shifts),
-        head=model.head.name,
-        batch_size=model.batch_size,
+    )
+    check_folder(args.out, args.resume, args.overwrite)
+    model = NamedModel.of(args.params, args.model, args.targets, args.head, args.batch_size)
+    options = replace(options, head=model.head.name, batch_size=model.batch_size)
+    plots = Plots.of(
+        args.plots, args.no_plots, args.plot_targets, model.targets or model.head.targets
     )
     again = {k: getattr(args, k) for k in ("part_positions", "resume", "overwrite", "quiet")}
     again |= {"model_files": model.files, "targets": model.targets}

@@ -3,7 +3,7 @@
 
 import argparse
 
-from tfrecords_tools import command
+from tfrecords_tools import command, original_options
 
 
 def parser() -> argparse.ArgumentParser:
@@ -31,28 +31,32 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--no_h5", "--no-h5", action="store_true", help="write no predict.h5")
     p.add_argument("--batch_size", type=int, help="sequences per call of the model [by its size]")
     p.add_argument("--part_windows", type=int, help="windows per numbered part [by the model]")
+    original_options.add(p, "predict")
     command.add_common(p, seed=False)
     return p
 
 
 def work(args: argparse.Namespace) -> None:
+    from dataclasses import replace
+
     from tfepi.evaluation.matching import parse_shifts
     from tfepi.evaluation.named_model import NamedModel
     from tfepi.prediction import embedding, options, run, windows
+    from tfrecords_tools.files import check_folder
 
-    model = NamedModel.of(args.params, args.model, args.targets, args.head, args.batch_size)
     request = options.Request(
         **{name: getattr(args, name) for name in ("rc", "untransform", "site_length", "sum")},
-        head=model.head.name,
         shifts=parse_shifts(args.shifts),
-        batch_size=model.batch_size,
         tracks=options.names(args.bigwig, every="all"),
         hdf5=not args.no_h5,
     )
+    place = windows.Place(args.bed, args.genome, options.names(args.chroms), args.limit)
+    check_folder(args.out, args.resume, args.overwrite)
+    model = NamedModel.of(args.params, args.model, args.targets, args.head, args.batch_size)
+    request = replace(request, head=model.head.name, batch_size=model.batch_size)
     load, spec = model.load, model.spec
     if args.embed_layer:
         load, spec, request = embedding.instead(load, args.embed_layer, request, model.targets)
-    place = windows.Place(args.bed, args.genome, options.names(args.chroms), args.limit)
     again = {k: getattr(args, k) for k in ("part_windows", "resume", "overwrite", "quiet")}
     again |= {"model_files": model.files, "targets": model.targets, "sizes": args.genome_file}
     print("wrote", run.predict_windows(load, spec, place, args.fasta, args.out, request, **again))

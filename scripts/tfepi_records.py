@@ -29,11 +29,10 @@ def info(args: argparse.Namespace) -> None:
 
 
 def validate(args: argparse.Namespace) -> int:
-    from tfrecords_tools import files
-    from tfrecords_tools.validate import validate as check
+    from tfrecords_tools import files, validate
 
     files.check_report(args.out, (".json",), args.overwrite)
-    report = check(args.data, args.show, args.quiet)
+    report = validate.validate(args.data, args.show, args.quiet)
     print(report.summary(), flush=True)
     sys.stderr.writelines(line + "\n" for line in report.lines())
     if args.out:
@@ -42,27 +41,28 @@ def validate(args: argparse.Namespace) -> int:
 
 
 def rewindow(args: argparse.Namespace) -> None:
-    from tfrecords_tools import data, data_writer, rewindow
+    from tfrecords_tools import data_writer, rewindow
 
     made = {n: getattr(args, n) for n in rewindow.RewindowOptions.__dataclass_fields__}
-    options, source = rewindow.RewindowOptions(**made), data.Data.open(args.data)
+    options = rewindow.RewindowOptions(**made)
+    source = data_writer.open_source(args.data, args.out, args.overwrite)
     manifest = rewindow.rewindow(source, args.out, options, args.labels, args.overwrite, args.quiet)
     print(data_writer.describe(args.out, manifest))
 
 
 def select(args: argparse.Namespace) -> None:
-    from tfrecords_tools import data, data_writer, select_records
+    from tfrecords_tools import data_writer, select_records
 
-    source = data.Data.open(args.data)
+    source = data_writer.open_source(args.data, args.out, args.overwrite)
     options = select_records.select_options(source, args)
     manifest = select_records.select_records(source, args.out, options, args.overwrite, args.quiet)
     print(data_writer.describe(args.out, manifest))
 
 
 def to_bigwig(args: argparse.Namespace) -> None:
-    from tfrecords_tools import data, record_bigwig
+    from tfrecords_tools import data_writer, record_bigwig
 
-    source = data.Data.open(args.data)
+    source = data_writer.open_source(args.data, args.out, args.overwrite)
     options = (args.targets, args.labels, args.genome, args.style, args.overwrite, args.quiet)
     print(*record_bigwig.write_bigwigs(source, args.out, *options), sep="\n")
 

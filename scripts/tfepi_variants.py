@@ -36,6 +36,8 @@ def parser() -> argparse.ArgumentParser:
 
 
 def work(args: argparse.Namespace) -> None:
+    from dataclasses import replace
+
     from tfepi.evaluation.matching import parse_shifts
     from tfepi.evaluation.named_model import NamedModel
     from tfepi.variants import merge, options, scoring
@@ -46,17 +48,17 @@ def work(args: argparse.Namespace) -> None:
         return
     if args.vcf is None or args.fasta is None:
         raise ConfigError("want params.json, model, in.vcf and -f genome.fa; or --merge with -o")
-    model = NamedModel.of(args.params, args.model, args.targets, args.head, args.batch_size)
     request = options.Scoring(
         **{name: getattr(args, name) for name in ("rc", "ref_policy", "untransform", "compat")},
         indel_align=args.indel_align or ("left" if args.compat else "stitch"),
         stats=tuple(args.stats.split(",")),
         shifts=parse_shifts(args.shifts),
-        head=model.head.name,
-        batch_size=model.batch_size,
     )
-    again = {k: getattr(args, k) for k in ("chunk_records", "resume", "overwrite", "quiet")}
     shard = options.Shard.parse(args.shard) if args.shard else None
+    scoring.check_place(args.out, shard, args.resume, args.overwrite)
+    model = NamedModel.of(args.params, args.model, args.targets, args.head, args.batch_size)
+    request = replace(request, head=model.head.name, batch_size=model.batch_size)
+    again = {k: getattr(args, k) for k in ("chunk_records", "resume", "overwrite", "quiet")}
     again |= {"shard": shard, "targets": model.targets, "model_files": model.files}
     inputs = (model.load, model.spec, args.vcf, args.fasta)
     print("wrote", scoring.score_vcf(*inputs, args.out, request, **again))

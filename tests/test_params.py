@@ -50,6 +50,7 @@ def test_other_spellings():
         ({"clip_norm": 1, "global_clipnorm": 2}, "both clip_norm and global_clipnorm"),
         ({"weight_decay": 0.1, "optimizer": "adam"}, "weight_decay is 0.1, but 'adam' has none"),
         ({"initial_learning_rate": 0.1}, "but no maximal_learning_rate"),
+        ({"pool_width": 32}, r"unknown key 'pool_width' .*choose from .*, … \(\d+ in all\)$"),
     ],
 )
 def test_bad_train_sections(train, message):
@@ -71,6 +72,23 @@ def test_bad_train_sections(train, message):
 def test_bad_sections(value, message):
     with pytest.raises(ConfigError, match=message):
         parse_params(value)
+
+
+def test_training_without_a_train_section_says_with_what(tmp_path, caplog):
+    path = tmp_path / "p.json"
+    path.write_text(json.dumps({"model": {"name": "basset"}}))
+    assert read_params(path).train == parsed()
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    assert record.getMessage() == (
+        f"{path} has no section 'train', so its defaults hold: optimizer sgd, "
+        "learning_rate 0.01, loss poisson, batch_size 64"
+    )
+    caplog.clear()
+    read_params(path, training=False)
+    path.write_text(json.dumps({"train": {}, "model": {"name": "basset"}}))
+    read_params(path)
+    assert not caplog.records
 
 
 def test_names_and_files(tmp_path):

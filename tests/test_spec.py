@@ -25,7 +25,7 @@ def test_the_spec_survives_its_file(spec, tmp_path):
         spec.head("other")
     several = replace(spec, heads=(*spec.heads, Head("mouse", ())))
     assert several.head("1") is several.head("mouse")
-    with pytest.raises(ConfigError, match="'other' .* heads: output, mouse; name one"):
+    with pytest.raises(ConfigError, match=r"'other' .* heads: output, mouse; name one"):
         several.head("other")
 
 

@@ -7,17 +7,36 @@ from tfrecords_tools.errors import ConfigError, unknown
 
 BASENJI = "basenji"
 _AUGMENT = ("augment_rc", "augment_shift")
-_DEFAULTS = {
+_DEFAULTS = {  # null leaves what the blocks have
     "activation": str,
-    "norm_type": (str, type(None)),
+    "norm_type": str,
     "bn_momentum": float,
     "l2_scale": float,
     "l1_scale": float,
     "padding": str,
     "kernel_initializer": str,
 }
-_STATED = ("target_length", "target_crop", "strand_pair")
-_TRUNK_KEYS = ("seq_length", "trunk", "head", *_DEFAULTS, *_STATED, *_AUGMENT, "verbose")
+
+
+def is_whole(value: object, least: int = 1) -> bool:
+    """Return whether a value of params.json is a whole number, of at least so much."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _is_pairs(value) -> bool:
+    """Return whether this is a list of whole numbers, or a list of such lists, one a head."""
+    if not isinstance(value, list):
+        return False
+    lists = value if value and isinstance(value[0], list) else [value]
+    return all(isinstance(one, list) and all(is_whole(i, 0) for i in one) for one in lists)
+
+
+_STATED = {
+    "target_length": ("a number of bins", lambda v: v is None or is_whole(v)),
+    "target_crop": ("a number of bins", lambda v: v is None or is_whole(v, 0)),
+    "strand_pair": ("a list of target numbers, or one for each head", _is_pairs),
+}
+TRUNK_KEYS = ("seq_length", "trunk", "head", *_DEFAULTS, *_STATED, *_AUGMENT, "verbose")
 
 
 @dataclass(frozen=True)
@@ -60,10 +79,13 @@ def parse_model(model: dict, where: str) -> ModelParams:
     shift = augment.get("augment_shift", 0)
     if isinstance(shift, list) and len(shift) == 1:  # how the originals write "none"
         augment["augment_shift"] = shift = shift[0]
-    if not isinstance(shift, int) or isinstance(shift, bool) or shift < 0:
+    if not is_whole(shift, 0):
         raise ConfigError(f"{where}: model.augment_shift is {shift!r}, want a number of bp")
-    if "name" in model:
-        return ModelParams(str(model.pop("name")), model, **augment)
+    name = model.pop("name", BASENJI)
+    if not isinstance(name, str):
+        raise ConfigError(f"{where}: model.name is {name!r}, want the name of a model function")
+    if name != BASENJI:
+        return ModelParams(name, model, **augment)
     if "trunk" not in model:
         raise ConfigError(
             f"{where}: model has neither 'trunk' (Basenji's blocks) nor 'name' (a model function, "
@@ -91,7 +113,7 @@ def _trunk_and_heads(model: dict, where: str) -> tuple[dict, dict]:
         raise ConfigError(f"{where}: model.trunk is {trunk!r}, want a list of blocks")
     _check_blocks(trunk, f"{where}: model.trunk")
     length = model.get("seq_length")
-    if not isinstance(length, int) or isinstance(length, bool) or length < 1:
+    if not is_whole(length):
         raise ConfigError(f"{where}: model.seq_length is {length!r}, want a number of bp")
     keywords: dict = {"seq_length": length, "trunk": trunk, "heads": heads}
     stated = {}
@@ -99,12 +121,15 @@ def _trunk_and_heads(model: dict, where: str) -> tuple[dict, dict]:
         if key in ("seq_length", "trunk", "verbose") or key.startswith("head"):
             continue
         if key in _STATED:
+            want, holds = _STATED[key]
+            if not holds(value):
+                raise ConfigError(f"{where}: model.{key} is {value!r}, want {want}")
             stated[key] = value
         elif key in _DEFAULTS:
-            kinds = _DEFAULTS[key]
-            wanted = (int, float) if kinds is float else kinds
-            if not isinstance(value, wanted) or isinstance(value, bool):
-                noun = "a number" if kinds is float else "text"
+            kind = _DEFAULTS[key]
+            wanted = (int, float) if kind is float else kind
+            if value is not None and (not isinstance(value, wanted) or isinstance(value, bool)):
+                noun = "a number" if kind is float else "text"
                 raise ConfigError(f"{where}: model.{key} is {value!r}, want {noun}")
             keywords[key] = value
         elif key == "batch_norm":
@@ -112,13 +137,18 @@ def _trunk_and_heads(model: dict, where: str) -> tuple[dict, dict]:
                 f"{where}: model.batch_norm has no effect in current Basenji: remove it, and write "
                 '"norm_type": "batch" for batch normalisation'
             )
+        elif key == "adapter":
+            raise ConfigError(
+                f"{where}: model.adapter is {value!r}: adapters are chosen in a section 'transfer' "
+                "beside 'model'; move it there"
+            )
         elif key == "diagonal_offset":
             raise ConfigError(
                 f"{where}: model.diagonal_offset belongs to contact maps (Akita), which are not "
                 "supported"
             )
         else:
-            raise unknown("key", key, _TRUNK_KEYS, f"in model of {where}: nothing reads it")
+            raise unknown("key", key, TRUNK_KEYS, f"in model of {where}: nothing reads it")
     return keywords, stated
 
 
@@ -134,6 +164,13 @@ def head_name(key: str) -> str:
     if not rest:
         return "output"
     return rest if not rest[0].isdigit() else f"head{rest}"
+
+
+def head_key(name: str) -> str:
+    """Return the key that a head's blocks stand under, from its name: "human" → "head_human"."""
+    if name == "output":
+        return "head"
+    return name if name.startswith("head") else f"head_{name}"
 
 
 def _natural(key: str) -> list:

@@ -4,6 +4,7 @@ A key that no part understands is an error that names it. Basenji's `num_gpu` an
 are passed over: devices are chosen by the command.
 """
 
+import logging
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,6 +25,7 @@ __all__ = [
     "parse_params",
     "read_params",
 ]
+log = logging.getLogger(__name__)
 _SECTIONS = ("train", "model", "transfer")
 PRESETS = Path(__file__).parent / "presets"
 
@@ -67,7 +69,12 @@ def read_params(name: str | Path, training: bool = True) -> Params:
         ConfigError: an unknown key, or a value of the wrong kind.
     """
     path = find_params(name)
-    return parse_params(read_json(path), str(path), training)
+    params = parse_params(read_json(path, "params file"), str(path), training)
+    if training and "train" not in params.source:
+        keys = ("optimizer", "learning_rate", "loss", "batch_size")
+        defaults = ", ".join(f"{key} {getattr(params.train, key)}" for key in keys)
+        log.warning("%s has no section 'train', so its defaults hold: %s", path, defaults)
+    return params
 
 
 def parse_params(value: dict, where: str = "params.json", training: bool = True) -> Params:

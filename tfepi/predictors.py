@@ -37,9 +37,20 @@ def spec_path(model: str | Path) -> Path:
             f"model {model} is of no known kind: want a .keras file, a run folder, a SavedModel or "
             "a Basenji .h5"
         )
-    if not found.exists():
-        raise InputFileError(f"{model} has no {found.name} beside it: want a model trained here")
-    return found
+    if found.exists():
+        return found
+    if not model.is_dir():
+        raise InputFileError(
+            f"{model} has no {found.name} beside it: copy that of its run folder, or make both "
+            "with tfepi_convert.py"
+        )
+    if (model / "statistics.json").exists():
+        raise InputFileError(f"{model} is a folder of data, not a model: name the run folder")
+    inside = ", ".join(sorted(p.name for p in model.iterdir())[:3]) or "nothing"
+    raise InputFileError(
+        f"{model} is no model: it has no {found.relative_to(model)} but {inside}; want a run "
+        "folder or SavedModel made here, or name the .h5 file in it"
+    )
 
 
 def is_saved_model(folder: Path) -> bool:
@@ -135,7 +146,7 @@ def load_keras(model: str | Path):
     """Return the Keras model of a .keras file or of a run folder (its best), not compiled.
 
     Raises:
-        InputFileError: missing or damaged.
+        InputFileError: missing or damaged, or weights that are no finite numbers.
     """
     from tfepi.startup import import_tensorflow
 
@@ -150,9 +161,16 @@ def load_keras(model: str | Path):
             f"cannot load model {path}: it is no .keras archive, or truncated; copy it again"
         )
     try:
-        return keras.saving.load_model(path, compile=False, safe_mode=True)
+        model = keras.saving.load_model(path, compile=False, safe_mode=True)
     except (ValueError, OSError, KeyError, TypeError, zipfile.BadZipFile) as error:
         raise _damaged(path, error) from None
+    for weight in model.weights:
+        if not np.isfinite(keras.ops.convert_to_numpy(weight)).all():
+            raise InputFileError(
+                f"model {path} has weights that are no finite numbers ({weight.path}): its "
+                "training diverged, or the file is damaged; give another"
+            )
+    return model
 
 
 def _damaged(path: Path, error: Exception) -> InputFileError:

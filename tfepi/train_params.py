@@ -1,5 +1,6 @@
 """The train section of params.json: Basenji's keys and defaults, and a few of ours."""
 
+import math
 from dataclasses import dataclass, fields
 from typing import get_args
 
@@ -45,6 +46,7 @@ _NOT_NEGATIVE = (
     "train_epochs_min",
     "warmup_steps",
 )
+_BELOW_1 = ("momentum", "adam_beta1", "adam_beta2")
 _NOUN = {int: "whole number", float: "number", str: "text"}
 
 
@@ -112,11 +114,19 @@ class TrainParams:
                 raise ConfigError(
                     f"params.json train.{f.name} is {value!r}, want a {_NOUN[kinds[0]]}"
                 )
+            if value == math.inf:  # how Python reads 1e999
+                raise ConfigError(f"params.json train.{f.name} is {value}, want a finite number")
         for names, lowest in ((_POSITIVE, "above 0"), (_NOT_NEGATIVE, "at least 0")):
             for name in names:
                 value = getattr(self, name)
                 if value is not None and (value < 0 or (value == 0 and names is _POSITIVE)):
                     raise ConfigError(f"params.json train.{name} is {value}, want {lowest}")
+        for name in _BELOW_1:
+            value = getattr(self, name)
+            if not 0 <= value < 1:
+                raise ConfigError(
+                    f"params.json train.{name} is {value}, want at least 0 and below 1"
+                )
         for key, value, choices in (
             ("optimizer", self.optimizer, OPTIMIZERS),
             # The original tools would train with Poisson instead.

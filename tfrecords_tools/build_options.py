@@ -11,8 +11,6 @@ from tfrecords_tools.splits import CONTIG_LIMIT
 from tfrecords_tools.targets import NAN_POLICIES
 from tfrecords_tools.windows import Windowing, stride_bp
 
-MOST_DECIMALS = 6
-
 
 @dataclass(frozen=True)
 class BuildOptions:
@@ -57,7 +55,7 @@ class BuildOptions:
         ):
             if name not in choices:
                 raise unknown(kind, name, choices)
-        check_writing(self.encoding, self.records_per_shard)
+        check_writing(self.encoding, self.records_per_shard, self.decimals)
         if self.compat is not None and self.compat not in compat.TOOLS:
             raise unknown("tool", self.compat, compat.TOOLS, "of --compat")
         if self.compat and self.nan == "keep":
@@ -71,11 +69,6 @@ class BuildOptions:
         if self.unmappable_store and not self.unmappable:
             raise ConfigError(
                 "unmappable bins cannot be stored (--umap_tfr) without their BED: name it with -u"
-            )
-        if self.decimals is not None and not 0 <= self.decimals <= MOST_DECIMALS:
-            raise ConfigError(
-                f"decimals (-d) is {self.decimals}, want 0 to {MOST_DECIMALS}: targets are "
-                "float16, which has about 3 digits"
             )
         for name, option in (("stride_train", "--stride"), ("stride_test", "--stride_test")):
             stride = getattr(self, name)

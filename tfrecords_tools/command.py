@@ -12,6 +12,14 @@ from collections.abc import Callable
 from tfrecords_tools.errors import TfepiError
 
 BAD_INPUT = 2
+_ADVICE = {
+    errno.ENOENT: "does not exist: check the path",
+    errno.EACCES: "may not be used by you: check its permissions",
+    errno.EPERM: "may not be used by you: check its permissions",
+    errno.EROFS: "is on a read-only disk: name another place",
+    errno.EISDIR: "is a folder: name a file",
+    errno.ENOTDIR: "is no folder, or lies in a file: check the path",
+}
 INTERRUPTED = 130
 
 
@@ -64,6 +72,8 @@ def run(work: Callable[[], object], quiet: bool = False, resumable: bool = True)
             )
         if error.errno is None and not error.filename:
             raise
+        if error.filename and error.errno in _ADVICE:
+            return _fail(f"{error.filename} {_ADVICE[error.errno]}")
         return _fail(str(error))
     except KeyboardInterrupt:
         sys.stderr.write(f"interrupted: run the same command {again}\n")

@@ -156,13 +156,7 @@ class Data:
         Raises:
             InputFileError: no sequences.bed, or a window of another length.
         """
-        path = self.folder / "sequences.bed"
-        if not path.exists():
-            raise InputFileError(
-                f"data folder {self.folder} has no sequences.bed, which says where on the genome "
-                "its records lie: fetch it with the records"
-            )
-        rows = read_bed(path)
+        rows = read_bed(windows_file(self.folder))
         return [self.cropped(w) for w in rows if w.label == label]
 
     def cropped(self, window: Interval) -> Interval:
@@ -287,6 +281,21 @@ class Data:
         if (self.encoding, size) == ("index", 4 * self.seq_length):
             shape += ' since "seq_1hot" is true; these bytes would be one-hot'
         return shape
+
+
+def windows_file(folder: Path) -> Path:
+    """Return the path of a data folder's sequences.bed.
+
+    Raises:
+        InputFileError: there is none.
+    """
+    path = folder / "sequences.bed"
+    if not path.exists():
+        raise InputFileError(
+            f"data folder {folder} has no sequences.bed, which says where on the genome its "
+            "records lie: fetch it with the records"
+        )
+    return path
 
 
 def _layout(features: dict[str, bytes]) -> dict[str, tuple[int, int]]:

@@ -9,7 +9,14 @@ import numpy as np
 
 from tfrecords_tools.data import Data
 from tfrecords_tools.errors import ConfigError, InputFileError
-from tfrecords_tools.files import atomic_path, claim_folder, identity, versions, write_json
+from tfrecords_tools.files import (
+    atomic_path,
+    check_folder,
+    claim_folder,
+    identity,
+    versions,
+    write_json,
+)
 from tfrecords_tools.intervals import Interval
 from tfrecords_tools.manifest import FORMAT, FORMAT_VERSION, shard_entry
 from tfrecords_tools.record_windows import WINDOWS
@@ -165,6 +172,18 @@ class _Part:
         self._rename.pop_all().__exit__(*(error or (None, None, None)))
 
 
+def open_source(folder: str | Path, out: str | Path, overwrite: bool) -> Data:
+    """Open a data folder to make another of it, after checking where that goes.
+
+    Raises:
+        ConfigError: one of the two folders holds the other.
+        UnfinishedError: the output folder has results, or cannot be one.
+        InputFileError: as `Data.open`.
+    """
+    _check_output(out, folder, overwrite)
+    return Data.open(folder)
+
+
 def claim_output(out: str | Path, data: Data, overwrite: bool) -> Path:
     """Claim an output folder that lies apart from the data it is made from.
 
@@ -172,24 +191,26 @@ def claim_output(out: str | Path, data: Data, overwrite: bool) -> Path:
         ConfigError: one of the two folders holds the other.
         UnfinishedError: it has results.
     """
-    new, old = Path(out).resolve(), data.folder.resolve()
-    if new == old or new in old.parents or old in new.parents:
-        raise ConfigError(f"output {out} and data folder {data.folder} overlap: name another")
+    _check_output(out, data.folder, overwrite)
     return claim_folder(out, overwrite=overwrite)
 
 
+def _check_output(out: str | Path, folder: str | Path, overwrite: bool) -> None:
+    new, old = Path(out).resolve(), Path(folder).resolve()
+    if new == old or new in old.parents or old in new.parents:
+        raise ConfigError(f"output {out} and data folder {folder} overlap: name another")
+    check_folder(out, overwrite=overwrite)
+
+
 def describe(folder: str | Path, manifest: dict) -> str:
-    """Return a line on what was written, and one per target whose old bins were clipped."""
+    """Return a line on what was written."""
     found = manifest["statistics"]
     counts = {k.removesuffix("_seqs"): v for k, v in found.items() if k.endswith("_seqs")}
-    lines = [
+    return (
         f"wrote {folder}: {found['seq_length']} bp, {found['target_length']} bins of "
         f"{found['pool_width']} bp, {found['num_targets']} targets, "
         + ", ".join(f"{count:,} {label}" for label, count in counts.items())
-    ]
-    for name, count in manifest["source"].get("clipped_bins", {}).items():
-        lines.append(f"{name}: {count:,} old bins at the hard clip, their true values are unknown")
-    return "\n".join(lines)
+    )
 
 
 def _number(name: str) -> int:

@@ -3,6 +3,8 @@
 import difflib
 from collections.abc import Iterable
 
+_SHOWN = 10  # names of a long list of choices
+
 
 class TfepiError(ValueError):
     """Base of every error a user can cause; commands print its line and exit with status 2."""
@@ -21,7 +23,9 @@ class UnfinishedError(TfepiError):
 
 
 def unknown(kind: str, name: object, choices: Iterable[str], where: str = "") -> ConfigError:
-    """Return the error for a name that is none of the choices, with the nearest one suggested.
+    """Return the error for a name that is none of the choices.
+
+    It suggests the nearest; where none is near, it lists the first ten.
 
     Args:
         kind: what the name names ("loss", "block", "params key").
@@ -30,7 +34,13 @@ def unknown(kind: str, name: object, choices: Iterable[str], where: str = "") ->
         where: optional place ("in model.trunk[2]").
     """
     choices = sorted(str(c) for c in choices)
-    near = difflib.get_close_matches(str(name), choices, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]!r}? " if near else ""
+    near = difflib.get_close_matches(str(name), choices)
+    if near:
+        alike = [difflib.SequenceMatcher(None, c, str(name)).ratio() for c in near]
+        best = [repr(c) for c, ratio in zip(near, alike, strict=True) if ratio == alike[0]]
+        advice = f"did you mean {' or '.join(best)}?"
+    else:
+        more = f", … ({len(choices)} in all)" if len(choices) > _SHOWN else ""
+        advice = f"choose from {', '.join(choices[:_SHOWN])}{more}"
     place = f" {where}" if where else ""
-    return ConfigError(f"unknown {kind} {name!r}{place}: {hint}choose from {', '.join(choices)}")
+    return ConfigError(f"unknown {kind} {name!r}{place}: {advice}")

@@ -17,6 +17,7 @@ from tfrecords_tools.errors import ConfigError, InputFileError, UnfinishedError
 WHOLE_HASH_LIMIT = 1 << 30
 END_BYTES = 16 << 20
 MARKER = ".tfepi"
+_SHOWN = 4
 _VERSIONED = ("tfepi", "tensorflow", "keras", "numpy", "pysam", "pyBigWig", "h5py", "pandas")
 
 
@@ -60,14 +61,14 @@ def write_json(path: str | os.PathLike, value: object) -> None:
     write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
 
 
-def read_json(path: str | os.PathLike) -> dict:
-    """Read a JSON object.
+def read_json(path: str | os.PathLike, what: str = "file") -> dict:
+    """Read a JSON object; `what` it is of is for messages.
 
     Raises:
         InputFileError: the file is missing, not JSON (with line and column), no object, or has
             NaN, infinity or a key twice.
     """
-    existing(path)
+    existing(path, what)
 
     def constant(name: str):
         raise InputFileError(f"{path} has the number {name}: want a finite one")
@@ -82,7 +83,9 @@ def read_json(path: str | os.PathLike) -> dict:
     try:
         text = Path(path).read_text()
         value = json.loads(text, parse_constant=constant, object_pairs_hook=once)
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError:
+        raise InputFileError(f"{what} {path} is no text: want JSON; name another file") from None
+    except json.JSONDecodeError as error:
         raise InputFileError(f"{path} is not valid JSON: {error}") from None
     if not isinstance(value, dict):
         raise InputFileError(f"{path} holds a JSON {type(value).__name__}; want an object")
@@ -102,6 +105,20 @@ def existing(path: str | os.PathLike, what: str = "file") -> Path:
         raise InputFileError(f"{what} {path} is a folder: name a file")
     if not os.access(path, os.R_OK):
         raise InputFileError(f"{what} {path} is not readable: check its permissions")
+    return path
+
+
+def existing_folder(path: str | os.PathLike, what: str = "folder") -> Path:
+    """Return `path` as a Path after checking that it is a folder.
+
+    Raises:
+        InputFileError: missing, or a file.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InputFileError(f"{what} {path} does not exist: check the path")
+    if not path.is_dir():
+        raise InputFileError(f"{what} {path} is a file: name the folder that holds it")
     return path
 
 
@@ -166,20 +183,27 @@ def check_folder(
 
     Raises:
         UnfinishedError: it has results and neither resume nor overwrite was asked for, or it was
-            not made here, or overwrite would remove the working directory.
+            not made here, or overwrite would remove the working directory; or it cannot be made.
     """
     path = Path(path)
-    if path.exists() and not path.is_dir():
-        raise UnfinishedError(f"output {path} is a file: name a folder")
-    names = {p.name for p in path.iterdir()} if path.is_dir() else set()
+    above = next(p for p in (path, *path.absolute().parents) if p.exists())
+    if not above.is_dir():
+        where = "is a file" if above == path else f"lies in {above}, which is a file"
+        raise UnfinishedError(f"output {path} {where}: name a folder")
+    names = sorted(p.name for p in path.iterdir()) if above == path else []
     if all(name.startswith(".") or name == "run.json" for name in names):
         return path
-    if not (resume or overwrite):
-        again = "" if resume is None else "--resume to go on, "
-        raise UnfinishedError(f"output folder {path} has results: use {again}--overwrite to redo")
+    names = [name for name in names if not name.startswith(".")]
+    holds = ", ".join(names[:_SHOWN]) + ", …" * (len(names) > _SHOWN)
     if not (path / MARKER).exists():
         raise UnfinishedError(
-            f"output folder {path} has files that tfepi did not make: name another folder"
+            f"output folder {path} has files that tfepi did not make: name another folder; "
+            f"it holds {holds}"
+        )
+    if not (resume or overwrite):
+        again = "" if resume is None else "--resume to go on, "
+        raise UnfinishedError(
+            f"output folder {path} has results: use {again}--overwrite to redo; it holds {holds}"
         )
     if overwrite and path.resolve() in (Path.cwd(), *Path.cwd().parents):
         raise UnfinishedError(
@@ -242,7 +266,7 @@ def check_room(
 
 
 def shown_size(count: float) -> str:
-    """Return a number of bytes for a person."""
+    """Return a number of bytes for a person, in the largest unit of which there is one."""
     for unit in ("B", "kB", "MB", "GB"):
         if count < 999.5:
             return f"{count:.3g} {unit}"

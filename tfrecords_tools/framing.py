@@ -194,6 +194,8 @@ def is_compressed(path: str | Path) -> bool:
     """
     with open(existing(path, "TFRecord shard"), "rb") as handle:
         head = handle.read(_HEADER.size)
+    if not head:
+        raise InputFileError(f"{path} is empty, it has 0 bytes: fetch or write it again")
     if len(head) == _HEADER.size and _HEADER.unpack(head)[1] == masked_crc(head[:8]):
         return False
     if len(head) > 1 and head[0] & 15 == 8 and (head[0] << 8 | head[1]) % 31 == 0:

@@ -46,7 +46,7 @@ def join(parts: Sequence[Data]) -> Data:
     """Return data folders as one; a single one as it is.
 
     Raises:
-        ConfigError: they differ in lengths, encoding or targets.
+        ConfigError: they differ in lengths, encoding or targets, or in how these were made.
     """
     first = parts[0]
     if len(parts) == 1:
@@ -68,6 +68,19 @@ def join(parts: Sequence[Data]) -> Data:
             raise ConfigError(
                 f"{first.folder} has targets {', '.join(names[0])[:80]}, {part.folder} has "
                 f"{', '.join(names[1])[:80]}: want the same in the same order"
+            )
+        for ours, theirs in zip(first.targets, part.targets, strict=True):
+            for name in ("clip", "clip_soft", "scale", "sum_stat"):
+                values = [getattr(t, name) for t in (ours, theirs)]
+                if values[0] != values[1]:
+                    raise ConfigError(
+                        f"{name} of target {ours.identifier!r} is {values[0]} in {first.folder} "
+                        f"and {values[1]} in {part.folder}: build both alike to train on both"
+                    )
+        if first.strand_order != part.strand_order:
+            raise ConfigError(
+                f"{first.folder} and {part.folder} pair the strands of their targets differently: "
+                "write the same strand_pair into both tables"
             )
     values = {f.name: getattr(first, f.name) for f in fields(Data)}
     hashes = [part.manifest_sha256 for part in parts]

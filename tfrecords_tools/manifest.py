@@ -1,16 +1,19 @@
 """A data folder's contract files: statistics.json, sequences.bed, contigs.bed, manifest.json."""
 
+import hashlib
+import json
 from pathlib import Path
 
 from tfrecords_tools.coverage import TrackSummary
 from tfrecords_tools.errors import InputFileError
-from tfrecords_tools.files import atomic_path, read_json, sha256, versions, write_json
+from tfrecords_tools.files import atomic_path, inside, read_json, sha256, versions, write_json
 from tfrecords_tools.intervals import Interval, write_bed
 from tfrecords_tools.plan import Plan
 from tfrecords_tools.targets import write_targets
 
 FORMAT = "tfepi-data"
 FORMAT_VERSION = 1
+_ENTRY = {"file": str, "label": str, "records": int, "bytes": int, "sha256": str}
 LAYOUT = ("statistics.json", "sequences.bed", "contigs.bed", "targets.txt")
 
 
@@ -90,17 +93,25 @@ def read_manifest(folder: str | Path) -> dict | None:
     """Return a data folder's manifest, or None if it has none (made by another tool).
 
     Raises:
-        InputFileError: another format or version.
+        InputFileError: another format or version, or shards that are not told in full.
     """
     path = Path(folder) / "manifest.json"
     if not path.exists():
         return None
-    value = read_json(path)
+    value = read_json(path, "manifest of a data folder")
     if value.get("format") != FORMAT or value.get("format_version") != FORMAT_VERSION:
         raise InputFileError(
             f"{path} has format {value.get('format')!r} version {value.get('format_version')!r}, "
             f"want {FORMAT!r} version {FORMAT_VERSION}"
         )
+    shards = value.get("shards")
+    for entry in shards if isinstance(shards, list) else [None]:
+        for key, kind in _ENTRY.items():
+            if not isinstance(entry, dict) or not isinstance(entry.get(key), kind):
+                raise InputFileError(
+                    f"{path} has shards = {str(entry)[:80]}: want a list of {', '.join(_ENTRY)} "
+                    "each; copy it again from the data it belongs to"
+                )
     return value
 
 
@@ -113,3 +124,32 @@ def shard_entry(path: Path, label: str, records: int) -> dict:
         "bytes": path.stat().st_size,
         "sha256": sha256(path),
     }
+
+
+def check_shards(folder: Path, manifest: dict, shards: dict[str, list[Path]]) -> None:
+    """Check that a folder's shards are those of its manifest, and as large.
+
+    Raises:
+        InputFileError: a shard that is missing, of another size, or not in the manifest.
+    """
+    listed = {entry["file"] for entry in manifest["shards"]}
+    for path in (p for paths in shards.values() for p in paths):
+        if path.name not in listed:
+            raise InputFileError(
+                f"shard {path} is not in the manifest, so it is of other data: move it away"
+            )
+    for entry in manifest["shards"]:
+        path = inside(folder / "tfrecords", entry["file"])
+        if not path.exists():
+            raise InputFileError(f"shard {path} is missing: rebuild it with --resume")
+        if path.stat().st_size != entry["bytes"]:
+            raise InputFileError(
+                f"shard {path} has {path.stat().st_size} bytes, the manifest says "
+                f"{entry['bytes']}: it is damaged, rebuild it with --resume"
+            )
+
+
+def content_hash(manifest: dict) -> str:
+    """Return the SHA-256 of the shards' own, hexadecimal."""
+    text = json.dumps([s["sha256"] for s in manifest["shards"]])
+    return hashlib.sha256(text.encode()).hexdigest()

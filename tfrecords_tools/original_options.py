@@ -45,7 +45,7 @@ OPTIONS = {
         _note("--f16", "predictions are float32"),
         _refuse("--peak --peaks", "test on data that were built with --regions peaks"),
         _refuse("--ai", "figures are drawn of every target", 1),
-        _refuse("--bi -b --bedgraph_indexes", "tracks come from tfepi_predict.py --bigwig", 1),
+        _refuse("--bi -b --bedgraph_indexes", "tfepi_predict.py --bigwig writes tracks", 1),
         _refuse("--mc", "dropout is never on in tests", 1),
         _refuse("--step", "every bin is tested", 1),
         _refuse("--tfr --tfr_pattern", "name the windows with --label", 1),
@@ -58,6 +58,8 @@ OPTIONS = {
         _refuse("--gcs", "copy the files first"),
         _refuse("--tensorrt", "export with tfepi_export.py"),
     ),
+    "predict": (_note("-p --processes", "batches fill the device", 1),),
+    "ism": (_note("-p --processes", "batches fill the device", 1),),
 }
 
 

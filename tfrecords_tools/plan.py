@@ -132,6 +132,12 @@ def make_plan(fasta: str | Path, targets_file: str | Path, options: BuildOptions
     if options.peaks_only or options.regions != "all":
         for path in dict.fromkeys(t.peaks for t in targets if t.peaks):
             _bed(path, chroms)
+    for name in ("limit", "split_bed"):
+        if beds[name] == []:
+            raise InputFileError(
+                f"--{name} {getattr(options, name)} has no interval, which leaves no window: want "
+                "lines of chromosome, start, end; or leave the option out"
+            )
     contigs = lay_contigs(chroms, targets, options, beds["gaps"], beds["limit"])
     needed = {c.chrom: chroms[c.chrom] for c in contigs}
     bed_tracks = False

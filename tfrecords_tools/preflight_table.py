@@ -3,6 +3,7 @@
 import math
 from dataclasses import asdict
 
+from tfrecords_tools.files import shown_size
 from tfrecords_tools.preflight import Preflight
 from tfrecords_tools.text_table import text_table
 
@@ -137,6 +138,6 @@ def _forecast(found: Preflight) -> str:
     windows = sum(f["windows"].values())
     rows = [[label, f"{n:,}", f"{n / max(windows, 1):.1%}"] for label, n in f["windows"].items()]
     rows += [[f"left out ({why})", f"{n:,}", ""] for why, n in f["dropped"].items() if n]
-    rows.append(["size", f"{f['bytes'] / 1e6:,.1f} MB", ""])
+    rows.append(["size", shown_size(f["bytes"]), ""])
     rows.append(["time", f"{f['cpu_seconds']:,.0f} CPU-s", ""])
     return text_table(["windows", "", ""], rows)

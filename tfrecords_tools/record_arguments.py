@@ -11,7 +11,18 @@ from tfrecords_tools.command import Parser, add_seed
 
 def names(text: str) -> list[str]:
     """Return comma-separated names."""
-    return [name for name in text.split(",") if name]
+    found = [name.strip() for name in text.split(",")]
+    if not all(found):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} has an empty name: name some, or leave the option out for all"
+        )
+    return found
+
+
+def some(text: str) -> str:
+    """Return comma-separated names, or a file's, as they are."""
+    names(text)
+    return text
 
 
 def renamed(text: str) -> tuple[tuple[str, str], ...]:
@@ -69,6 +80,7 @@ def _labels(p: Parser) -> None:
 def _targets(p: Parser) -> None:
     p.add_argument(
         "--targets",
+        type=some,
         help="identifiers or indexes, comma-separated, or a targets table [all]",
     )
 
@@ -107,7 +119,6 @@ def _add_rewindow(commands) -> None:
     p.add_argument(
         "--stride",
         type=float,
-        default=0,
         help="step, bp; up to 1: share of -l [-l less both crops: end to end]",
     )
     p.add_argument(

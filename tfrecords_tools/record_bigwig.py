@@ -80,7 +80,8 @@ def write_bigwigs(
     Raises:
         ConfigError: an unknown label, a target without inverse, two identifiers that give the
             same file name, or too little room on the disk.
-        InputFileError: records whose places are not known, or not in the genome.
+        InputFileError: records whose places are not known, or not in the genome; a value that
+            the transforms cannot give.
         UnfinishedError: the folder has results.
     """
     labels = chosen_labels(data, labels or [])
@@ -109,6 +110,8 @@ def write_bigwigs(
                 placed, total=total, unit="record", label=label, quiet=quiet
             ):
                 values = np.ascontiguousarray(data.target(features, shard, number)[:, positions])
+                if style is not None:
+                    _check_stored(values, targets, style, f"shard {shard} record {number}")
                 sums.add(values)
                 spool.write(np.ascontiguousarray(values.T).tobytes())
                 index.add(window.chrom, window.start)
@@ -130,14 +133,25 @@ def write_bigwigs(
                 for span in averaged(blocks, data.pool_width):
                     writer.add(*span)
             written.append(folder / files[row])
-    for target, count in zip(targets, sums.at_clip.tolist(), strict=True):
-        if style is not None and count:
+    for found in sums.summaries():
+        if found.infinite:
+            log.warning("%s: %d infinite bins are left out", found.identifier, found.infinite)
+        if style is not None and found.at_clip:
             log.warning(
                 "%s: %d bins at the hard clip, whose true values are unknown",
-                target.identifier,
-                count,
+                found.identifier,
+                found.at_clip,
             )
     return written
+
+
+def _check_stored(values: np.ndarray, targets: tuple[Target, ...], style: str, where: str) -> None:
+    """Check that values can be untransformed; NaN can."""
+    for column, target in enumerate(targets):
+        try:
+            transforms.check_stored(values[:, column].astype(np.float64), target, style)
+        except InputFileError as error:
+            raise InputFileError(f"{where}: {error}") from None
 
 
 def file_names(targets: tuple[Target, ...]) -> list[str]:
@@ -228,4 +242,5 @@ class _Index:
         places = ((rows * self._targets + column) * size).tolist()
         data = b"".join(os.pread(self._file, size, place) for place in places)
         values = np.frombuffer(data, np.float16).reshape(len(rows), -1).astype(np.float64)
+        values[np.isinf(values)] = np.nan
         return values if style is None else transforms.inverse(values, target, style)

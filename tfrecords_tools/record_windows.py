@@ -4,9 +4,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from tfrecords_tools.data import Data
+from tfrecords_tools.data import Data, windows_file
 from tfrecords_tools.errors import InputFileError
-from tfrecords_tools.files import existing
 from tfrecords_tools.intervals import Interval, bed_rows
 
 WINDOWS = "sequences.bed"
@@ -29,7 +28,7 @@ def stream_windows(folder: Path) -> Iterator[Interval]:
     Raises:
         InputFileError: missing, or a line that is no interval with a label.
     """
-    path = existing(folder / WINDOWS, "windows of the records,")
+    path = windows_file(folder)
     for window, _ in bed_rows(path):
         if not window.label or not len(window):
             raise InputFileError(

@@ -19,6 +19,7 @@ from tfrecords_tools.framing import frame
 from tfrecords_tools.genome import UNKNOWN
 
 ENCODINGS = ("index", "packed")  # that are written; "onehot" is read too
+MOST_DECIMALS = 6
 FEATURES = ("sequence", "sequence_packed", "sequence_n", "target", "umap")
 _PACK_WEIGHTS = np.array([1, 4, 16, 64], np.uint8)
 
@@ -89,16 +90,22 @@ def sequence_sizes(encoding: str, length: int) -> dict[str, int]:
     return {"sequence": 4 * length if encoding == "onehot" else length}
 
 
-def check_writing(encoding: str, records_per_shard: int) -> None:
+def check_writing(encoding: str, records_per_shard: int, decimals: int | None = None) -> None:
     """Check how records are to be written.
 
     Raises:
-        ConfigError: an unknown encoding, or fewer than one record per shard.
+        ConfigError: an unknown encoding, fewer than one record per shard, or decimals that
+            float16 cannot have.
     """
     if encoding not in ENCODINGS:
         raise unknown("encoding", encoding, ENCODINGS)
     if records_per_shard < 1:
         raise ConfigError(f"records per shard is {records_per_shard}, want at least 1")
+    if decimals is not None and not 0 <= decimals <= MOST_DECIMALS:
+        raise ConfigError(
+            f"decimals (-d) is {decimals}, want 0 to {MOST_DECIMALS}: targets are float16, which "
+            "has about 3 digits"
+        )
 
 
 def decode_sequence(features: dict[str, bytes], encoding: str, length: int) -> np.ndarray:

@@ -5,6 +5,7 @@ float16 took before is lost: bins at the hard clip are counted.
 """
 
 import logging
+import math
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
@@ -42,8 +43,8 @@ class RewindowOptions:
         seq_length: of a new window, bp.
         bin_width: of its bins, bp; a multiple of the records'.
         crop: bp without targets at each end of a new window.
-        stride: bp between new windows, or, up to 1, a share of seq_length; 0 lays their parts with
-            targets end to end.
+        stride: bp between new windows, or, up to 1, a share of seq_length; None lays their parts
+            with targets end to end.
         style: of the targets' transforms (`transforms.STYLES`).
         encoding: of the new sequences.
         records_per_shard: most records of a new shard.
@@ -56,7 +57,7 @@ class RewindowOptions:
     seq_length: int
     bin_width: int
     crop: int = 0
-    stride: float = 0
+    stride: float | None = None
     style: str = "current"
     encoding: str = "index"
     records_per_shard: int = 256
@@ -65,11 +66,14 @@ class RewindowOptions:
     seed: int = 44
 
     def __post_init__(self):
-        check_writing(self.encoding, self.records_per_shard)
-        if self.stride < 0:
-            raise ConfigError(f"stride is {self.stride}, want above 0")
-        if self.shuffle_mib < 0:
-            raise ConfigError(f"the shuffle buffer is {self.shuffle_mib} MiB, want 0 or more")
+        check_writing(self.encoding, self.records_per_shard, self.decimals)
+        if self.stride is not None and not 0 < self.stride < math.inf:
+            raise ConfigError(
+                f"--stride is {self.stride:g}, want above 0: up to 1 a share of -l, else bp; leave "
+                "it out to lay windows end to end"
+            )
+        if not 0 <= self.shuffle_mib < math.inf:
+            raise ConfigError(f"the shuffle buffer is {self.shuffle_mib:g} MiB, want 0 or more")
 
 
 @dataclass(frozen=True)
@@ -108,10 +112,14 @@ def lay_out(data: Data, options: RewindowOptions) -> Layout:
             "bins can be joined, not cut"
         )
     windowing = Windowing(options.seq_length, options.crop, options.bin_width)
-    stride = stride_bp(options.stride, options.seq_length) if options.stride else None
-    stride = windowing.window_length if stride is None else stride
+    stride = windowing.window_length
+    if options.stride is not None:
+        stride = stride_bp(options.stride, options.seq_length)
     if stride < 1 or stride % old:
-        raise ConfigError(f"stride {stride} bp is not a multiple of the records' {old}-bp bins")
+        raise ConfigError(
+            f"stride {stride} bp is not a multiple of the records' {old}-bp bins: use "
+            f"{max(1, round(stride / old)) * old}"
+        )
     first = max(0, -(-(options.crop - data.crop_bp) // old))
     room = min(
         data.target_length * old - windowing.window_length,
@@ -121,7 +129,8 @@ def lay_out(data: Data, options: RewindowOptions) -> Layout:
     if not len(offsets):
         raise ConfigError(
             f"no window of {options.seq_length} bp with crop {options.crop} fits into records of "
-            f"{data.seq_length} bp with crop {data.crop_bp}: use a smaller -l or --crop"
+            f"{data.seq_length} bp with crop {data.crop_bp}: their bins cover "
+            f"{data.target_length * old} bp; use a smaller -l, or a --crop that leaves less"
         )
     return Layout(windowing, offsets, options.bin_width // old, old, data.crop_bp)
 

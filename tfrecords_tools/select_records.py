@@ -3,6 +3,7 @@
 import argparse
 import logging
 import zlib
+from array import array
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from tfrecords_tools.data import Data
 from tfrecords_tools.data_writer import DataWriter, claim_output, source_files
 from tfrecords_tools.errors import ConfigError, unknown
 from tfrecords_tools.files import run_record
-from tfrecords_tools.intervals import merged
+from tfrecords_tools.intervals import covered_bases, merge_array
 from tfrecords_tools.progress import progress
 from tfrecords_tools.record_windows import (
     check_places,
@@ -24,7 +25,7 @@ from tfrecords_tools.record_windows import (
 )
 from tfrecords_tools.records import ENCODINGS, check_writing, sequence_features
 from tfrecords_tools.targets import Target, read_targets, select
-from tfrecords_tools.windows import Windowing, overlapping
+from tfrecords_tools.windows import Windowing
 
 log = logging.getLogger(__name__)
 
@@ -52,8 +53,8 @@ class HoldOut:
         wanted = round(self.amount * records) if self.amount < 1 else round(self.amount)
         if not 0 < wanted < records:
             raise ConfigError(
-                f"holding out {self.amount:g} of {self.origin}'s {records} records leaves "
-                f"{wanted} in {self.label} and {records - wanted} in {self.origin}: want both"
+                f"--hold_out {self.label}={self.amount:g} is {wanted} of {self.origin}'s {records} "
+                f"records: want at least 1, and fewer than there are"
             )
         return wanted
 
@@ -122,9 +123,15 @@ def chosen_targets(data: Data, names: str | None) -> tuple[int, ...]:
     """
     if not names:
         return tuple(range(len(data.targets)))
-    table = read_targets(names) if Path(names).is_file() else None
-    listed = names.split(",") if table is None else [t.identifier for t in table]
-    return select(data.targets, [name.strip() for name in listed])
+    if Path(names).is_file():
+        where, listed = (
+            f"of table {names} ",
+            [t.identifier for t in read_targets(names, extra=True)],
+        )
+    else:
+        where, listed = "(nor is there a table of that name) ", names.split(",")
+    listed = [name.strip() for name in listed]
+    return select(data.targets, listed, f"{where}in data folder {data.folder}")
 
 
 def check_strands(data: Data, positions: tuple[int, ...]) -> None:
@@ -249,19 +256,26 @@ def _sampled(rng: np.random.Generator, wanted: int, records: int) -> Iterator[bo
 
 def _warn_overlap(folder: Path, hold_out: HoldOut) -> None:
     """Tell of windows set aside that share bases with those they were taken from."""
-    aside, rest = [], []
+    found = {hold_out.label: {}, hold_out.origin: {}}  # 16 bytes a window
     for window in stream_windows(folder):
-        if window.label == hold_out.label:
-            aside.append(window)
-        elif window.label == hold_out.origin:
-            rest.append(window)
-    shared = int(overlapping(aside, merged(rest)).sum())
+        if window.label in found:
+            spans = found[window.label].setdefault(window.chrom, array("q"))
+            spans.extend((window.start, window.end))
+    aside, rest = (
+        {c: np.frombuffer(spans, np.int64).reshape(-1, 2) for c, spans in chroms.items()}
+        for chroms in found.values()
+    )
+    shared = sum(
+        int((covered_bases(spans, merge_array(rest[c])) > 0).sum())
+        for c, spans in aside.items()
+        if c in rest
+    )
     if shared:
         log.warning(
             "%d of the %d windows set aside in %s overlap windows of %s: what is measured on "
             "them flatters the model",
             shared,
-            len(aside),
+            sum(map(len, aside.values())),
             hold_out.label,
             hold_out.origin,
         )

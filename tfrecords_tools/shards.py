@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tfrecords_tools.errors import InputFileError
+from tfrecords_tools.files import existing
 from tfrecords_tools.framing import is_compressed, read_frames
 from tfrecords_tools.intervals import bed_rows
 
@@ -42,7 +43,10 @@ def find_shards(folder: Path) -> dict[str, list[Path]]:
         if full := [path for _, path in ordered if not _is_empty(path)]:
             shards[label] = full
     if not shards:
-        raise InputFileError(f"data folder {folder} has no tfrecords/*.tfr with records")
+        raise InputFileError(
+            f"data folder {folder} has no tfrecords/*.tfr with records: fetch the shards, or build "
+            "the data again"
+        )
     return shards
 
 
@@ -70,7 +74,7 @@ def _check_numbers(ordered: Sequence[tuple[tuple[int, ...], Path]]) -> None:
 
 def _is_empty(path: Path) -> bool:
     """Tell whether a shard is whole and without records."""
-    size = path.stat().st_size
+    size = existing(path, "TFRecord shard").stat().st_size
     if size > EMPTY:
         return False
     try:
@@ -87,14 +91,22 @@ def all_compressed(shards: Sequence[Path]) -> bool:
     Raises:
         InputFileError: some are and some are not, or one is no TFRecord file.
     """
-    first = is_compressed(shards[0])
-    for path in shards[1:]:
-        if is_compressed(path) != first:
-            names = (path, shards[0]) if first else (shards[0], path)
-            raise InputFileError(
-                f"shard {names[0]} is not compressed, {names[1]} is: write all of them alike"
-            )
-    return first
+    plain, packed = [], []
+    for path in shards:
+        (packed if is_compressed(path) else plain).append(path)
+    if plain and packed:
+        path, problem = unlike(plain, packed)[0]
+        raise InputFileError(f"shard {path} {problem}")
+    return bool(packed)
+
+
+def unlike(plain: Sequence[Path], packed: Sequence[Path]) -> list[tuple[Path, str]]:
+    """Return (shard, what is wrong) of the fewer of uncompressed and ZLIB-compressed shards."""
+    if len(plain) <= len(packed):
+        few, many, words = plain, packed, ("is not compressed", "is")
+    else:
+        few, many, words = packed, plain, ("is ZLIB-compressed", "is not")
+    return [(p, f"{words[0]}, {many[0].name} {words[1]}: write all alike") for p in few if many]
 
 
 def count_records(
@@ -126,8 +138,7 @@ def count_records(
             log.info("%s lists no windows of label %r: counting its records", folder, label)
             known[label] = sum(1 for shard in shards[label] for _ in read_frames(shard))
         counts[label] = known[label]
-    if manifest is None:
-        _compare(folder, counts, stated)
+    _compare(folder, counts, stated)
     return counts
 
 

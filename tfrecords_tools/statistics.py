@@ -7,6 +7,8 @@ from tfrecords_tools.errors import InputFileError, unknown
 from tfrecords_tools.files import read_json
 from tfrecords_tools.records import ENCODINGS
 
+_NUMBERS = ("num_targets", "seq_length", "pool_width", "crop_bp", "target_length")
+
 
 @dataclass(frozen=True)
 class Statistics:
@@ -38,15 +40,20 @@ class Statistics:
                 or data that are not read here.
             ConfigError: an unknown encoding.
         """
-        value = read_json(path)
+        if not path.exists():
+            raise InputFileError(
+                f"{path} does not exist: name a data folder, which has it once its build has ended"
+            )
+        value = read_json(path, "statistics of a data folder")
         if "diagonal_offset" in value:
             raise InputFileError(
                 f"{path} has 'diagonal_offset': contact maps (Akita's data) are not read here"
             )
-        numbers = {
-            name: _whole(path, name, value.get(name), least=name != "crop_bp")
-            for name in ("num_targets", "seq_length", "pool_width", "crop_bp", "target_length")
-        }
+        if lacking := [name for name in _NUMBERS if name not in value]:
+            raise InputFileError(
+                f"{path} lacks {', '.join(lacking)}: copy it again from the data it belongs to"
+            )
+        numbers = {n: _whole(path, n, value[n], least=n != "crop_bp") for n in _NUMBERS}
         length, crop, width = (numbers[n] for n in ("seq_length", "crop_bp", "pool_width"))
         bins = (length - 2 * crop) // width
         if numbers["target_length"] != bins:

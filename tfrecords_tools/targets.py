@@ -68,8 +68,8 @@ def numbered(count: int) -> tuple[Target, ...]:
 
 
 def is_numbered(target: Target) -> bool:
-    """Tell whether a target is a placeholder: of no table, so that nothing is known of it."""
-    return target == Target(target.index, f"t{target.index}")
+    """Tell whether a target is of no table: nothing is known but, at most, its strand pair."""
+    return replace(target, strand_pair=None) == Target(target.index, f"t{target.index}")
 
 
 _COLUMNS = tuple(f.name for f in fields(Target))
@@ -229,8 +229,13 @@ def strand_order(targets: tuple[Target, ...]) -> tuple[int, ...] | None:
     return tuple(position[t.index if t.strand_pair is None else t.strand_pair] for t in targets)
 
 
-def select(targets: tuple[Target, ...], names: list[str]) -> tuple[int, ...]:
+def select(targets: tuple[Target, ...], names: list[str], where: str = "") -> tuple[int, ...]:
     """Return positions of the targets named by identifier or by index, in the order named.
+
+    Args:
+        targets: to choose from.
+        names: of targets.
+        where: they are looked for, for messages.
 
     Raises:
         ConfigError: a name that is neither, or twice the same target.
@@ -240,10 +245,13 @@ def select(targets: tuple[Target, ...], names: list[str]) -> tuple[int, ...]:
     positions = []
     for name in names:
         if name not in by_name:
-            raise unknown("target", name, [t.identifier for t in targets])
+            raise unknown("target", name, [t.identifier for t in targets], where)
+        if by_name[name] in positions:
+            raise ConfigError(
+                f"target {targets[by_name[name]].identifier!r} is named more than once: name it "
+                "once"
+            )
         positions.append(by_name[name])
-    if len(set(positions)) < len(positions):
-        raise ConfigError(f"targets {names} name the same target more than once")
     return tuple(positions)
 
 

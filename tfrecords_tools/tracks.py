@@ -101,7 +101,9 @@ class BedTrack:
         self.path = existing(path, "BED file")
         self._regions = merged(read_bed(path))
         if not self._regions:
-            raise InputFileError(f"BED track {path} has no interval: every target would be 0")
+            raise InputFileError(
+                f"BED track {path} has no interval, every target would be 0: name another track"
+            )
         self.chroms: dict[str, int | None] = dict.fromkeys(self._regions)
         self.last = {c: Interval(c, *spans[-1].tolist()) for c, spans in self._regions.items()}
 

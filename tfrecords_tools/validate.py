@@ -1,103 +1,21 @@
 """Every record of a data folder against its checksums, statistics.json, windows and manifest."""
 
+import contextlib
 from collections import Counter
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from tfrecords_tools.errors import InputFileError, TfepiError
-from tfrecords_tools.files import inside, sha256
-from tfrecords_tools.framing import scan
+from tfrecords_tools.files import existing_folder, inside, sha256
+from tfrecords_tools.framing import is_compressed, scan
 from tfrecords_tools.manifest import read_manifest
 from tfrecords_tools.progress import progress
 from tfrecords_tools.record_checks import RecordChecks, Shape
+from tfrecords_tools.record_report import Report
 from tfrecords_tools.record_windows import WINDOWS, stream_windows
 from tfrecords_tools.records import parse_example
-from tfrecords_tools.shards import EMPTY, shard_name
+from tfrecords_tools.shards import EMPTY, shard_name, unlike
 from tfrecords_tools.statistics import Statistics
 from tfrecords_tools.targets import Target, numbered, read_targets
-
-FORMAT = "tfepi-validation"
-FORMAT_VERSION = 1
-_WORDS = {
-    "nan": "NaN",
-    "infinite": "infinite",
-    "limit": "at float16's limit",
-    "root": "below what the statistic can give",
-}
-
-
-@dataclass
-class Report:
-    """Problems by level and kind: exact counts, and the first few of each.
-
-    Attributes:
-        folder: what was validated.
-        shown: how many of each kind are kept.
-        problems: (level, kind) → count and examples.
-        records: label → records that could be read.
-        shards: number of shards.
-        targets: identifier → kind of value → bins.
-    """
-
-    folder: Path
-    shown: int = 5
-    problems: dict[tuple[str, str], list] = field(default_factory=dict)
-    records: Counter = field(default_factory=Counter)
-    shards: int = 0
-    targets: dict[str, dict[str, int]] = field(default_factory=dict)
-
-    def add(self, level: str, kind: str, detail: str, **place) -> None:
-        """Add a problem; `place` may name its file, record and byte."""
-        entry = self.problems.setdefault((level, kind), [0, []])
-        entry[0] += 1
-        if len(entry[1]) < self.shown:
-            entry[1].append({**place, "detail": " ".join(detail.split())})
-
-    def count(self, level: str) -> int:
-        """Return the number of problems of a level."""
-        return sum(entry[0] for (of, _), entry in self.problems.items() if of == level)
-
-    def to_json(self) -> dict:
-        """Return the report as JSON values."""
-        return {
-            "format": FORMAT,
-            "format_version": FORMAT_VERSION,
-            "folder": str(self.folder),
-            "shards": self.shards,
-            "records": dict(self.records),
-            "errors": self.count("error"),
-            "notes": self.count("note"),
-            "problems": [
-                {"level": level, "kind": kind, "count": count, "first": examples}
-                for (level, kind), (count, examples) in sorted(self.problems.items())
-            ],
-            "targets": self.targets,
-        }
-
-    def summary(self) -> str:
-        """Return a line on what was read, and one per target with values that are not plain."""
-        labels = ", ".join(f"{label} {count:,}" for label, count in self.records.items()) or "none"
-        lines = [
-            f"{self.folder}: {self.records.total():,} records ({labels}) in {self.shards} shards; "
-            f"{self.count('error'):,} errors, {self.count('note'):,} notes"
-        ]
-        for name, kinds in self.targets.items():
-            bins = ", ".join(f"{count:,} {_WORDS[kind]}" for kind, count in kinds.items())
-            lines.append(f"{name}: bins: {bins}")
-        return "\n".join(lines)
-
-    def lines(self) -> list[str]:
-        """Return a line per problem that is kept, and one per kind with more."""
-        found = []
-        for (level, kind), (count, examples) in sorted(self.problems.items()):
-            for e in examples:
-                place = [str(e[k]) if k == "file" else f"{k} {e[k]}" for k in e if k != "detail"]
-                found.append(
-                    f"{level}: {kind}: {', '.join(place)}{': ' * bool(place)}{e['detail']}"
-                )
-            if count > len(examples):
-                found.append(f"{level}: {kind}: … {count:,} in all")
-        return found
 
 
 def validate(folder: str | Path, shown: int = 5, quiet: bool = False) -> Report:
@@ -114,9 +32,7 @@ def validate(folder: str | Path, shown: int = 5, quiet: bool = False) -> Report:
     Raises:
         InputFileError: there is no such folder.
     """
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise InputFileError(f"data folder {folder} does not exist: check the path")
+    folder = existing_folder(folder, "data folder")
     report = Report(folder, shown)
     statistics = _attempt(report, "statistics", Statistics.read, folder / "statistics.json")
     manifest = _attempt(report, "manifest", read_manifest, folder)
@@ -126,13 +42,15 @@ def validate(folder: str | Path, shown: int = 5, quiet: bool = False) -> Report:
         report.add("note", "not checked", "the contents of records: their sizes are not known")
     checks = None if shape is None else RecordChecks(shape)
     shards = _shards(folder, report)
+    _check_compression(shards, report)
     if manifest is not None:
         _check_manifest(folder, manifest, shards, report, quiet)
     stated = statistics.stated if statistics else {}
     with progress(total=sum(stated.values()) or None, unit="record", quiet=quiet) as bar:
         for label, paths in shards.items():
             for path in paths:
-                report.records[label] += _check_shard(path, checks, report, bar)
+                found = _attempt(report, "shards", _check_shard, path, checks, report, bar)
+                report.records[label] += found or 0
     _check_counts(folder, statistics, shards, report)
     for row, target in enumerate(shape.targets if shape else ()):
         found = {name: int(count[row]) for name, count in checks.counts.items() if count[row]}
@@ -193,7 +111,10 @@ def _shards(folder: Path, report: Report) -> dict[str, list[Path]]:
             report.add("error", "file name", detail, file=path.name)
         else:
             label, numbers = parsed
-            found.setdefault(label, {})[numbers] = path
+            first = found.setdefault(label, {}).setdefault(numbers, path)
+            if first != path:
+                detail = f"it has the number of {first.name}: it is not read"
+                report.add("error", "file name", detail, file=path.name)
     if not found:
         report.add("error", "shards", f"there is no {folder / 'tfrecords'}/LABEL-NUMBER.tfr")
     for label, shards in found.items():
@@ -205,6 +126,16 @@ def _shards(folder: Path, report: Report) -> dict[str, list[Path]]:
             last[tuple(genome)] = number
     report.shards = sum(map(len, found.values()))
     return {label: [shards[n] for n in sorted(shards)] for label, shards in found.items()}
+
+
+def _check_compression(shards: dict[str, list[Path]], report: Report) -> None:
+    """Tell of shards that are not compressed where the others are, and the other way round."""
+    kinds: dict[bool, list[Path]] = {False: [], True: []}
+    for path in (p for paths in shards.values() for p in paths):
+        with contextlib.suppress(InputFileError):  # of which the scan tells
+            kinds[is_compressed(path)].append(path)
+    for path, problem in unlike(kinds[False], kinds[True]):
+        report.add("error", "compression", problem, file=path.name)
 
 
 def _check_manifest(
@@ -254,21 +185,27 @@ def _check_counts(
     folder: Path, statistics: Statistics | None, shards: dict[str, list[Path]], report: Report
 ) -> None:
     """Compare the records of each label with statistics.json and sequences.bed."""
-    stated = statistics.stated if statistics else {}
+    stated = None if statistics is None else statistics.stated
     windows: Counter | None = None
     if (folder / WINDOWS).exists():
         windows = _attempt(report, "windows", _windows, folder, statistics, report)
     else:
         report.add("note", "windows", "no sequences.bed: the places of the records are not known")
-    for label in dict.fromkeys((*stated, *shards, *(windows or ()))):
+    for label in dict.fromkeys((*(stated or ()), *shards, *(windows or ()))):
         records, listed = report.records[label], None if windows is None else windows[label]
         if label not in shards:
-            detail = f"label {label} has no shard; statistics.json states {stated.get(label, 0)}"
-            report.add("note", "no records", f"{detail} records, sequences.bed lists {listed}")
+            told = []
+            if stated is not None:
+                told.append(f"statistics.json states {stated.get(label, 0)} records")
+            if listed is not None:
+                told.append(f"sequences.bed lists {listed} windows")
+            report.add("note", "no records", f"label {label} has no shard; {', '.join(told)}")
             continue
         if listed not in (None, records):
             detail = f"label {label}: {records} records, sequences.bed lists {listed} windows"
             report.add("error", "counts", detail)
+        if stated is None:  # which is told already
+            continue
         if label not in stated:
             report.add("note", "counts", f"label {label} is not in statistics.json")
         elif stated[label] != records:

@@ -259,7 +259,7 @@ def test_factor_inverse_refuses_other_files(tmp_path):
     np.savez(tmp_path / "two.npz", np.zeros((3, 5)))
     (tmp_path / "text.npy").write_text("no numbers")
     for name in ("none.npy", "objects.npy", "text.npy"):
-        with pytest.raises(InputFileError, match=r"head_output, block 2, factor_inverse: .*cannot"):
+        with pytest.raises(InputFileError, match=r"model.head\[1\], factor_inverse: .*cannot"):
             factor(name)
     for name, message in (
         ("rows.npy", r"shape \(4, 5\), want one row for each of 3"),
@@ -272,6 +272,7 @@ def test_factor_inverse_refuses_other_files(tmp_path):
 def test_every_layer_survives_training_and_export(tmp_path):
     import tensorflow as tf
 
+    keras.utils.set_random_seed(1)
     model = build(
         {"name": "concat_position"},
         {"name": "conv_block", "filters": 4, "pool_size": 2, "pool_type": "softmax"},

@@ -81,6 +81,17 @@ def test_params_name_the_function_and_its_keywords():
         ({"name": "basset", "targets": 4}, "targets 4, the data has 2"),
         ({"name": "basset", "input_length": 100}, "pooling factor 192"),
         ({"name": "basset", "activation": "geloo"}, "unknown activation 'geloo'"),
+        ({"name": "basset", "output_activation": "softpluss"}, "did you mean 'softplus'"),
+        ({"name": "basset", "dtype": "float16"}, "unknown key 'dtype'"),
+        ({"name": "basset", "stem_pool": 0}, "model.stem_pool is 0, want a whole number of at"),
+        ({"name": "basset", "input_length": "1344"}, "model.input_length is '1344', want a whole"),
+        ({"name": "basset", "bin_width": -192}, "model.bin_width is -192, want a whole number"),
+        ({"name": "basset", "dropout": 2}, "model.dropout is 2, want a number of at least 0 and"),
+        ({"name": "basset", "bn_momentum": True}, "model.bn_momentum is True, want a number"),
+        ({"name": "basset", "tower_filters": 3}, "tower_filters is 3, want a list of whole"),
+        ({"name": "basset", "tower_filters": [8, "8"]}, r"tower_filters is \[8, '8'\], want"),
+        ({"name": "basset", "activation": None}, "model.activation is None, want text"),
+        ({"name": "basset_2016", "pools": [3, 4]}, r"pools is \[3, 4\], want a list of 3 whole"),
     ],
 )
 def test_bad_model_sections_are_refused(model, message):

@@ -2,14 +2,19 @@
 
 import inspect
 import json
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
+from tfepi.model_params import TRUNK_KEYS
+from tfepi.models import MODELS
 from tfepi.models.basenji import basenji
 from tfepi.models.blocks import BLOCKS
 from tfepi.models.blocks.arguments import block_arguments, forwards
 from tfepi.models.blocks.towers import tower_filters
+from tfepi.train_params import TrainParams
+from tfepi.transfer_params import TransferParams
 from tfrecords_tools.errors import ConfigError
 
 ORIGINAL = json.loads((Path(__file__).parent / "blocks_arguments.json").read_text())
@@ -97,21 +102,21 @@ def test_tower_widths():
 @pytest.mark.parametrize(
     ("block", "message"),
     [
-        ("conv_dna", r"trunk, block 1 is 'conv_dna', want"),
-        ({"filters": 4}, r"trunk, block 1 is \{'filters': 4\}, want"),
-        ({"name": "conv_blok"}, "in trunk, block 1: did you mean 'conv_block'"),
+        ("conv_dna", r"model.trunk\[0\] is 'conv_dna', want"),
+        ({"filters": 4}, r"model.trunk\[0\] is \{'filters': 4\}, want"),
+        ({"name": "conv_blok"}, r"in model.trunk\[0\]: did you mean 'conv_block'"),
         ({"name": "conv_block_2d"}, "'conv_block_2d' works on contact maps"),
         ({"name": "Cropping2D"}, "'Cropping2D' works on contact maps"),
         ({"name": "concat_unet"}, "fails in the original too: use unet_concat"),
         ({"name": "conv_block", "filter": 4}, "did you mean 'filters'"),
         ({"name": "dilated_residual"}, "block 'dilated_residual' needs filters"),
         ({"name": "conv_block", "kernel_initializer": {"class_name": "Zeros"}}, "want a name"),
-        ({"name": "conv_block", "kernel_initializer": "he_norml"}, "identifier: he_norml"),
+        ({"name": "conv_block", "kernel_initializer": "he_norml"}, "did you mean 'he_normal'"),
         ({"name": "conv_block", "activation": "gellu"}, "conv_block: unknown activation 'gellu'"),
         ({"name": "conv_block", "norm_type": "bach"}, "unknown norm_type 'bach'"),
         ({"name": "conv_block", "pool_type": "avg"}, "unknown pool_type 'avg'"),
         ({"name": "conv_block", "conv_type": "seperable"}, "did you mean 'separable'"),
-        ({"name": "conv_block", "stride": 2, "dilation_rate": 2}, "cannot be built with"),
+        ({"name": "conv_block", "stride": 2, "dilation_rate": 2}, "only one can be above 1"),
         ({"name": "conv_block", "pool_size": 3, "pool_type": "softmax"}, "length 16 is no mult"),
         ({"name": "Dense", "units": 3, "activation": "polyrelu"}, "unknown activation 'polyrelu'"),
         ({"name": "Cropping1D", "cropping": 9}, r"input_shape=\(None, 16, 4\), cropping=\(9, 9\)$"),
@@ -135,15 +140,19 @@ def test_blocks_that_cannot_be_built_are_named_in_one_line(block, message):
     with pytest.raises(ConfigError, match=message) as error:
         build(block)
     assert "\n" not in str(error.value)
-    assert "trunk, block 1" in str(error.value)
+    assert "model.trunk[0]" in str(error.value)
 
 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"norm_type": "bach"}, "unknown norm_type 'bach': did you mean 'batch'"),
-        ({"padding": "vald"}, "unknown padding 'vald': did you mean 'valid'"),
-        ({"activation": "rellu"}, "did you mean 'relu'"),
+        ({"norm_type": "bach"}, "unknown norm_type 'bach' in model: did you mean 'batch'"),
+        ({"padding": "vald"}, "model: unknown padding 'vald': did you mean 'valid'"),
+        ({"activation": "rellu"}, "in model: did you mean 'relu'"),
+        ({"bn_momentum": 2}, "model: bn_momentum is 2, want a number of at least 0 and below 1"),
+        ({"bn_momentum": 1}, "bn_momentum is 1"),
+        ({"l2_scale": -1}, "model: l2_scale is -1, want a number of at least 0"),
+        ({"kernel_initializer": "he_norml"}, "model: unknown .* did you mean 'he_normal'"),
     ],
 )
 def test_model_wide_settings_are_checked(settings, message):
@@ -152,13 +161,15 @@ def test_model_wide_settings_are_checked(settings, message):
 
 
 def test_errors_in_heads_name_the_head():
-    with pytest.raises(ConfigError, match="head_human, block 2, final: block 'final' needs units"):
+    with pytest.raises(
+        ConfigError, match=r"model.head_human\[1\], final: block 'final' needs units"
+    ):
         basenji(
             seq_length=16, trunk=[], heads={"human": [{"name": "dense_nac"}, {"name": "final"}]}
         )
     shorter = [{"name": "conv_block", "pool_size": 2}, {"name": "unet_conv"}, FINAL]
     with pytest.raises(
-        ConfigError, match=r"head_human, block 2, .* twice the length 8 here; there"
+        ConfigError, match=r"model.head_human\[1\], unet_conv: .* twice the length 8 here; there"
     ):
         # The trunk's own output is the very last representation, which is left out.
         basenji(seq_length=16, trunk=[{"name": "conv_dna"}], heads={"human": shorter})
@@ -166,8 +177,24 @@ def test_errors_in_heads_name_the_head():
         basenji(seq_length=16, trunk=[], heads={})
 
 
+def documented(page):
+    return (Path(__file__).parents[2] / "docs" / page).read_text()
+
+
+def test_the_pages_name_every_key_that_is_accepted():
+    functions = [f for name, f in MODELS.items() if name != "basenji"]
+    keywords = {k for f in functions for k in inspect.signature(f).parameters} - {"dtype"}
+    train = {f.name for f in fields(TrainParams)} | {"clipnorm", "num_gpu", "use_gpu"}
+    for page, keys in (
+        ("params.md", {*TRUNK_KEYS, *MODELS, *keywords}),
+        ("training.md", train),
+        ("transfer.md", {f.name for f in fields(TransferParams)}),
+    ):
+        assert not {key for key in keys if f"`{key}`" not in documented(page)}, page
+
+
 def test_the_page_names_every_block_and_its_arguments():
-    page = (Path(__file__).parents[2] / "docs/params.md").read_text()
+    page = documented("params.md")
     for name, block in BLOCKS.items():
         assert f"`{name}`" in page
         if name[0].islower():

@@ -41,6 +41,7 @@ GOLDEN = {
 
 def build(block, options, dtype="float32"):
     keras.utils.set_random_seed(3)
+    check_arguments(BLOCKS[block], block, options)
     inputs = keras.Input((16, 12))
     context = Context(dtype, "trunk_1_block")
     return keras.Model(inputs, BLOCKS[block](inputs, context, **options))
@@ -174,7 +175,7 @@ def test_models_train_and_are_saved(case, dtype, tmp_path):
     [
         ("squeeze_excite", {"scale_fun": "tan"}, "unknown scale_fun 'tan' of squeeze_excite"),
         ("squeeze_excite", {"bottleneck_ratio": 13}, "12 channels cannot be reduced 13-fold"),
-        ("squeeze_excite", {"bottleneck_ratio": 0}, "cannot be reduced 0-fold"),
+        ("squeeze_excite", {"bottleneck_ratio": 0}, "bottleneck_ratio is 0, want a whole"),
         ("squeeze_excite", {"norm_type": "bacth"}, "did you mean 'batch'"),
         ("squeeze_excite", {"activation": "rellu"}, "did you mean 'relu'"),
         ("wheeze_excite", {"pool_size": 4}, "pool_size is 4, want an odd number"),

@@ -68,6 +68,7 @@ GOLDEN = {
 
 def build(block, options, length=16, channels=12, dtype="float32"):
     keras.utils.set_random_seed(3)
+    check_arguments(BLOCKS[block], block, options)
     inputs = keras.Input((length, channels))
     context = Context(dtype, "trunk_1_block")
     return keras.Model(inputs, BLOCKS[block](inputs, context, **options))
@@ -203,11 +204,11 @@ def test_models_train_and_are_saved(block, dtype, tmp_path):
     ("block", "options", "message"),
     [
         ("transformer", {"key_size": 4, "heads": 5}, "12 channels cannot be divided among 5 heads"),
-        ("transformer", {"key_size": 4, "heads": 0}, "cannot be divided among 0 heads"),
+        ("transformer", {"key_size": 4, "heads": 0}, "heads is 0, want a whole number"),
         ("transformer", {"key_size": 0, "heads": 3}, "key_size is 0"),
         ("transformer", {**HEADS, "num_position_features": 5}, "want an even number"),
         ("transformer_tower", {**HEADS, "block_type": "transformer2"}, "unknown block_type"),
-        ("transformer_tower", {**HEADS, "repeat": 0}, "repeat is 0: a tower needs one step"),
+        ("transformer_tower", {**HEADS, "repeat": 0}, "repeat is 0, want a whole number of"),
         ("transformer_tower", {**HEADS, "block_type": "swim"}, "did you mean 'swin'"),
         (
             "transformer_tower",

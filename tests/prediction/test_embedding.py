@@ -26,10 +26,14 @@ def predictor():
     x = keras.layers.BatchNormalization(name="trunk_norm")(x)
     x = keras.layers.MaxPooling1D(4, name="trunk_pool")(x)
     flat = keras.layers.Flatten(name="flat")(x)
+    joined = keras.layers.Reshape((1, 30), name="joined")(x)
+    uneven = keras.layers.Reshape((15, 2), name="uneven")(x)
+    cropped = keras.layers.Cropping1D(1, name="cropped")(x)
     odd = keras.layers.Conv1D(1, 6, name="odd")(x)
     wide = keras.layers.Conv1D(1, 6, name="wide")(keras.layers.ZeroPadding1D(20)(x))
     x = keras.layers.Dense(1, name="head")(x)
-    outputs = {"main": x, "flat": flat, "odd": odd, "wide": wide}
+    outputs = {"main": x, "flat": flat, "odd": odd, "wide": wide, "cropped": cropped}
+    outputs |= {"joined": joined, "uneven": uneven}
     model = keras.Model({"sequence": sequence}, outputs)
     model.get_layer("trunk_norm").set_weights([np.full(5, v) for v in (2.0, 1.0, 0.5, 4.0)])
     return KerasPredictor(model, SPEC, 3)
@@ -56,9 +60,12 @@ def test_values_are_those_of_the_layer(predictor, sequences, layer, width):
     np.testing.assert_allclose(values, wanted, atol=1e-5)
 
 
-def test_a_layer_that_crops_lies_in_the_middle(predictor):
-    spec = embedding(predictor, "odd").spec
-    assert (spec.bin_width, spec.crop, spec.target_length) == (24, 0, 1)
+@pytest.mark.parametrize(
+    ("layer", "place"), [("odd", (4, 10, 1)), ("cropped", (4, 4, 4)), ("joined", (24, 0, 1))]
+)
+def test_a_layer_that_crops_lies_in_the_middle(predictor, layer, place):
+    spec = embedding(predictor, layer).spec
+    assert (spec.bin_width, spec.crop, spec.target_length) == place
 
 
 @pytest.mark.parametrize(
@@ -68,6 +75,7 @@ def test_a_layer_that_crops_lies_in_the_middle(predictor):
         ("1", "embedding layer is 1, the model has 1 batch normalisations: want 0 to 0"),
         ("-2", "embedding layer is -2, the model has 1 batch"),
         ("flat", r"layer 'flat' gives values of shape \(30,\)"),
+        ("uneven", "layer 'uneven' has 15 positions, which do not lie evenly"),
         ("wide", "layer 'wide' has 41 positions, which do not lie evenly on the 24 bp"),
     ],
 )

@@ -118,6 +118,12 @@ def test_bad_places(genome, bed, toy):
         Place(chroms=("chr7",)).windows(genome, site)
     with pytest.raises(InputFileError, match="has no chromosome 'chrX'"):
         Place(limit=bed(("chrX", 5, 9))).windows(genome, site)
+    with pytest.raises(InputFileError, match="ends past the end of chr2"):
+        Place(limit=bed(("chr2", 5, 1004))).windows(genome, site)
+    empty = bed(name="empty.bed")
+    for place in (Place(bed=empty), Place(limit=empty)):
+        with pytest.raises(InputFileError, match=r"no intervals: want .* for the whole genome"):
+            place.windows(genome, site)
     with pytest.raises(ConfigError, match="no tile touches"):
         Place(chroms=("chr1",), limit=bed(("chr2", 5, 9))).windows(genome, site)
     assert Place(bed=limit).files == {"bed": limit}

@@ -19,7 +19,7 @@ from tfepi.startup import import_tensorflow
 from tfrecords_tools.data import Data
 from tfrecords_tools.errors import ConfigError, InputFileError
 from tfrecords_tools.genome import one_hot
-from tfrecords_tools.targets import Target
+from tfrecords_tools.targets import Target, is_numbered
 
 import_tensorflow()
 
@@ -210,13 +210,61 @@ def test_files_that_are_no_models(tmp_path):
     inputs = keras.Input((3,))
     new = keras.Model(inputs, keras.layers.Dense(2)(inputs))
     new.save_weights(tmp_path / "new.weights.h5")
-    with pytest.raises(InputFileError, match="Keras 3's own weights format"):
+    with pytest.raises(InputFileError, match=r"Keras 3's own weights format.* give the .keras"):
         read_weights(tmp_path / "new.weights.h5")
+    (tmp_path / "nothing.h5").touch()
+    with pytest.raises(InputFileError, match=r"nothing.h5: it is empty; copy it again"):
+        read_weights(tmp_path / "nothing.h5")
     with pytest.raises(InputFileError, match="does not exist"):
         read_weights(tmp_path / "absent.h5")
     write_weights(tmp_path / "empty.h5", [])
     with pytest.raises(InputFileError, match="a model without any weight"):
         read_weights(tmp_path / "empty.h5")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("trunk", [False, True])
+def test_weights_that_are_no_numbers_are_refused(tmp_path, value, trunk):
+    model = model_of(params())
+    norm = next(x for x in model.layers if isinstance(x, keras.layers.BatchNormalization))
+    norm.moving_variance.assign(np.r_[np.ones(norm.moving_variance.shape[0] - 1), value])
+    write_h5(model, tmp_path / "model.h5")
+    fresh = make_model(params().model, None)
+    before = fresh.get_weights()
+    message = r"model.h5: layer batch_normalization has weights that are no finite .*moving_var"
+    with pytest.raises(InputFileError, match=message):
+        assign_h5(fresh, tmp_path / "model.h5", trunk)
+    for a, b in zip(before, fresh.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_file_of_keras_3_is_called_so(tmp_path):
+    model = model_of(params())
+    model.save(tmp_path / "new.h5")
+    with pytest.raises(ConfigError, match=r"new.h5 was saved by Keras 3\..* \(give its .keras"):
+        assign_h5(model, tmp_path / "new.h5")
+    write_h5(model, tmp_path / "old.h5")
+    with pytest.raises(ConfigError, match=r"old.h5 has another topology than"):
+        assign_h5(make_model(params(trunk=MODEL["trunk"][:2]).model, None), tmp_path / "old.h5")
+
+
+def test_strand_pairs_are_the_tables_or_those_params_state():
+    """Without a table Basenji averages strands by params.json's pairs."""
+    stated = params(strand_pair=[[1, 0, 2]])
+    head = h5_spec(stated).head()
+    assert head.strand_order == (1, 0, 2)
+    assert all(map(is_numbered, head.targets))
+    assert h5_spec(params()).head().strand_order is None
+    assert h5_spec(params(strand_pair=[1, 0, 2])).head().strand_order == (1, 0, 2)
+    plain = [Target(i, f"a{i}") for i in range(3)]
+    assert h5_spec(stated, plain).head().strand_order == (1, 0, 2)
+    table = [Target(i, f"a{i}", strand_pair=p) for i, p in enumerate((0, 2, 1))]
+    assert h5_spec(stated, table).head().strand_order == (0, 2, 1)
+    two = {"head_mouse": {"name": "final", "units": 2}, "strand_pair": [[0, 1, 2], [1, 0]]}
+    assert h5_spec(params(**two), head="mouse").head().strand_order == (1, 0)
+    for pairs in ([[1, 0]], [[1, 2, 0]], [[1, 0, 3]]):
+        with pytest.raises(ConfigError, match=r"strand_pair of params.json is .* for 3 outputs"):
+            h5_spec(params(strand_pair=pairs))
 
 
 def test_the_contract_of_an_h5():

@@ -78,3 +78,7 @@ def test_regions_and_variants(run_script, here, arguments, model, genome_folder,
 )
 def test_bad_input_is_one_line_before_tensorflow(refused, arguments, bed, change, message):
     refused(SCRIPT, arguments, change, message, {"bed": bed})
+
+
+def test_two_lengths_are_refused(refused, arguments):
+    refused(SCRIPT, [*arguments, "-l", "4"], {"-u": "2"}, "give -l alone, or -u and -d")

@@ -97,6 +97,14 @@ def test_what_is_refused(stored, tmp_path):
         convert(path, ONE, spec, tmp_path / name, overwrite=True)
     with pytest.raises(ConfigError, match=r"ends in .keras or .h5"):
         convert(path, ONE, spec, tmp_path / "model.onnx")
+    (tmp_path / "folder.keras").mkdir()
+    (tmp_path / "text").write_text("x")
+    for name, message in (
+        ("folder.keras", "folder.keras exists: name another file$"),
+        ("text/x.keras", r"text is a file|lies in .*text, which is a file"),
+    ):
+        with pytest.raises(UnfinishedError, match=message):
+            convert(tmp_path / "unread.h5", ONE, spec, tmp_path / name, overwrite=True)
     with pytest.raises(ConfigError, match="is a SavedModel, which has no layers"):
         convert(tmp_path / "saved", ONE, spec, tmp_path / "x.keras")
     with pytest.raises(ConfigError, match="Basenji cannot load a 'basset'"):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tfepi.models import basset
-from tfepi.predictors import load_predictor
+from tfepi.predictors import load_keras, load_predictor, spec_path
 from tfepi.serving import export as export_module
 from tfepi.serving.export import export
 from tfepi.spec import Head, ModelSpec
@@ -60,6 +60,46 @@ def test_an_export_that_differs_is_not_kept(run, tmp_path, monkeypatch):
     with pytest.raises(TfepiError, match="differs from the Keras model"):
         export(run, tmp_path / "saved")
     assert not (tmp_path / "saved").exists()
+
+
+@pytest.mark.parametrize("broken", ["original", "export"])
+def test_an_export_that_predicts_nan_is_not_kept(run, tmp_path, monkeypatch, broken):
+    model = load_keras(run)
+    spec = ModelSpec.read(run / "model.json")
+    weights = model.get_weights()
+    damaged = [np.full_like(w, np.nan) for w in weights]
+    write = export_module._write
+
+    def swapped(*args):
+        write(*args)
+        model.set_weights(weights if broken == "export" else damaged)
+
+    model.set_weights(damaged if broken == "export" else weights)
+    monkeypatch.setattr(export_module, "_write", swapped)
+    with pytest.raises(TfepiError, match=r"differs from the Keras model by nan"):
+        export_module.export_model(model, spec, tmp_path / "saved", run / "model.json")
+    assert not (tmp_path / "saved").exists()
+
+
+def test_a_model_with_nan_weights_is_refused(run, tmp_path):
+    model = load_keras(run)
+    model.weights[0].assign(np.full(model.weights[0].shape, np.inf))
+    (tmp_path / "model.json").write_text((run / "model.json").read_text())
+    model.save(tmp_path / "model_best.keras")
+    with pytest.raises(InputFileError, match=r"weights that are no finite numbers \(.*kernel\)"):
+        load_predictor(tmp_path)
+
+
+def test_a_folder_that_is_no_model_is_described(run, tmp_path):
+    (tmp_path / "statistics.json").write_text("{}")
+    with pytest.raises(InputFileError, match="is a folder of data, not a model"):
+        spec_path(tmp_path)
+    (tmp_path / "statistics.json").rename(tmp_path / "model_best.h5")
+    with pytest.raises(InputFileError, match=r"no model.json but model_best.h5; .* name the .h5"):
+        spec_path(tmp_path)
+    (tmp_path / "model.keras").touch()
+    with pytest.raises(InputFileError, match=r"has no model.json beside it: copy that"):
+        spec_path(tmp_path / "model.keras")
 
 
 def test_results_are_not_overwritten(run, tmp_path):

@@ -408,6 +408,9 @@ def broken(folder, kind):
         bed_track(folder, "chr1\t10\t500000\n")
     if kind == "empty BED track":
         bed_track(folder, "")
+    if kind.startswith("no interval in"):
+        (folder / "empty.bed").write_text("# nothing\n")
+        return {kind.split()[-1]: str(folder / "empty.bed")}
     if kind == "track of text":
         with h5py.File(folder / "text.h5", "w") as file:
             for chrom, length in (("chr1", 60_000), ("chr2", 40_000), ("chr3", 24_000)):
@@ -465,6 +468,11 @@ def test_long_windows_suit_the_default_contig_limit(tmp_path):
         ("bed beyond the end", "ends beyond chr3"),
         ("BED track beyond the end", "chr1:10-500000 ends beyond chr1, which is 60000 bp"),
         ("empty BED track", "peaks.bed has no interval"),
+        (
+            "no interval in limit",
+            "--limit .*empty.bed has no interval, which leaves no window: want",
+        ),
+        ("no interval in split_bed", "--split_bed .*empty.bed has no interval"),
         ("track of text", r"text.h5: dataset 'chr1' is of type \|S1, want one number"),
         ("peaks beyond the end", "peaks.bed: chr1:10-500000 ends beyond chr1"),
         ("no file", "line 1 has no column 'file'"),

@@ -302,7 +302,7 @@ def test_targets_of_another_size(other_folder):
 def test_statistics_that_are_no_json(other_folder, text):
     folder = other_folder()
     (folder / "statistics.json").write_bytes(text.encode("latin1"))
-    with pytest.raises(InputFileError, match=r"statistics.json (is not valid JSON|holds a JSON)"):
+    with pytest.raises(InputFileError, match=r"statistics.json (is no text|is not valid JSON|holds a JSON)"):
         Data.open(folder)
 
 
@@ -322,7 +322,7 @@ def test_statistics_that_are_no_json(other_folder, text):
         (lambda f: (f / "train-3.tfr").write_bytes(b"a" * 20), "3.tfr is neither a ZLIB nor"),
         (
             lambda f: (f / "train-3.tfr").write_bytes(frame(b"abc")),
-            "3.tfr is not compressed, .* is",
+            "3.tfr is not compressed, .*-0.tfr is: write all alike",
         ),
         (lambda f: [p.unlink() for p in f.glob("*")], "has no tfrecords/.* with records"),
     ],
@@ -472,3 +472,46 @@ def test_tf_data_refuses_what_is_no_base(other_folder, content, encoding, value)
         list(eval_dataset(data, "valid", 3))
     with pytest.raises(InputFileError, match=r"valid-1.tfr record 0: base (85|0) is"):
         list(data.records("valid"))
+
+
+def test_records_that_are_missing_are_told_at_the_end(write_records):
+    """Other tools' folders do not say how many records a shard has."""
+    folder = write_records().folder
+    (folder / "manifest.json").unlink()
+    (folder / "tfrecords/train-2.tfr").unlink()
+    data = Data.open(folder)
+    assert data.counts["train"] == 9
+    with pytest.raises(InputFileError, match=r"train in .* hold 8 records, .* tells 9: fetch"):
+        list(data.records("train"))
+
+
+def test_a_manifest_that_does_not_fit(write_records):
+    folder = write_records().folder
+    path, stats = folder / "manifest.json", folder / "statistics.json"
+    text, stated = path.read_text(), stats.read_text()
+    extra = folder / "tfrecords/train-3.tfr"
+    extra.write_bytes((folder / "tfrecords/train-0.tfr").read_bytes())
+    with pytest.raises(InputFileError, match=r"train-3\.tfr is not in the manifest"):
+        Data.open(folder)
+    extra.unlink()
+    stats.write_text(stated.replace('"train_seqs": 9', '"train_seqs": 5'))
+    with pytest.raises(InputFileError, match="states 5 records of label 'train', but there are 9"):
+        Data.open(folder)
+    stats.write_text(stated)
+    value = json.loads(text)
+    for shards in (None, "x", [1], [{"file": "train-0.tfr"}]):
+        path.write_text(json.dumps(value | {"shards": shards}))
+        with pytest.raises(InputFileError, match=r"manifest.json has shards = .*: want a list"):
+            Data.open(folder)
+
+
+def test_what_is_no_data_folder(write_records, tmp_path):
+    folder = write_records().folder
+    with pytest.raises(InputFileError, match="is a file: name the folder that holds it"):
+        Data.open(folder / "statistics.json")
+    with pytest.raises(InputFileError, match=r"does not exist: name a data folder"):
+        Data.open(folder / "tfrecords")
+    stats = folder / "statistics.json"
+    stats.write_text('{"num_targets": 4, "seq_length": 512, "crop_bp": 64}')
+    with pytest.raises(InputFileError, match="json lacks pool_width, target_length: copy it"):
+        Data.open(folder)

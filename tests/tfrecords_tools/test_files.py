@@ -116,3 +116,17 @@ def test_identity_of_a_large_file_is_size_time_and_ends(tmp_path, monkeypatch):
     assert not files.same_identity(one, files.identity(path))
     moved = dict(one, path="elsewhere")
     assert files.same_identity(one, moved)
+
+
+def test_a_folder_says_what_it_holds(tmp_path):
+    for name in "edcba":
+        (tmp_path / name).write_text("")
+    wanted = "files that tfepi did not make: name another folder; it holds a, b, c, d, …"
+    with pytest.raises(UnfinishedError, match=wanted):
+        files.check_folder(tmp_path)
+    with pytest.raises(
+        UnfinishedError, match=r"out/x lies in .*/a, which is a file: name a folder"
+    ):
+        files.check_folder(tmp_path / "a" / "out/x")
+    with pytest.raises(InputFileError, match=r"data folder .*/a is a file: name the folder"):
+        files.existing_folder(tmp_path / "a", "data folder")

@@ -63,7 +63,7 @@ def test_cut_anywhere(tmp_path, stream):
         elif end >= 12:
             assert found[0][:2] == (whole, STARTS[whole])
             assert "the file ends inside the record" in found[0][2]
-        else:
+        elif end:
             assert "neither a ZLIB nor a plain TFRecord file" in found[0][2]
     data = zlib.compress(bytes(stream))
     for end in range(2, len(data), 7):
@@ -97,7 +97,11 @@ def test_what_follows_the_end(tmp_path, stream):
 
 def test_files_that_are_none(tmp_path):
     path = tmp_path / "train-0.tfr"
-    for data, told in ((b"", "neither a ZLIB"), (b"\x1f\x8b123456789012", "gzip")):
+    for data, told in (
+        (b"", "is empty, it has 0 bytes: fetch or write it again"),
+        (b"nothing", "neither a ZLIB"),
+        (b"\x1f\x8b123456789012", "gzip"),
+    ):
         path.write_bytes(data)
         assert told in problems(path)[0][2]
     path.write_bytes(zlib.compress(b""))

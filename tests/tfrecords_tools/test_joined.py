@@ -94,3 +94,21 @@ def test_labels_that_cannot_be_pooled(parts):
     for labels in (("train,valid", "valid"), ("train,train", "valid")):
         with pytest.raises(ConfigError, match="is named twice in"):
             pool_labels(parts[0], labels)
+
+
+def test_targets_that_were_made_otherwise(parts):
+    for changes, message in (
+        ({"scale": 7.0}, r"scale of target '\w+' is 1.0 in .* and 7.0 in .*: build both alike"),
+        ({"sum_stat": "max"}, "sum_stat of target"),
+        ({"clip_soft": 3.0}, "clip_soft of target"),
+    ):
+        targets = (replace(parts[1].targets[0], **changes), *parts[1].targets[1:])
+        with pytest.raises(ConfigError, match=message):
+            join([parts[0], replace(parts[1], targets=targets)])
+
+
+def test_strands_that_are_paired_otherwise(write_records):
+    one, two = write_records(), write_records(name="two")
+    targets = tuple(replace(t, strand_pair=t.index) for t in two.targets)
+    with pytest.raises(ConfigError, match="pair the strands of their targets differently"):
+        join([one, replace(two, targets=targets)])

@@ -171,3 +171,37 @@ def test_the_tracks_of_human_records(test_data, tmp_path):
             found.values(window.chrom, window.start, window.end, numpy=True),
             given.values(name, data.crop_bp, data.crop_bp + len(window), numpy=True),
         )
+
+
+def ones_but(row, column, value):
+    """Return a function from a record's row to ones, in that of row 1 with another value."""
+
+    def values(record):
+        y = np.ones((24, 4), np.float16)
+        y[row, column] = value if record == 1 else 1
+        return y
+
+    return values
+
+
+def test_infinite_bins_are_left_out_and_told(write_records, tmp_path, caplog):
+    data = write_records({"train": 3}, values=ones_but(5, 2, np.inf))
+    write_bigwigs(data, tmp_path / "out", quiet=True)
+    assert [r.message for r in caplog.records if r.levelname == "WARNING"] == [
+        "dnase: 1 infinite bins are left out"
+    ]
+    start = 64 + 384 + 5 * 16
+    found = pyBigWig.open(str(tmp_path / "out/dnase.bw"))
+    assert np.isnan(found.values("chr1", start, start + 16)).all()
+    assert found.header()["sumData"] == 3 * 384 - 16
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "message"),
+    [(2, -np.inf, "'dnase' has an infinite value"), (0, -1.5, "'plus' has a value of -1.5")],
+)
+def test_values_that_transforms_cannot_give(write_records, tmp_path, column, value, message):
+    data = write_records({"train": 2}, values=ones_but(3, column, value))
+    write_bigwigs(data, tmp_path / "as_stored", quiet=True)
+    with pytest.raises(InputFileError, match=f"train-0.tfr record 1: target {message}"):
+        write_bigwigs(data, tmp_path / "out", style="current", quiet=True)

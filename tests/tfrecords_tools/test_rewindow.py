@@ -110,11 +110,11 @@ def test_the_same_geometry_gives_the_same_records(write_records, tmp_path):
 @pytest.mark.parametrize(
     ("length", "crop", "stride", "firsts"),
     [
-        (128, 0, 0, [0, 128, 256]),
+        (128, 0, None, [0, 128, 256]),
         (128, 0, 0.5, [0, 64, 128, 192, 256]),
         (192, 32, 128, [0, 128, 256]),
         (320, 96, 128, [32, 160]),
-        (512, 192, 0, [128]),
+        (512, 192, None, [128]),
     ],
 )
 def test_windows_lie_where_sequence_and_targets_fit(
@@ -266,7 +266,12 @@ def test_data_of_the_old_style_is_undone_as_such(write_records, tmp_path):
         ({"stride": 24}, "stride 24 bp is not a multiple of the records' 16-bp bins"),
         ({"seq_length": 416}, r"no window of 416 bp with crop 0 fits into records of 512 bp"),
         ({"seq_length": 544, "crop": 64}, "no window of 544 bp"),
-        ({"stride": -1}, "stride is -1"),
+        *[({"stride": s}, f"stride is {s:g}, want above 0.*end to end") for s in (-1, 0, np.nan)],
+        ({"stride": np.inf}, "stride is inf"),
+        ({"stride": 0.001}, "stride 0 bp is not a multiple of the .* bins: use 16"),
+        ({"shuffle_mib": np.nan}, "shuffle buffer is nan MiB"),
+        ({"decimals": -1}, r"decimals \(-d\) is -1, want 0 to 6"),
+        ({"decimals": 7}, r"decimals \(-d\) is 7"),
         ({"encoding": "onehote"}, "unknown encoding 'onehote'"),
         ({"shuffle_mib": -1}, "shuffle buffer is -1 MiB"),
         ({"records_per_shard": 0}, "records per shard is 0"),

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from tfrecords_tools.data import Data
+from tfrecords_tools.data_writer import open_source
 from tfrecords_tools.errors import ConfigError, InputFileError, UnfinishedError
 from tfrecords_tools.record_arguments import amount, parser, renamed
 from tfrecords_tools.select_records import (
@@ -154,8 +155,8 @@ def test_sequences_pass_as_they_are_or_are_coded_anew(write_records, tmp_path):
         ({"relabel": (("test", "valid"),)}, "unknown label 'test' in --relabel"),
         ({"hold_out": HoldOut("valid", 2, "train")}, "label 'valid'.* is there already"),
         ({"hold_out": HoldOut("x", 2, "test")}, "unknown label 'test' in --from"),
-        ({"hold_out": HoldOut("x", 9, "train")}, "leaves 9 in x and 0 in train: want both"),
-        ({"hold_out": HoldOut("x", 0.01, "train")}, "leaves 0 in x and 9 in train"),
+        ({"hold_out": HoldOut("x", 9, "train")}, "x=9 is 9 of train's 9 records: want"),
+        ({"hold_out": HoldOut("x", 0.01, "train")}, "x=0.01 is 0 of train's 9 records: want at"),
         ({"targets": (0, 2)}, r"'plus' is chosen without its other strand 'minus' \(index 1\)"),
     ],
 )
@@ -184,7 +185,7 @@ def test_refused_names_folders_and_places(write_records, tmp_path):
     data = write_records()
     with pytest.raises(ConfigError, match=r"unknown target 'plos'.*did you mean 'plus'"):
         chosen_targets(data, "plos")
-    with pytest.raises(ConfigError, match="the same target more than once"):
+    with pytest.raises(ConfigError, match="target 'plus' is named more than once"):
         chosen_targets(data, "plus,0")
     with pytest.raises(ConfigError, match="overlap: name another"):
         select_records(data, data.folder, ALL, overwrite=True, quiet=True)
@@ -212,3 +213,31 @@ def test_the_command_lines_options(write_records):
     for wrong in ("valid", "valid=0", "valid=1.5", "=3", "valid=x", "valid=nan", "valid=inf"):
         with pytest.raises(argparse.ArgumentTypeError, match="is not of the form label=9"):
             amount(wrong)
+
+
+@pytest.mark.parametrize("option", ["--targets", "--label"])
+@pytest.mark.parametrize("text", ["", ",", "train,,valid"])
+def test_empty_names_do_not_mean_all(capsys, option, text):
+    with pytest.raises(SystemExit):
+        parser("").parse_args(["select", "data", "-o", "out", option, text])
+    assert "has an empty name: name some, or leave the option out" in capsys.readouterr().err
+
+
+def test_targets_of_another_table(write_records, tmp_path):
+    data, table = write_records(), tmp_path / "other.txt"
+    table.write_text("\tidentifier\tweather\n0\tCAGE\tfine\n")
+    with pytest.raises(ConfigError, match=r"'CAGE' of table .*other\.txt in data folder .*/data: "):
+        chosen_targets(data, str(table))
+    with pytest.raises(ConfigError, match=r"'none\.txt' \(nor is there a table of that name\)"):
+        chosen_targets(data, "none.txt")
+
+
+def test_the_output_folder_is_looked_at_before_the_data(tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/notes.txt").write_text("")
+    with pytest.raises(UnfinishedError, match=r"did not make: .* it holds notes\.txt"):
+        open_source(tmp_path / "none", tmp_path / "mine", overwrite=True)
+    with pytest.raises(ConfigError, match="overlap: name another"):
+        open_source(tmp_path / "none", tmp_path, overwrite=False)
+    with pytest.raises(InputFileError, match=r"data folder .*none does not exist"):
+        open_source(tmp_path / "none", tmp_path / "out", overwrite=False)

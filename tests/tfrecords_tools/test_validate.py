@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tfrecords_tools.errors import InputFileError
-from tfrecords_tools.framing import frame, read_frames
+from tfrecords_tools.framing import frame, is_compressed, read_frames
 from tfrecords_tools.records import RecordWriter, parse_example
 from tfrecords_tools.targets import Target
 from tfrecords_tools.validate import validate
@@ -21,9 +21,9 @@ def first(report, kind):
 
 
 def rewrite(path, change):
-    """Write a shard again with each record's features changed."""
+    """Write a shard again, as it was compressed, with each record's features changed."""
     features = [parse_example(data) for data in read_frames(path)]
-    with RecordWriter(path) as writer:
+    with RecordWriter(path, is_compressed(path)) as writer:
         for number, values in enumerate(features):
             writer.write(change(number, values))
 
@@ -130,7 +130,7 @@ def test_contents(write_records, encoding, change, kind, told):
 
 def test_what_is_no_example(data):
     path = data / "tfrecords/valid-0.tfr"
-    path.write_bytes(b"".join(map(frame, [b"\xff\xff", b"", b"\x0a\x05a"])))
+    path.write_bytes(zlib.compress(b"".join(map(frame, [b"\xff\xff", b"", b"\x0a\x05a"]))))
     report = validate(data, quiet=True)
     assert kinds(report) == {("error", "example"): 2, ("error", "feature missing"): 2}
 
@@ -335,3 +335,63 @@ def test_data_of_other_tools(test_data, folder, records, notes):
 def test_targets_may_be_of_one_kind(write_records):
     folder = write_records(targets=(Target(0, "t", sum_stat="mean"),)).folder
     assert not validate(folder, quiet=True).problems
+
+
+def test_a_shard_that_is_compressed_otherwise(data):
+    """The fewer are told, whichever comes first."""
+    path = data / "tfrecords/train-0.tfr"
+    path.write_bytes(zlib.decompress(path.read_bytes()))
+    report = validate(data, quiet=True)
+    assert kinds(report) == {("error", "compression"): 1}
+    assert first(report, "compression") == {
+        "file": "train-0.tfr",
+        "detail": "is not compressed, train-1.tfr is: write all alike",
+    }
+    assert report.records == {"train": 9, "valid": 3}
+    for name in ("train-1", "train-2"):
+        path = data / f"tfrecords/{name}.tfr"
+        path.write_bytes(zlib.decompress(path.read_bytes()))
+    report = validate(data, quiet=True)
+    assert kinds(report) == {("error", "compression"): 1}
+    assert first(report, "compression") == {
+        "file": "valid-0.tfr",
+        "detail": "is ZLIB-compressed, train-0.tfr is not: write all alike",
+    }
+
+
+@pytest.mark.parametrize(
+    "text", ["", "no JSON", "[1]", '{"num_targets": 4}', '{"train_seqs": "x"}']
+)
+def test_unreadable_statistics_are_told_once(data, text):
+    (data / "statistics.json").write_text(text)
+    report = validate(data, quiet=True)
+    assert kinds(report) == {("error", "statistics"): 1, ("note", "not checked"): 1}
+
+
+def test_labels_without_shards_are_told_by_what_is_known(data):
+    edit_statistics(data, fold3_seqs=17)
+    told = "label fold3 has no shard; statistics.json states 17 records"
+    report = validate(data, quiet=True)
+    assert first(report, "no records")["detail"] == f"{told}, sequences.bed lists 0 windows"
+    (data / "sequences.bed").unlink()
+    assert first(validate(data, quiet=True), "no records")["detail"] == told
+
+
+def test_shards_that_cannot_be_opened_or_are_there_twice(data):
+    shards = data / "tfrecords"
+    (shards / "train-00.tfr").write_bytes((shards / "train-0.tfr").read_bytes())
+    (shards / "valid-0.tfr").unlink()
+    (shards / "valid-0.tfr").mkdir()
+    report = validate(data, quiet=True)
+    assert kinds(report) == {
+        ("error", "file name"): 1,
+        ("error", "shards"): 1,
+        ("error", "counts"): 2,
+    }
+    assert first(report, "file name") == {
+        "file": "train-00.tfr",
+        "detail": "it has the number of train-0.tfr: it is not read",
+    }
+    assert "valid-0.tfr is a folder" in first(report, "shards")["detail"]
+    with pytest.raises(InputFileError, match="is a file: name the folder that holds it"):
+        validate(data / "statistics.json")

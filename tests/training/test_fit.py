@@ -315,3 +315,27 @@ def test_results_are_not_overwritten_nor_mixed(data, tmp_path):
         train(params(dropout=0.1), data, tmp_path / "run", QUIET, resume=True)
     with pytest.raises(UnfinishedError, match="settings differ"):
         train(short, data, tmp_path / "run", Settings(seed=9, quiet=True), resume=True)
+
+
+@pytest.mark.parametrize("label", ["train", "valid"])
+def test_records_fewer_than_the_folder_tells_are_refused(data, tmp_path, label):
+    count = data.counts[label]
+    short = replace(data, counts=data.counts | {label: 2 * count})
+    wanted = rf"shards of {label} in .* hold {count} records, .* tells {2 * count}"
+    with pytest.raises(InputFileError, match=wanted):
+        train(params(train={"train_epochs_max": 1}), short, tmp_path / "run", QUIET)
+    assert not (tmp_path / "run" / "model_best.keras").exists()
+
+
+def test_an_epoch_is_no_longer_than_its_records(data, tmp_path, caplog):
+    whole = data.counts["train"] // 16
+    for steps, folder in ((None, "a"), (whole + 7, "b")):
+        short = params(
+            train={"train_epochs_max": 1} | ({"steps_per_epoch": steps} if steps else {})
+        )
+        train(short, data, tmp_path / folder, QUIET)
+    assert caplog.text.count(f"steps_per_epoch is {whole + 7}; the records of label 'train'") == 1
+    for a, b in zip(weights(tmp_path / "a"), weights(tmp_path / "b"), strict=True):
+        np.testing.assert_array_equal(a, b)
+    model = keras.saving.load_model(tmp_path / "b" / "model_best.keras")
+    assert int(model.optimizer.iterations) == whole

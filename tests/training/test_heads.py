@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -21,7 +22,7 @@ from tfrecords_tools.build import build
 from tfrecords_tools.build_options import BuildOptions
 from tfrecords_tools.data import Data
 from tfrecords_tools.dataset import Augmentation
-from tfrecords_tools.errors import ConfigError, UnfinishedError
+from tfrecords_tools.errors import ConfigError, InputFileError, UnfinishedError
 from tfrecords_tools.plan import make_plan
 
 import_tensorflow()
@@ -297,3 +298,11 @@ def test_a_cross_entropy_of_counts_is_refused(genomes, tmp_path):
     with pytest.raises(ConfigError, match=r"loss bce wants targets from 0 to 1, 'T\d' of label"):
         train(counts, genomes[0], tmp_path / "run", QUIET)
     assert not (tmp_path / "run").exists()
+
+
+def test_a_genome_with_fewer_records_than_told_is_refused(genomes, tmp_path):
+    count = genomes[1].counts["train"]
+    short = replace(genomes[1], counts=genomes[1].counts | {"train": count + 32})
+    values = params({"train_epochs_max": 1, "steps_per_epoch": None})
+    with pytest.raises(InputFileError, match=rf"hold {count} records, .* tells {count + 32}"):
+        train(values, [genomes[0], short], tmp_path / "run", QUIET)

@@ -39,6 +39,19 @@ def test_merged_shards_equal_one_run(run, tmp_path, predictor, count):
     assert finals(merge_shards(tmp_path / "split")) == whole
 
 
+def test_a_folder_of_others_is_not_taken_by_a_shard(run, tmp_path):
+    """Else --overwrite would remove it as one made here."""
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "thesis.txt").write_text("mine")
+    for options in ({}, {"resume": True}, {"overwrite": True}):
+        with pytest.raises(UnfinishedError, match="has files that tfepi did not make"):
+            run("other", "1/2", **options)
+        with pytest.raises(UnfinishedError):
+            run("other", **options)
+    assert [p.name for p in other.iterdir()] == ["thesis.txt"]
+
+
 def test_merge_again(run, tmp_path):
     run("out", "1/1")
     merge_shards(tmp_path / "out")

@@ -216,7 +216,7 @@ def test_kinds_of_files_are_told_apart(make_vcf, bed, rows, tmp_path):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("", "has no intervals"),
+        ("", "has no intervals: want lines of chromosome, start, end, or a VCF"),
         ("chrA\t5\t9\tx\t0\tplus\n", r"interval 1 \(chrA:5-9\) has strand 'plus': want \+, - or"),
         ("chrB\t5\t701\n", "ends past the end of chrB"),
         ("chrC\t5\t7\n", "has no chromosome 'chrC'"),
@@ -231,7 +231,8 @@ def test_bad_regions(genome, tmp_path, line, message):
 
 def test_spans():
     assert Span.of(100, 7) == Span(3, 4, 100)
-    assert Span.of(100, 7, up=2) == Span(2, 0, 100)
+    assert Span.of(100, None, up=2) == Span(2, 0, 100)
+    assert Span.of(999, None) == Span(100, 100, 999)
     assert (Span(3, 4, 101).start, Span(3, 4, 101).length) == (47, 7)
     assert Span(50, 50, 100).start == 0
     for up, down in ((0, 0), (-1, 5), (5, -1)):
@@ -347,6 +348,8 @@ def test_bad_options(run, tmp_path):
         ({"untransform": "curent"}, "did you mean 'current'"),
         ({"ref_policy": "keep"}, "unknown ref_policy"),
         ({"batch_size": 0}, "batch_size is 0"),
+        ({"length": 4, "up": 2}, r"4 bp in the middle \(-l\) .* and 2 bp before and 0 bp after it"),
+        ({"length": 4, "down": 1}, "give -l alone, or -u and -d"),
     ):
         with pytest.raises(ConfigError, match=message):
             Mutagenesis(**values)
@@ -375,7 +378,7 @@ def test_work_is_forecast_and_a_small_disk_refused(run, monkeypatch, caplog, tmp
     monkeypatch.setattr("shutil.disk_usage", lambda _: Small)
     with pytest.raises(TfepiError, match=r"out needs .* kB, its disk has 100 B: free some space"):
         run()
-    assert "5 sequences, 9 positions each: 140 predictions to make" in caplog.text
+    assert "5 sequences, 9 positions each: 140 predictions to make; 19.4 kB of" in caplog.text
     assert not (tmp_path / "out").exists()
 
 

@@ -3,6 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tfepi.spec import Head, ModelSpec
+from tfepi.variants.head_targets import HeadTargets
 from tfepi.variants.untransform import check_style, untransform
 from tfrecords_tools.errors import ConfigError
 from tfrecords_tools.targets import Target, numbered
@@ -68,5 +70,16 @@ def test_what_cannot_be_undone(target, style, message):
 
 
 def test_targets_that_are_only_numbered_are_refused():
-    with pytest.raises(ConfigError, match="only numbered: name their table with -t"):
+    with pytest.raises(ConfigError, match=r"only the number is known: give the targets table"):
         check_style("current", numbered(2))
+    paired = [Target(0, "t0", strand_pair=1), Target(1, "t1", strand_pair=0)]
+    with pytest.raises(ConfigError, match="only the number is known"):
+        check_style("current", paired)
+
+
+def test_names_are_not_looked_for_where_there_are_none():
+    heads = (Head("main", numbered(2)),)
+    spec = ModelSpec("toy", {"sequence": (64, 4)}, 8, 0, heads)
+    with pytest.raises(ConfigError, match=r"outputs are only numbered .*tfepi_convert.py -t"):
+        HeadTargets.of(spec, None, [Target(0, "DNASE")], None)
+    assert HeadTargets.of(spec, None, [Target(1, "t1", scale=2.0)], None).columns == [1]

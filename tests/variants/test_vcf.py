@@ -71,6 +71,12 @@ def test_same_position_twice_is_sorted(text):
     assert len(list(read_variants(text(line(9) + line(9))))) == 2
 
 
+def test_a_model_is_no_vcf(tmp_path):
+    (tmp_path / "model.h5").write_bytes(b"\x89HDF\r\n\x1a\n\0\0 and no line end")
+    with pytest.raises(InputFileError, match=r"model.h5 is no VCF or BCF: want a first line"):
+        list(read_variants(tmp_path / "model.h5"))
+
+
 @pytest.mark.parametrize("header", ["", "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n"])
 def test_no_header(text, header):
     with pytest.raises(InputFileError, match=r"is no VCF or BCF: want a first line '##fileform"):

@@ -1,14 +1,17 @@
 """Functions that build published models; `MODELS` names those that params.json may ask for."""
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import get_args
 
 import keras
 
 from tfepi import geometry
-from tfepi.model_params import BASENJI, ModelParams
+from tfepi.model_params import BASENJI, ModelParams, is_whole
+from tfepi.models.alignment import check_alignment
 from tfepi.models.basenji import basenji
 from tfepi.models.basset import basset, basset_2016
+from tfepi.models.blocks.keras_layers import keras_reason
 from tfrecords_tools.errors import ConfigError, TfepiError, unknown
 
 MODELS = {"basset": basset, "basset_2016": basset_2016, BASENJI: basenji}
@@ -36,10 +39,12 @@ def make_model(
     function = MODELS[params.name]
     keywords = dict(params.keywords)
     if params.name != BASENJI:
-        allowed = [*inspect.signature(function).parameters, "augment_rc", "augment_shift"]
+        allowed = [k for k in inspect.signature(function).parameters if k != "dtype"]
         for key in keywords:
             if key not in allowed:
+                allowed += ["augment_rc", "augment_shift"]
                 raise unknown("key", key, allowed, f"in params.json model (model {params.name!r})")
+        _check_keywords(function, keywords)
         if keywords.get("targets", targets) != targets:
             raise ConfigError(
                 f"params.json says targets {keywords['targets']}, the data has {targets}: "
@@ -48,16 +53,41 @@ def make_model(
         keywords["targets"] = targets
     try:
         model = function(**keywords, **overrides)
-    except TfepiError:
-        raise
+    except TfepiError as error:
+        if params.name == BASENJI:  # which says where
+            raise
+        raise type(error)(f"params.json model: {error}") from None
     except (TypeError, ValueError) as error:
         raise ConfigError(
             f"params.json model: {params.name!r} cannot be built with {params.keywords}: "
-            f"{' '.join(str(error).split())}"
+            f"{keras_reason(error)}"
         ) from None
     if params.name == BASENJI:
+        check_alignment(model, params.keywords["trunk"], params.keywords["heads"])
         _check_outputs(model, params, targets)
     return model
+
+
+def _check_keywords(function: Callable, keywords: dict) -> None:
+    """Check what params.json gives a model function by its annotations, and by name."""
+    known = inspect.signature(function).parameters
+    for key, value in keywords.items():
+        kind = known[key].annotation
+        if kind is str:
+            want, right = "text", isinstance(value, str)
+        elif kind is int:
+            want, right = "a whole number of at least 1", is_whole(value)
+        elif kind is float:
+            # Those that functions have: rates of dropout and of moving averages.
+            want = "a number of at least 0 and below 1"
+            right = isinstance(value, (int, float)) and type(value) is not bool and 0 <= value < 1
+        else:
+            count = len(get_args(kind)) if get_args(kind)[-1] is not Ellipsis else None
+            want = f"a list of {f'{count} ' if count else ''}whole numbers of at least 1"
+            right = isinstance(value, (list, tuple)) and all(map(is_whole, value))
+            right = right and count in (None, len(value))
+        if not right:
+            raise ConfigError(f"params.json model.{key} is {value!r}, want {want}")
 
 
 def _check_outputs(model: keras.Model, params: ModelParams, targets) -> None:

@@ -1,12 +1,14 @@
 """Models that params.json describes as a trunk of blocks and heads, as Basenji's do."""
 
-import re
-
 import keras
 
+from tfepi.layers import ACTIVATIONS
+from tfepi.model_params import head_key
 from tfepi.models.blocks import BLOCKS, REFUSED, Context
 from tfepi.models.blocks.arguments import block_arguments, check_arguments
-from tfepi.models.blocks.steps import NORM_TYPES, PADDINGS, activate
+from tfepi.models.blocks.keras_layers import keras_reason
+from tfepi.models.blocks.steps import NORM_TYPES, activate
+from tfepi.models.blocks.values import check_value
 from tfrecords_tools.errors import ConfigError, TfepiError, unknown
 
 
@@ -60,32 +62,27 @@ def basenji(
         "padding": padding,
         "kernel_initializer": kernel_initializer,
     }
-    defaults = {key: value for key, value in defaults.items() if value}
-    for keyword, value, choices in (
-        ("norm_type", norm_type, NORM_TYPES),
-        ("padding", padding, PADDINGS),
-    ):
-        if value is not None and value not in choices:
-            raise unknown(keyword, value, choices)
+    defaults = {key: value for key, value in defaults.items() if value not in (None, 0)}
+    _check_settings(defaults)
     if not heads:
         raise ConfigError("the model has no head: add one, for instance a block 'final'")
     inputs = keras.Input((seq_length, 4), name="sequence")
     representations = []
 
-    def add_blocks(x, section: str, blocks: list[dict], dtype: str):
-        for place, block in enumerate(blocks, 1):
-            context = Context(dtype, f"{section}_{place}", representations)
-            x = _add_block(x, context, block, defaults, f"{section}, block {place}")
+    def add_blocks(x, section: str, blocks: list[dict], dtype: str, key: str):
+        for place, block in enumerate(blocks):
+            context = Context(dtype, f"{section}_{place + 1}", representations)
+            x = _add_block(x, context, block, defaults, f"model.{key}[{place}]")
             if section == "trunk":
                 representations.append(x)
         return x
 
-    x = add_blocks(inputs, "trunk", trunk, dtype)
+    x = add_blocks(inputs, "trunk", trunk, dtype, "trunk")
     x = activate(x, Context(dtype, "trunk"), activation)
     outputs = {}
     for name, blocks in heads.items():
         blocks = blocks if isinstance(blocks, list) else [blocks]
-        y = add_blocks(x, f"head_{name}", blocks, "float32")
+        y = add_blocks(x, f"head_{name}", blocks, "float32", head_key(name))
         if len(y.shape) == 2:  # after a Flatten: one bin
             y = keras.layers.Reshape((1, y.shape[1]), name=f"head_{name}_bin", dtype="float32")(y)
         outputs[name] = y
@@ -94,6 +91,17 @@ def basenji(
         outputs=outputs if len(outputs) > 1 else y,
         name="basenji",
     )
+
+
+def _check_settings(settings: dict) -> None:
+    for key, value in settings.items():
+        choices = {"activation": ACTIVATIONS, "norm_type": NORM_TYPES}.get(key)
+        if choices and value not in choices:
+            raise unknown(key, value, choices, "in model")
+        try:
+            check_value(key, value)
+        except ConfigError as error:
+            raise ConfigError(f"model: {error}") from None
 
 
 def _add_block(x, context: Context, block: dict, defaults: dict, where: str):
@@ -115,14 +123,13 @@ def _add_block(x, context: Context, block: dict, defaults: dict, where: str):
         return BLOCKS[name](x, context, **{**defaults, **given})
     except TfepiError as error:
         raise type(error)(f"{where}, {name}: {error}") from None
-    except (TypeError, ValueError, ZeroDivisionError, IndexError) as error:
+    except (TypeError, ValueError, IndexError) as error:
+        if len(x.shape) == 2:
+            raise ConfigError(
+                f"{where}, {name}: a Flatten before it leaves no positions, which it needs: use "
+                '"flatten": true of a dense block instead'
+            ) from None
         raise ConfigError(
-            f"{where}: {name} cannot be built with {given} on length {x.shape[1]}: "
-            f"{_one_line(error)}"
+            f"{where}, {name}: {given} cannot be built on length {x.shape[1]}: "
+            f"{keras_reason(error)}"
         ) from None
-
-
-def _one_line(error: Exception) -> str:
-    """Return what Keras says without its colours, frames and lists of arguments."""
-    text = re.sub(r"\x1b\[\d+m|Exception encountered when calling \S+\s", "", str(error))
-    return " ".join(text.partition("Arguments received by")[0].split())

@@ -3,6 +3,7 @@
 import keras
 
 from tfepi.layers import activation as activation_layer
+from tfepi.models.blocks.keras_layers import keras_activation
 from tfrecords_tools.errors import ConfigError
 
 TOWER = (288, 320, 368, 400, 464, 512)
@@ -90,7 +91,7 @@ def basset(
     x = keras.layers.Dense(
         targets,
         kernel_initializer="he_normal",
-        activation=output_activation,
+        activation=keras_activation(output_activation),
         name="head",
         dtype="float32",
     )(x)
@@ -142,5 +143,7 @@ def basset_2016(
         x = keras.layers.BatchNormalization(name=f"dense_norm{stage}", **norm)(x)
         x = activation_layer("relu", f"dense_relu{stage}", dtype)(x)
         x = keras.layers.Dropout(dropout, name=f"dense_dropout{stage}", dtype=dtype)(x)
-    x = keras.layers.Dense(targets, activation=output_activation, name="head", dtype="float32")(x)
+    x = keras.layers.Dense(
+        targets, activation=keras_activation(output_activation), name="head", dtype="float32"
+    )(x)
     return keras.Model(inputs={"sequence": inputs}, outputs=x, name="basset_2016")

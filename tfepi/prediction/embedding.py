@@ -59,6 +59,8 @@ def embedding(predictor: Predictor, layer: str) -> KerasPredictor:
     import_tensorflow()
     import keras
 
+    from tfepi.geometry import bin_width
+
     model = predictor.model
     found = _find(model.layers, layer)
     output = found.output
@@ -68,7 +70,9 @@ def embedding(predictor: Predictor, layer: str) -> KerasPredictor:
             "[positions, channels]"
         )
     inner = keras.Model(model.inputs, output)
-    spec = _spec(predictor.spec, found.name, *output.shape[1:])
+    # One position that has seen the whole sequence stands for all of it.
+    width = bin_width(inner) or (predictor.spec.seq_length if output.shape[1] == 1 else 0)
+    spec = _spec(predictor.spec, found.name, width, *output.shape[1:])
     return KerasPredictor(_ByName(inner, model.inputs), spec, predictor.batch_size)
 
 
@@ -103,10 +107,14 @@ def _find(layers: Sequence, wanted: str):
     return found[number]
 
 
-def _spec(spec: ModelSpec, layer: str, positions: int, channels: int) -> ModelSpec:
-    width = max(1, spec.seq_length // positions)
+def _spec(spec: ModelSpec, layer: str, width: int, positions: int, channels: int) -> ModelSpec:
     crop = (spec.seq_length - positions * width) // 2
-    found = ModelSpec(
+    if not width or crop < 0:
+        raise ConfigError(
+            f"layer {layer!r} has {positions} positions, which do not lie evenly on the "
+            f"{spec.seq_length} bp of the sequence: name another"
+        )
+    return ModelSpec(
         name=f"{spec.name}:{layer}",
         inputs=spec.inputs,
         bin_width=width,
@@ -114,9 +122,3 @@ def _spec(spec: ModelSpec, layer: str, positions: int, channels: int) -> ModelSp
         heads=(Head(HEAD, tuple(Target(i, f"channel{i}") for i in range(channels)), "activation"),),
         data=spec.data,
     )
-    if found.target_length != positions:
-        raise ConfigError(
-            f"layer {layer!r} has {positions} positions, which do not lie evenly on the "
-            f"{spec.seq_length} bp of the sequence: name another"
-        )
-    return found

@@ -16,7 +16,7 @@ from tfepi.spec import AveragedPredictor, ModelSpec, Predictor, check_shifts
 from tfepi.variants.head_targets import HeadTargets
 from tfepi.variants.numbered import Plan, remove_all_parts
 from tfrecords_tools.errors import ConfigError, InputFileError
-from tfrecords_tools.files import check_folder, check_room, identity, run_record
+from tfrecords_tools.files import check_folder, check_room, identity, run_record, shown_size
 from tfrecords_tools.genome import Genome
 from tfrecords_tools.progress import progress
 from tfrecords_tools.targets import Target, select
@@ -160,13 +160,13 @@ def _forecast(
     drawn = len(windows) * site.bins * len(outputs.tracks)
     need = 4 * values * (1 + hdf5) + _TRACK_BYTES * drawn
     _log.info(
-        "%d windows of %d bins of %d bp, %d targets, %d tracks; up to %.3g MB on disk",
+        "%d windows of %d bins of %d bp, %d targets, %d tracks; up to %s on disk",
         len(windows),
         site.bins,
         site.bin_width,
         len(outputs.targets),
         len(outputs.tracks),
-        need / 1e6,
+        shown_size(need),
     )
     if windows.overlapping and outputs.tracks:
         _log.info(

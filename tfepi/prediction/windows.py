@@ -15,7 +15,7 @@ import numpy as np
 from tfepi.spec import ModelSpec
 from tfrecords_tools.errors import ConfigError, InputFileError
 from tfrecords_tools.genome import Genome
-from tfrecords_tools.intervals import Regions, merged, read_bed
+from tfrecords_tools.intervals import Interval, Regions, merged, read_bed
 
 _log = logging.getLogger(__name__)
 
@@ -105,15 +105,7 @@ class Centred:
     def __init__(self, bed: str | Path, genome: Genome, site: Site):
         self.chroms = tuple(genome.chroms)
         place = {name: i for i, name in enumerate(self.chroms)}
-        intervals = read_bed(bed)
-        if not intervals:
-            raise InputFileError(f"BED {bed} has no intervals")
-        for i in intervals:
-            if i.end > genome.length(i.chrom):
-                raise InputFileError(
-                    f"BED {bed}: interval {i} ends past the end of {i.chrom} "
-                    f"({genome.length(i.chrom)} bp in {genome.path}): is it of another build?"
-                )
+        intervals = _intervals(bed, genome)
         middle = np.array([(i.start + i.end) // 2 for i in intervals], np.int64)
         self._start = middle - site.seq_length // 2 + site.offset
         self._chrom = np.array([place[i.chrom] for i in intervals], np.int32)
@@ -190,6 +182,23 @@ class Tiles:
                 yield np.arange(start, min(start + size, high))
 
 
+def _intervals(bed: str | Path, genome: Genome) -> list[Interval]:
+    """Return the intervals of a BED, which must lie on the genome."""
+    intervals = read_bed(bed)
+    if not intervals:
+        raise InputFileError(
+            f"BED {bed} has no intervals: want lines of chromosome, start, end; leave it out "
+            "for the whole genome"
+        )
+    for i in intervals:
+        if i.end > genome.length(i.chrom):
+            raise InputFileError(
+                f"BED {bed}: interval {i} ends past the end of {i.chrom} "
+                f"({genome.length(i.chrom)} bp in {genome.path}): is it of another build?"
+            )
+    return intervals
+
+
 @dataclass(frozen=True)
 class Place:
     """Where to predict: around a BED's intervals, or along a genome.
@@ -235,7 +244,5 @@ class Place:
         lengths = {name: genome.length(name) for name in self.chroms or genome.chroms}
         regions = None
         if self.limit is not None:
-            regions = merged(read_bed(self.limit))
-            for name in regions:
-                genome.length(name)
+            regions = merged(_intervals(self.limit, genome))
         return Tiles(lengths, site, regions)

@@ -5,6 +5,7 @@ theirs in the same order, so the n-th stored layer of a kind belongs to the n-th
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -14,7 +15,12 @@ from tfepi.model_params import BASENJI, ModelParams
 from tfepi.models import choose_heads, make_model
 from tfepi.params import Params, read_params
 from tfepi.pretrained.stored_units import ALIASES, KINDS, WHOLE, Unit, stored_units
-from tfepi.pretrained.weights_file import StoredLayer, read_weights, write_weights
+from tfepi.pretrained.weights_file import (
+    StoredLayer,
+    keras_version,
+    read_weights,
+    write_weights,
+)
 from tfepi.spec import Head, ModelSpec
 from tfrecords_tools.data import Data
 from tfrecords_tools.errors import ConfigError
@@ -38,7 +44,7 @@ def basenji_h5(
         InputFileError: no such file, truncated, or no model.
         ConfigError: other layers than the params' (the first that differs, both shapes).
     """
-    return h5_model(read_params(params_json), weights_h5, head)
+    return h5_model(read_params(params_json, training=False), weights_h5, head)
 
 
 def h5_model(params: Params, weights_h5: str | Path, head: str | None = None) -> keras.Model:
@@ -82,8 +88,10 @@ def h5_spec(
             joins the whole sequence before its head, whose layers do not say it. Without data
             it is that of the bins before that, as Basenji has it.
 
+    Strand pairs are the table's, else, as in Basenji, those that params.json states.
+
     Raises:
-        ConfigError: a table that does not fit the number of outputs (both numbers).
+        ConfigError: a table or strand pairs that do not fit the number of outputs (both numbers).
     """
     section = one_head(params.model, head)
     model = make_model(section, None)
@@ -97,6 +105,8 @@ def h5_spec(
             f"the data in {data.folder} has {len(data.targets)} targets, the model has {outputs}"
         )
     rows = data.targets if data is not None else output_targets(outputs, targets)
+    if all(t.strand_pair is None for t in rows):
+        rows = _paired(rows, params.model, name)
     units = "probability" if params.train.loss == "bce" else "coverage"
     return ModelSpec(
         name=BASENJI,
@@ -125,6 +135,25 @@ def output_targets(outputs: int, table: Sequence[Target] | None) -> tuple[Target
     return tuple(rows)
 
 
+def _paired(rows: tuple[Target, ...], params: ModelParams, head: str) -> tuple[Target, ...]:
+    """Return targets with the strand pairs that params.json states for a head, if it does."""
+    pairs = params.stated.get("strand_pair") or []
+    pairs = pairs if pairs and isinstance(pairs[0], list) else [pairs]
+    place = list(params.keywords["heads"]).index(head)
+    order = pairs[place] if place < len(pairs) else []
+    if not order:
+        return rows
+    everyone = list(range(len(rows)))
+    if sorted(order) != everyone or [order[p] for p in order] != everyone:
+        raise ConfigError(
+            f"strand_pair of params.json is {order} for {len(rows)} outputs: want each output's "
+            "partner, from 0, or itself"
+        )
+    return tuple(
+        replace(row, strand_pair=rows[p].index) for row, p in zip(rows, order, strict=True)
+    )
+
+
 def assign_h5(model: keras.Model, path: str | Path, trunk: bool = False) -> None:
     """Put the weights of an .h5 file into a model of the same layers.
 
@@ -135,7 +164,7 @@ def assign_h5(model: keras.Model, path: str | Path, trunk: bool = False) -> None
             of layers.
 
     Raises:
-        InputFileError: no such file, truncated, or no model.
+        InputFileError: no such file, truncated, no model, or weights that are no finite numbers.
         ConfigError: other layers than the model's (the first that differs, both shapes).
     """
     ours: dict[str, list[Unit]] = {}
@@ -146,7 +175,10 @@ def assign_h5(model: keras.Model, path: str | Path, trunk: bool = False) -> None
     theirs: dict[str, list[StoredLayer]] = {}
     for stored in sorted(read_weights(path, WHOLE), key=lambda s: s.number):
         theirs.setdefault(ALIASES.get(stored.kind, stored.kind), []).append(stored)
-    differs = f"{path} has another topology than params.json"
+    version = keras_version(path)
+    # Basenji is of Keras 2; files of Keras 3 are named otherwise, and load where they match.
+    origin = f" was saved by Keras {version} (give its .keras file) and" if version > "3" else ""
+    differs = f"{path}{origin} has another topology than params.json"
     for kind in [*ours, *(k for k in theirs if k not in ours)]:
         mine, stored = ours.get(kind, []), theirs.get(kind, [])
         for unit, other in zip(mine, stored, strict=False):

@@ -44,7 +44,8 @@ def read_weights(path: str | Path, whole: Collection[str] = ()) -> list[StoredLa
         whole: kinds of layers that are one; of others that hold layers, these are given.
 
     Raises:
-        InputFileError: missing, truncated, no HDF5, or an HDF5 file that holds no such weights.
+        InputFileError: missing, truncated, no HDF5, an HDF5 file that holds no such weights, or
+            weights that are no finite numbers.
     """
     path = existing(path, "weight file")
     try:
@@ -53,21 +54,38 @@ def read_weights(path: str | Path, whole: Collection[str] = ()) -> list[StoredLa
             names = _names(group, "layer_names")
             if names is None:
                 found = ", ".join(sorted(file)[:5]) or "nothing"
-                hint = (
-                    "it is Keras 3's own weights format: convert the .keras file instead"
-                    if "layers" in file or "_layer_checkpoint_dependencies" in file
-                    else "want a model saved by Basenji or Baskerville"
+                if "layers" in file or "_layer_checkpoint_dependencies" in file:
+                    raise InputFileError(
+                        f"{path} is Keras 3's own weights format, without the model: give the "
+                        ".keras file (tfepi_convert.py makes a Basenji .h5 of it)"
+                    )
+                raise InputFileError(
+                    f"{path} is no model: it holds {found}; want a model saved by Basenji or "
+                    "Baskerville"
                 )
-                raise InputFileError(f"{path} is no model: it holds {found}; {hint}")
             layers = [layer for name in names for layer in _layers(group, name, whole)]
     except (OSError, KeyError) as error:
-        reason = str(error).splitlines()[0][:160]
-        raise InputFileError(
-            f"cannot read weights of {path}: it is no HDF5 file, or truncated ({reason})"
-        ) from None
+        reason = f"it is no HDF5 file, or truncated ({str(error).splitlines()[0][:160]})"
+        if not path.stat().st_size:
+            reason = "it is empty"
+        raise InputFileError(f"cannot read weights of {path}: {reason}; copy it again") from None
     if not layers:
         raise InputFileError(f"{path} is a model without any weight")
+    for layer in layers:
+        for name, array in layer.weights:
+            if not np.isfinite(array).all():
+                raise InputFileError(
+                    f"{path}: layer {layer.name} has weights that are no finite numbers ({name}): "
+                    "its training diverged, or the file is damaged; give another"
+                )
     return layers
+
+
+def keras_version(path: str | Path) -> str:
+    """Return the version of Keras that wrote a file of `read_weights`, "" where it is not said."""
+    with h5py.File(path, "r") as file:
+        found = file.get("model_weights", file).attrs.get("keras_version", "")
+    return found.decode() if isinstance(found, bytes) else str(found)
 
 
 def _layers(group: h5py.Group, name: str, whole: Collection[str]) -> list[StoredLayer]:

@@ -14,7 +14,7 @@ from tfepi.serving.export import export_model
 from tfepi.spec import ModelSpec
 from tfepi.training.adapters import merge
 from tfrecords_tools.errors import ConfigError, UnfinishedError
-from tfrecords_tools.files import atomic_path, read_json, write_json
+from tfrecords_tools.files import atomic_path, check_folder, read_json, write_json
 
 
 def convert(
@@ -55,6 +55,16 @@ def convert(
             f"{out}: Basenji cannot load a {params.model.name!r}, only a trunk with heads; "
             "write a .keras file or a SavedModel"
         )
+    if not out.suffix:
+        check_folder(out, overwrite=overwrite)
+    elif out.suffix not in (".keras", ".h5"):
+        raise ConfigError(f"{out}: want a name that ends in .keras or .h5, or a folder's name")
+    elif out.exists() and not (overwrite and out.is_file()):
+        raise UnfinishedError(
+            f"{out} exists: name another file" + (", or use --overwrite" if out.is_file() else "")
+        )
+    elif not out.parent.is_dir():
+        check_folder(out.parent)  # can be made
     loaded, source = _load(model, params, spec)
     if merged:
         loaded = merge(loaded)
@@ -63,10 +73,6 @@ def convert(
     if not out.suffix:
         export_model(loaded, spec, out, source, overwrite)
         return [out, out / SAVED_MODEL_SPEC]
-    if out.suffix not in (".keras", ".h5"):
-        raise ConfigError(f"{out}: want a name that ends in .keras or .h5, or a folder's name")
-    if out.exists() and not overwrite:
-        raise UnfinishedError(f"{out} exists: name another file, or use --overwrite")
     out.parent.mkdir(parents=True, exist_ok=True)
     if out.suffix == ".h5":
         write_h5(loaded, out)

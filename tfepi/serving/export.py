@@ -89,10 +89,15 @@ def _write(model: keras.Model, spec: ModelSpec, heads: list[str], folder: Path) 
     archive.add_endpoint("serving_default", predict, input_signature=floats)
     archive.add_endpoint("predict", predict, input_signature=floats)
     archive.add_endpoint("predict_indices", predict_indices, input_signature=indices)
+    logger = tf.get_logger()
+    level = logger.level
+    logger.setLevel(logging.WARNING)  # it names the temporary folder
     try:
         archive.write_out(str(folder), verbose=False)
     except tf.errors.OpError as error:
         raise TfepiError(f"cannot write the SavedModel: {error.message.splitlines()[0]}") from None
+    finally:
+        logger.setLevel(level)
 
 
 def _compare(model: keras.Model, spec: ModelSpec, heads: list[str], folder: Path) -> dict:
@@ -111,8 +116,10 @@ def _compare(model: keras.Model, spec: ModelSpec, heads: list[str], folder: Path
         for head in heads:
             want = np.asarray(expected[head], np.float64)
             difference = float(np.abs(np.asarray(got[head], np.float64) - want).max())
-            largest = max(largest, difference)
-            relative = max(relative, difference / max(float(np.abs(want).max()), 1e-12))
+            share = difference / max(float(np.abs(want).max()), 1e-12)
+            # Unlike max(), this keeps NaN, which is refused.
+            largest = float(np.maximum(largest, difference))
+            relative = float(np.maximum(relative, share))
     if not relative <= TOLERANCE:
         raise TfepiError(
             f"the reloaded export differs from the Keras model by {largest:.3g} "

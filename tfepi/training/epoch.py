@@ -5,6 +5,7 @@ interleaved in an order drawn from (seed, epoch), and a batch moves only the tru
 head: every head is a functional model that shares its layers and the optimiser with the others.
 """
 
+import logging
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from tfrecords_tools.dataset import Augmentation, eval_dataset, train_dataset
 from tfrecords_tools.errors import ConfigError
 from tfrecords_tools.progress import progress
 
+log = logging.getLogger(__name__)
 _HEADS = 1  # spawn key of the order of heads
 
 
@@ -37,6 +39,12 @@ class Source:
     head: str
     data: Data
     chosen: tuple[int, ...]
+
+
+def epoch_steps(source: Source, train: TrainParams, label: str) -> int:
+    """Return the batches of an epoch: as many as the records make, at most steps_per_epoch."""
+    whole = max(1, source.data.counts[label] // train.batch_size)
+    return min(train.steps_per_epoch or whole, whole)
 
 
 class HeadTraining:
@@ -63,7 +71,7 @@ class HeadTraining:
         xla: bool,
     ):
         self.source, self.train = source, train
-        self._label, valid_label = labels
+        self._label, self._valid_label = labels
         self._augmentation = augmentation
         every = len(source.chosen) == len(source.data.targets)
         self._chosen = None if every else source.chosen
@@ -76,10 +84,17 @@ class HeadTraining:
         if train.loss == "bce":
             for label in labels:
                 _check_probabilities(source, label, train.batch_size)
-        count = source.data.counts[self._label]
-        self.steps = train.steps_per_epoch or max(1, count // train.batch_size)
+        self.steps = epoch_steps(source, train, self._label)
+        if self.steps < (train.steps_per_epoch or 0):
+            log.warning(
+                "steps_per_epoch is %d; the records of label %r make %d batches, so an epoch "
+                "has these",
+                train.steps_per_epoch,
+                self._label,
+                self.steps,
+            )
         self._valid = eval_dataset(
-            source.data, valid_label, train.batch_size, targets=self._chosen
+            source.data, self._valid_label, train.batch_size, targets=self._chosen
         )
 
     def batches(self, seed: int, epoch: int) -> tf.data.Dataset:
@@ -96,9 +111,30 @@ class HeadTraining:
         )
         return dataset.take(self.steps) if self.train.steps_per_epoch else dataset
 
+    def check_seen(self, steps: int, wanted: int, label: str) -> None:
+        """Refuse a pass that ended early, because records are fewer than the folder tells.
+
+        Raises:
+            InputFileError: with both numbers.
+        """
+        if steps < wanted:
+            for _ in self.source.data.records(label):
+                pass  # raises at the end, with both numbers
+
+    def check_trained(self, steps: int) -> None:
+        """Refuse an epoch of fewer steps than `steps`; see `check_seen`."""
+        self.check_seen(steps, self.steps, self._label)
+
     def validate(self) -> dict[str, float]:
-        """Return loss and metrics on the validation records."""
-        found = self.model.evaluate(self._valid, verbose=0, return_dict=True)
+        """Return loss and metrics on the validation records.
+
+        Raises:
+            InputFileError: the folder has fewer than its files tell.
+        """
+        count = _Count()
+        found = self.model.evaluate(self._valid, verbose=0, return_dict=True, callbacks=[count])
+        wanted = -(-self.source.data.counts[self._valid_label] // self.train.batch_size)
+        self.check_seen(count.seen, wanted, self._valid_label)
         return {k: float(v) for k, v in found.items()}
 
     def per_target(self) -> dict[str, list[float | None]]:
@@ -145,10 +181,14 @@ def train_epoch(
 
     Returns:
         Loss and metrics of each head over the epoch.
+
+    Raises:
+        InputFileError: a folder has fewer records than its files tell.
     """
     total = sum(head.steps for head in heads)
     with progress(total=total, unit="step", label=f"epoch {epoch}", quiet=quiet) as bar:
         if len(heads) == 1:
+            watch = _Watch(bar, check)
             history = heads[0].model.fit(
                 heads[0].batches(seed, epoch),
                 epochs=1,
@@ -156,8 +196,9 @@ def train_epoch(
                 steps_per_epoch=heads[0].steps,
                 verbose=0,
                 shuffle=False,
-                callbacks=[_Watch(bar, check)],
+                callbacks=[watch],
             )
+            heads[0].check_trained(watch.seen)
             return [{k: float(v[0]) for k, v in history.history.items()}]
         order = np.repeat(np.arange(len(heads)), [head.steps for head in heads])
         stream = np.random.SeedSequence(seed, spawn_key=(epoch, _HEADS))
@@ -168,21 +209,36 @@ def train_epoch(
             head.model.reset_metrics()
         for step, number in enumerate(order.tolist()):
             batch = next(batches[number], None)
-            if batch is None:  # the folder has fewer records than it states
-                continue
+            if batch is None:
+                heads[number].check_trained(0)
             logs[number] = heads[number].model.train_on_batch(*batch, return_dict=True)
             bar.update(1)
             check(step, float(logs[number]["loss"]))
     return [{k: float(v) for k, v in log.items()} for log in logs]
 
 
-class _Watch(keras.callbacks.Callback):
-    """Moves the bar and shows each step's loss to `check`."""
+class _Count(keras.callbacks.Callback):
+    """Counts batches: an epoch that runs out of data early ends without a word."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = 0
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.seen += 1
+
+    def on_test_batch_end(self, batch, logs=None):
+        self.seen += 1
+
+
+class _Watch(_Count):
+    """Also moves the bar and shows each step's loss to `check`."""
 
     def __init__(self, bar, check: Callable[[int, float], None]):
         super().__init__()
         self._bar, self._check = bar, check
 
     def on_train_batch_end(self, batch, logs=None):
+        super().on_train_batch_end(batch, logs)
         self._bar.update(1)
         self._check(batch, logs["loss"])

@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfepi.params import Params
-from tfepi.training.epoch import HeadTraining, Source, train_epoch
+from tfepi.training.epoch import HeadTraining, Source, epoch_steps, train_epoch
 from tfepi.training.schedules import make_optimizer
 from tfrecords_tools.dataset import Augmentation
 from tfrecords_tools.errors import TfepiError, UnfinishedError
@@ -117,10 +117,7 @@ class Run:
             params.model.augment_rc, params.model.augment_shift, train.augment_per
         )
         labels = (settings.train_label, settings.valid_label)
-        steps = sum(
-            train.steps_per_epoch or max(1, s.data.counts[labels[0]] // train.batch_size)
-            for s in sources
-        )
+        steps = sum(epoch_steps(s, train, labels[0]) for s in sources)
         optimizer = make_optimizer(train, steps)
         if settings.precision == "mixed_float16":
             # The policy is the layers', not the model's, so Keras would not do it by itself.

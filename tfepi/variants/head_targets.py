@@ -8,7 +8,7 @@ import numpy as np
 from tfepi.spec import ModelSpec
 from tfepi.variants.untransform import check_style, untransform
 from tfrecords_tools.errors import ConfigError
-from tfrecords_tools.targets import Target, select
+from tfrecords_tools.targets import Target, is_numbered, select
 
 
 @dataclass(frozen=True)
@@ -40,11 +40,21 @@ class HeadTargets:
         """Return the targets of a head, of which `targets`, found by identifier, may be some.
 
         Raises:
-            ConfigError: an unknown head or target, or one that cannot be untransformed.
+            ConfigError: an unknown head or target, one that cannot be untransformed, or targets
+                of a model whose outputs have no names.
         """
         found = spec.head(head)
         chosen, columns = found.targets, None
         if targets is not None:
+            names = {t.identifier for t in chosen}
+            if all(map(is_numbered, chosen)) and not names.issuperset(
+                t.identifier for t in targets
+            ):
+                raise ConfigError(
+                    "the model came without a targets table, so that its outputs are only numbered "
+                    "and cannot be found by name: convert it again with the table "
+                    "(tfepi_convert.py -t), or leave -t out"
+                )
             columns = list(select(chosen, [t.identifier for t in targets]))
             chosen = tuple(targets)
         if style:

@@ -28,7 +28,14 @@ from tfepi.variants.mutagenesis_sites import Span, bed_sites, is_vcf, vcf_sites
 from tfepi.variants.numbered import Plan, remove_all_parts
 from tfepi.variants.options import default_chunk_records
 from tfrecords_tools.errors import ConfigError, InputFileError
-from tfrecords_tools.files import check_folder, check_room, identity, run_record, write_text
+from tfrecords_tools.files import (
+    check_folder,
+    check_room,
+    identity,
+    run_record,
+    shown_size,
+    write_text,
+)
 from tfrecords_tools.genome import Genome
 from tfrecords_tools.progress import progress
 from tfrecords_tools.targets import Target
@@ -137,11 +144,11 @@ def _forecast(folder: Path, layout: Layout) -> None:
     """Log how much there is to do, and refuse a disk that is too small."""
     bytes_ = 4 * LETTERS * layout.positions * len(layout.targets) * len(layout.stats)
     _log.info(
-        "%d sequences, %d positions each: %d predictions to make; %.3g MB of scores",
+        "%d sequences, %d positions each: %d predictions to make; %s of scores",
         len(layout.sites),
         layout.span.length,
         len(layout.sites) + (LETTERS - 1) * layout.positions,
-        bytes_ / 1e6,
+        shown_size(bytes_),
     )
     check_room(folder, 2 * bytes_)  # parts, and the file made of them
 

@@ -6,7 +6,7 @@ from tfepi.variants.checks import REF_POLICIES
 from tfepi.variants.mutagenesis_scores import NAMES
 from tfepi.variants.options import check_predicting
 from tfepi.variants.scores import check_names
-from tfrecords_tools.errors import unknown
+from tfrecords_tools.errors import ConfigError, unknown
 
 
 @dataclass(frozen=True)
@@ -15,7 +15,8 @@ class Mutagenesis:
 
     Attributes:
         stats: names of statistics (`mutagenesis_scores.NAMES`).
-        length: bp to mutate in the middle of the sequence, unless `up` or `down` is set.
+        length: bp to mutate in the middle of the sequence, where neither `up` nor `down` is set;
+            None for 200.
         up: bp to mutate before the middle.
         down: bp to mutate from the middle on.
         rc: average predictions over both strands.
@@ -26,11 +27,11 @@ class Mutagenesis:
         batch_size: sequences per call of the model.
 
     Raises:
-        ConfigError: an unknown name or a value out of range.
+        ConfigError: an unknown name, a value out of range, or both `length` and `up` or `down`.
     """
 
     stats: tuple[str, ...] = ("sum",)
-    length: int = 200
+    length: int | None = None
     up: int = 0
     down: int = 0
     rc: bool = False
@@ -45,3 +46,8 @@ class Mutagenesis:
         check_predicting(self.shifts, self.untransform, self.batch_size)
         if self.ref_policy not in REF_POLICIES:
             raise unknown("ref_policy", self.ref_policy, REF_POLICIES)
+        if self.length is not None and (self.up or self.down):
+            raise ConfigError(
+                f"{self.length} bp in the middle (-l) are to be mutated, and {self.up} bp before "
+                f"and {self.down} bp after it (-u, -d): give -l alone, or -u and -d"
+            )

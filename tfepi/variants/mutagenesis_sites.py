@@ -19,6 +19,7 @@ from tfrecords_tools.intervals import bed_rows
 _STRANDS = ("+", "-", ".")
 _RECORDS = 4096
 _LABEL_BASES = 5
+_LENGTH = 200  # bp, where none is given
 
 
 @dataclass(frozen=True)
@@ -54,9 +55,10 @@ class Span:
             )
 
     @classmethod
-    def of(cls, seq_length: int, length: int, up: int = 0, down: int = 0) -> "Span":
-        """Return the span of Basenji's options: `up` and `down` where one is set, else `length`."""
+    def of(cls, seq_length: int, length: int | None, up: int = 0, down: int = 0) -> "Span":
+        """Return the span of Basenji's options: `up` and `down`, else `length`, else 200 bp."""
         if not up and not down:
+            length = _LENGTH if length is None else length
             up, down = length // 2, length - length // 2
         return cls(up, down, seq_length)
 
@@ -105,7 +107,7 @@ class Site:
 
 def is_vcf(path: str | Path) -> bool:
     """Tell a VCF or BCF, plain or compressed, from other files by its first bytes."""
-    with open(existing(path), "rb") as handle:
+    with open(existing(path, "BED or VCF"), "rb") as handle:
         packed = handle.read(2) == b"\x1f\x8b"
     try:
         with (gzip.open if packed else open)(path, "rb") as handle:
@@ -123,7 +125,9 @@ def bed_sites(bed: str | Path, genome: Genome, seq_length: int) -> list[Site]:
     """
     rows = list(bed_rows(bed))
     if not rows:
-        raise InputFileError(f"BED {bed} has no intervals")
+        raise InputFileError(
+            f"BED {bed} has no intervals: want lines of chromosome, start, end, or a VCF"
+        )
     sites = []
     for number, (i, columns) in enumerate(rows, 1):
         strand = columns[5].strip() if len(columns) > 5 else "."

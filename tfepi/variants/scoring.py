@@ -21,7 +21,7 @@ from tfepi.variants.checks import check, skipped_text, survey
 from tfepi.variants.forecast import Forecast
 from tfepi.variants.head_targets import HeadTargets
 from tfepi.variants.manifest import NAME, Manifest
-from tfepi.variants.merge import assemble, is_finished
+from tfepi.variants.merge import SHARDS, assemble, is_finished
 from tfepi.variants.numbered import FOLDER, remove_all_parts
 from tfepi.variants.options import Scoring, Shard, default_chunk_records
 from tfepi.variants.parts import PartWriter, is_whole, written_part
@@ -91,8 +91,7 @@ def score_vcf(
         UnfinishedError: results are there, or were made from something else.
         OSError: the disk is too small or full.
     """
-    folder = Path(out) if shard is None else Path(out) / "shards" / shard.folder
-    check_folder(folder, resume, overwrite)
+    folder = check_place(out, shard, resume, overwrite)
     scored = HeadTargets.of(spec, scoring.head, targets, scoring.untransform)
     check_shifts(spec, scoring.shifts)
     if chunk_records is None:
@@ -101,6 +100,7 @@ def score_vcf(
         raise ConfigError(f"chunk_records is {chunk_records}: want at least 1")
     with Genome(fasta) as genome:
         manifest = Manifest(
+            survey=survey(genome, vcf, scoring.ref_policy),
             inputs={
                 label: identity(path)
                 for label, path in {"vcf": vcf, "fasta": fasta, **(model_files or {})}.items()
@@ -108,7 +108,6 @@ def score_vcf(
             scoring=scoring,
             window=Window.of(spec),
             targets=scored.targets,
-            survey=survey(genome, vcf, scoring.ref_policy),
             chunk_records=chunk_records,
         )
         numbers = (shard or Shard(1, 1)).chunks(manifest.chunks)
@@ -117,8 +116,9 @@ def score_vcf(
         Forecast.of(manifest).report(folder, manifest, len(todo), shard is None)
         # A model that cannot be loaded must not cost results, nor leave a folder behind.
         predictor = load() if overwrite or not folder.exists() else None
+        if shard is not None:
+            claim_folder(out, resume=True)  # before there is anything in it
         _begin(folder, manifest, resume, overwrite)
-        (Path(out) / MARKER).touch()
         if shard is None and is_finished(folder, manifest):
             remove_all_parts(folder)
             return folder
@@ -133,6 +133,26 @@ def score_vcf(
                 assemble(folder, manifest, lambda number: folder, vcf)
                 remove_all_parts(folder)
     return folder
+
+
+def check_place(
+    out: str | Path, shard: Shard | None, resume: bool = False, overwrite: bool = False
+) -> Path:
+    """Return the folder that a run writes, after checking that it may.
+
+    Args:
+        out: the folder named.
+        shard: whose own folder lies in it; `out` must then be new, or made here.
+        resume: go on with what is there.
+        overwrite: remove what is there.
+
+    Raises:
+        UnfinishedError: as `check_folder`.
+    """
+    if shard is None:
+        return check_folder(out, resume, overwrite)
+    folder = check_folder(out, resume=True) / SHARDS / shard.folder
+    return check_folder(folder, resume, overwrite)
 
 
 def _begin(folder: Path, manifest: Manifest, resume: bool, overwrite: bool) -> None:

@@ -26,8 +26,9 @@ def check_style(style: str, targets: Sequence[Target]) -> None:
     transforms.check_style(style, targets, STYLES)
     if any(map(is_numbered, targets)):
         raise ConfigError(
-            "--untransform needs each target's sum_stat, clip_soft and scale, but the model's "
-            "targets are only numbered: name their table with -t"
+            "--untransform needs each target's sum_stat, clip_soft and scale, but of some outputs "
+            "of the model only the number is known: give the targets table of its training data "
+            "(targets.txt) with -t"
         )
 
 

@@ -146,7 +146,7 @@ def _check_whole(path: Path) -> None:
             raise InputFileError(
                 f"{path} is truncated: the end marker of bgzip is missing; fetch it again"
             )
-    elif start[:3] != b"BCF" and end[-1:] != b"\n":
+    elif start[:1] == b"#" and end[-1:] != b"\n":
         raise InputFileError(
             f"{path} is truncated: its last line has no line end; fetch it again, or add one "
             "if the line is whole"

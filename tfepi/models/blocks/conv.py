@@ -14,6 +14,7 @@ from tfepi.models.blocks.steps import (
     normalize,
     pool,
 )
+from tfrecords_tools.errors import ConfigError
 
 
 def conv_block(
@@ -198,7 +199,12 @@ def conv_next(
 
     Then the residual add and pooling; `padding` is that of the pooling. The first dense layer
     has int(dense_expansion)·filters units. After ConvNeXt (Liu et al. 2022).
+
+    Raises:
+        ConfigError: dense_expansion is below 1.
     """
+    if dense_expansion < 1:
+        raise ConfigError(f"dense_expansion is {dense_expansion}, want at least 1 in conv_next")
     inputs = x
     filters = x.shape[-1] if filters is None else filters
     kernels = {"kernel_initializer": kernel_initializer, "l2_scale": l2_scale}

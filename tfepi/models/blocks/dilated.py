@@ -1,5 +1,6 @@
 """Towers of dilated convolutions that keep the length."""
 
+import math
 from collections.abc import Iterator
 
 import keras
@@ -16,10 +17,13 @@ _SHORTENS = ("stride", "pool_size", "pool_type")
 
 def _dilations(rate_mult: float, repeat: int, whole: bool = False) -> Iterator[int]:
     """Yield 1, rate_mult, rate_mult²… as whole numbers; with `whole`, each from the last one."""
-    if not isinstance(repeat, int) or repeat < 1:
-        raise ConfigError(f"repeat is {repeat!r}, want a whole number of at least 1")
     rate = 1.0
-    for _ in range(repeat):
+    for step in range(1, repeat + 1):
+        if not 0.5 < rate < math.inf:
+            raise ConfigError(
+                f"rate_mult is {rate_mult}: the dilation of step {step} of {repeat} comes to "
+                f"{rate:g}, want at least 1"
+            )
         yield round(rate)
         rate *= rate_mult
         if whole:

@@ -4,6 +4,7 @@ The model-wide settings do not reach them, as in Basenji.
 """
 
 import inspect
+import re
 from collections.abc import Callable
 
 import keras
@@ -41,6 +42,12 @@ def keras_activation(name: str | None) -> str | None:
     if name is not None and name not in ACTIVATIONS:
         raise unknown("activation", name, ACTIVATIONS)
     return name
+
+
+def keras_reason(error: Exception) -> str:
+    """Return what Keras says without its colours, frames and lists of arguments."""
+    text = re.sub(r"\x1b\[\d+m|Exception encountered when calling \S+\s", "", str(error))
+    return " ".join(text.partition("Arguments received by")[0].split())
 
 
 def _layer_block(layer: type, part: str) -> Callable:

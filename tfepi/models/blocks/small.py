@@ -38,9 +38,10 @@ def factor_inverse(x, context: Context, *, components_file):
     try:
         with open(components_file, "rb") as handle:
             components = np.load(handle, allow_pickle=False)
-    except (OSError, ValueError, EOFError, TypeError) as error:
+    except (OSError, ValueError, EOFError) as error:
+        reason = getattr(error, "strerror", None) or error
         raise InputFileError(
-            f"components_file {components_file!r} cannot be read: {error}; want a .npy file"
+            f"components_file {components_file!r} cannot be read: {reason}; want a .npy file"
         ) from None
     if getattr(components, "ndim", None) != 2 or len(components) != x.shape[-1]:
         raise ConfigError(

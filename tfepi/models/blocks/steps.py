@@ -11,7 +11,6 @@ from tfepi.models.blocks.context import Context
 from tfrecords_tools.errors import ConfigError, unknown
 
 NORM_TYPES = ("batch", "batch-sync", "layer")
-PADDINGS = ("same", "valid")
 # Keras 2's defaults, which published weights were trained with.
 BATCH_EPSILON = 1e-3
 LAYER_EPSILON = 1e-3
@@ -39,8 +38,6 @@ def normalize(x, context: Context, norm_type: str | None, bn_momentum=0.99, norm
         return x
     if norm_type not in NORM_TYPES:
         raise unknown("norm_type", norm_type, NORM_TYPES)
-    if not 0 <= bn_momentum < 1:
-        raise ConfigError(f"bn_momentum is {bn_momentum}, want at least 0 and below 1")
     gamma = norm_gamma or "ones"
     if norm_type == "layer":
         return keras.layers.LayerNormalization(
@@ -67,8 +64,19 @@ def drop(x, context: Context, rate: float):
 
 
 def add(tensors, context: Context):
-    """Add tensors up."""
-    return keras.layers.Add(name=context.name("add"), dtype=context.dtype)(tensors)
+    """Add tensors up.
+
+    Raises:
+        ConfigError: they are of different shapes.
+    """
+    try:
+        return keras.layers.Add(name=context.name("add"), dtype=context.dtype)(tensors)
+    except ValueError:
+        shapes = " and ".join(f"{t.shape[1]} positions × {t.shape[2]} channels" for t in tensors)
+        raise ConfigError(
+            f"{shapes} cannot be added: a residual block keeps the length, and has as many filters "
+            "or units as channels come in"
+        ) from None
 
 
 def flatten_length(x, context: Context):
@@ -89,10 +97,8 @@ def pool(x, context: Context, pool_size: int, pool_type: str = "max", padding: s
     """
     if pool_type not in ("max", "softmax"):
         raise unknown("pool_type", pool_type, ("max", "softmax"))
-    if not isinstance(pool_size, int) or not 1 <= pool_size <= x.shape[1]:
-        raise ConfigError(
-            f"pool_size is {pool_size!r} at length {x.shape[1]}: want a whole number from 1 to that"
-        )
+    if pool_size > x.shape[1]:
+        raise ConfigError(f"pool_size is {pool_size}, want at most the length {x.shape[1]} here")
     if pool_size == 1:
         return x
     settings = {"name": context.name("pool"), "dtype": context.dtype}
@@ -133,7 +139,15 @@ def convolve(
         l2_scale: L2 penalty of the kernels.
         padding: "same" or "valid".
         settings: of the Keras layer.
+
+    Raises:
+        ConfigError: an unknown conv_type, or both a stride and a dilation.
     """
+    stride, dilation = settings.get("strides", 1), settings.get("dilation_rate", 1)
+    if stride > 1 and dilation > 1:
+        raise ConfigError(
+            f"stride is {stride} and dilation_rate is {dilation}: only one can be above 1"
+        )
     settings = {
         "filters": x.shape[-1] if filters is None else filters,
         "kernel_size": kernel_size,

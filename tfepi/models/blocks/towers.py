@@ -23,21 +23,24 @@ def tower_filters(
     are rounded to multiples of divisible_by.
 
     Raises:
-        ConfigError: both or none of filters_end and filters_mult.
+        ConfigError: both or none of filters_end and filters_mult, or a step without channels.
     """
     if (filters_end is None) == (filters_mult is None):
         raise ConfigError(
             f"filters_end is {filters_end} and filters_mult is {filters_mult}: a tower needs "
             "one of the two"
         )
-    if repeat < 1:
-        raise ConfigError(f"repeat is {repeat}: a tower needs one step at least")
     if filters_mult is None:
         steps = max(repeat - 1, 1)
         filters_mult = math.exp(math.log(filters_end / filters_init) / steps)
     widths, width = [], filters_init
-    for _ in range(repeat):
-        widths.append(int(round(width / divisible_by) * divisible_by))
+    for step in range(1, repeat + 1):
+        if not 0.5 < width / divisible_by < math.inf:
+            raise ConfigError(
+                f"step {step} of {repeat} comes to {width:g} filters, to be rounded to a multiple "
+                f"of divisible_by {divisible_by}: change filters_init, filters_mult or divisible_by"
+            )
+        widths.append(round(width / divisible_by) * divisible_by)
         width *= filters_mult
     return widths
 

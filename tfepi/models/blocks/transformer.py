@@ -31,9 +31,9 @@ def _transformer(
 ):
     """Add a block whose attention stays within windows of these relative lengths."""
     channels = x.shape[-1]
-    if not isinstance(heads, int) or heads < 1 or channels % heads:
+    if channels % heads:
         raise ConfigError(
-            f"transformer: {channels} channels cannot be divided among {heads!r} heads: "
+            f"transformer: {channels} channels cannot be divided among {heads} heads: "
             "choose another number of heads"
         )
     attention = MultiheadAttention(
@@ -57,6 +57,10 @@ def _transformer(
     x = add([x, branch], context)
     if not dense_expansion:
         return x
+    if dense_expansion * channels < 1:
+        raise ConfigError(
+            f"dense_expansion is {dense_expansion}: of {channels} channels it leaves no units"
+        )
 
     kernels = {"l2_scale": l2_scale, "kernel_initializer": kernel_initializer}
     branch = normalize(x, context, "layer")
@@ -124,8 +128,6 @@ def transformer_tower(x, context: Context, *, repeat=2, block_type="transformer"
     """
     if block_type not in BLOCK_TYPES:
         raise unknown("block_type", block_type, BLOCK_TYPES, "of transformer_tower")
-    if repeat < 1:
-        raise ConfigError(f"repeat is {repeat}: a tower needs one step at least")
     block = BLOCK_TYPES[block_type]
     check_arguments(block, block_type, options)
     for _ in range(repeat):

@@ -1,0 +1,39 @@
+"""The line about a name that is none of the choices."""
+
+import pytest
+
+from tfrecords_tools.errors import ConfigError, unknown
+
+NUMBERS = [f"number{i:02}" for i in range(12)]
+
+
+@pytest.mark.parametrize(
+    ("name", "choices", "message"),
+    [
+        ("relo", ["tanh", "relu"], "unknown key 'relo': did you mean 'relu'?"),
+        # Two that are as near: both.
+        (
+            "pool_width",
+            ["pool_type", "pool_size", "units"],
+            "unknown key 'pool_width': did you mean 'pool_type' or 'pool_size'?",
+        ),
+        # Few common letters are no typing error.
+        (
+            "pool_width",
+            ["total_weight", "loss"],
+            "unknown key 'pool_width': choose from loss, total_weight",
+        ),
+        (3, ["b", "a"], "unknown key 3: choose from a, b"),
+        ("x", NUMBERS[:10], f"unknown key 'x': choose from {', '.join(NUMBERS[:10])}"),
+        ("x", NUMBERS, f"unknown key 'x': choose from {', '.join(NUMBERS[:10])}, … (12 in all)"),
+    ],
+)
+def test_a_near_name_or_the_first_ten(name, choices, message):
+    error = unknown("key", name, choices)
+    assert isinstance(error, ConfigError)
+    assert str(error) == message
+
+
+def test_the_place_is_named():
+    error = unknown("block", "x", ["a"], "in model.trunk[2]")
+    assert str(error) == "unknown block 'x' in model.trunk[2]: choose from a"
