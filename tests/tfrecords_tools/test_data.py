@@ -302,7 +302,9 @@ def test_targets_of_another_size(other_folder):
 def test_statistics_that_are_no_json(other_folder, text):
     folder = other_folder()
     (folder / "statistics.json").write_bytes(text.encode("latin1"))
-    with pytest.raises(InputFileError, match=r"statistics.json (is no text|is not valid JSON|holds a JSON)"):
+    with pytest.raises(
+        InputFileError, match=r"statistics.json (is no text|is not valid JSON|holds a JSON)"
+    ):
         Data.open(folder)
 
 
