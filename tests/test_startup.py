@@ -1,4 +1,4 @@
-"""Every command answers --help at once, importing nothing heavy."""
+"""Every command answers --help at once, importing nothing heavy; sums are the same each time."""
 
 import json
 import os
@@ -21,6 +21,23 @@ module = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(module)
 module.parser()
 print(json.dumps(sorted({name.partition(".")[0] for name in sys.modules})))
+"""
+
+# Sums of three tensors, two of which another operation needs as well.
+_SUMS = """
+from tfepi.startup import import_tensorflow
+tf = import_tensorflow()
+a = tf.random.stateless_normal((60, 64, 64), (1, 2))
+@tf.function
+def sums(a):
+    found, others = [], []
+    for k in range(0, 60, 3):
+        e, f, g = tf.exp(a[k]), tf.sin(a[k + 1]), tf.tanh(a[k + 2])
+        found.append(tf.add_n([e, f, g]))
+        others.append(tf.reduce_sum(tf.sqrt(e)) + tf.reduce_sum(tf.abs(f)))
+    return tf.stack(found), tf.stack(others)
+first = sums(a)[0].numpy()
+print(sum((sums(a)[0].numpy() != first).any() for _ in range(300)))
 """
 
 
@@ -60,3 +77,19 @@ def test_the_check_itself_would_notice(tmp_path):
     script.write_text("import numpy\ndef parser(): pass\n")
     _, text = cpu_seconds([sys.executable, "-c", _IMPORTED, str(script)])
     assert "numpy" in json.loads(text)
+
+
+@pytest.mark.parametrize("given", [{}, {"TF_NUM_INTEROP_THREADS": "4"}])
+def test_sums_of_several_tensors_are_the_same_each_time(given):
+    environment = {k: v for k, v in ENVIRONMENT.items() if k != "TF_NUM_INTEROP_THREADS"}
+    done = subprocess.run(
+        [sys.executable, "-c", _SUMS],
+        capture_output=True,
+        text=True,
+        env=environment | given,
+        check=True,
+    )
+    if given:  # the user's choice holds, and this would notice what it does
+        assert int(done.stdout) > 0 or os.cpu_count() == 1
+    else:
+        assert int(done.stdout) == 0

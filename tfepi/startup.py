@@ -14,10 +14,16 @@ def import_tensorflow(deterministic: bool = True):
     step about a quarter shorter.
 
     Args:
-        deterministic: ask for deterministic operations (free on CPUs).
+        deterministic: ask for the same bits from run to run (free on CPUs). Beside deterministic
+            operations that takes one operation at a time, each over all cores, unless the user
+            set TF_NUM_INTEROP_THREADS: TensorFlow's sum of three or more tensors, which every
+            batch normalisation has in its gradient, begins with whichever of them no other
+            operation needs any more.
     """
     first = "tensorflow" not in sys.modules
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    if deterministic:
+        os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
     if first and os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") == "3":
         kept = os.dup(2)
         with open(os.devnull, "w") as nowhere:
