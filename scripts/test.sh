@@ -16,4 +16,5 @@ fi
 python=$environment/bin/python
 
 "$python" -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
-exec "$python" -m pytest "$@"
+# Each file in one process; of these no more than four, as each loads TensorFlow.
+exec "$python" -m pytest -n auto --maxprocesses 4 --dist loadfile "$@"

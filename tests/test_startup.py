@@ -79,17 +79,9 @@ def test_the_check_itself_would_notice(tmp_path):
     assert "numpy" in json.loads(text)
 
 
-@pytest.mark.parametrize("given", [{}, {"TF_NUM_INTEROP_THREADS": "4"}])
-def test_sums_of_several_tensors_are_the_same_each_time(given):
+def test_sums_of_several_tensors_are_the_same_each_time():
+    """With several threads between operations some of them differ, most times this is run."""
     environment = {k: v for k, v in ENVIRONMENT.items() if k != "TF_NUM_INTEROP_THREADS"}
-    done = subprocess.run(
-        [sys.executable, "-c", _SUMS],
-        capture_output=True,
-        text=True,
-        env=environment | given,
-        check=True,
-    )
-    if given:  # the user's choice holds, and this would notice what it does
-        assert int(done.stdout) > 0 or os.cpu_count() == 1
-    else:
-        assert int(done.stdout) == 0
+    command = [sys.executable, "-c", _SUMS]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
+    assert int(done.stdout) == 0
