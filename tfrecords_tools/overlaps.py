@@ -7,7 +7,7 @@ import numpy as np
 Spans = tuple[str, np.ndarray, np.ndarray, np.ndarray]
 """Chromosome, starts, ends and values of disjoint stretches, ascending."""
 
-_BINS = 1 << 17  # values held at once
+_BINS = 1 << 15  # values held at once
 _OVERLAPPING_BINS = 1 << 14  # the same where each may be cut at many edges
 
 
