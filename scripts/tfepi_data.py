@@ -34,8 +34,9 @@ def work(args: argparse.Namespace) -> None:
     if args.split_test:
         write_split(planned, args.out, args.resume, args.overwrite)
     elif not args.dry_run:
-        build(planned, args.out, args.processes, None, args.resume, args.overwrite, args.quiet)
-        print(f"wrote {args.out}: {len(planned.windows)} records")
+        how = (args.processes, None, args.resume, args.overwrite, args.quiet)
+        shards = build(planned, args.out, *how)["shards"]
+        print(f"wrote {args.out}: {sum(shard['records'] for shard in shards)} records")
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -135,6 +135,62 @@ def small_data(tmp_path_factory, genome_folder):
     return out
 
 
+@pytest.fixture(scope="session")
+def cell_tables(genome_folder):
+    """targets.txt of cells a, b and c with marks K and M (c has no M), and tracks.txt of theirs."""
+    targets, tracks = genome_folder / "cell_targets.txt", genome_folder / "cell_tracks.txt"
+    rows = [
+        ("t0", "a", "K"),
+        ("t1", "a", "M"),
+        ("t1", "b", "K"),
+        ("t2", "b", "M"),
+        ("t2", "c", "K"),
+    ]
+    lines = ["\tidentifier\tfile\tsum_stat\tcell\tmark\tthreshold\tnan\n"]
+    for number, (track, cell, mark) in enumerate(rows):
+        lines.append(f"{number}\t{cell}_{mark}\t{track}.bw\tmean\t{cell}\t{mark}\t2\tkeep\n")
+    targets.write_text("".join(lines))
+    lines = ["\tidentifier\tfile\tcell\tassay\n"]
+    for number, (track, cell) in enumerate((("t2", "a"), ("t0", "b"), ("t1", "c"))):
+        lines.append(f"{number}\tacc_{cell}\t{track}.bw\t{cell}\tDNase\n")
+    tracks.write_text("".join(lines))
+    return targets, tracks
+
+
+@pytest.fixture(scope="session")
+def build_cells(genome_folder, cell_tables):
+    """Return a function that builds the data of `cell_tables`: 256 bp, 32-bp bins, 8-bp tracks."""
+    from tfrecords_tools.build import build
+    from tfrecords_tools.build_options import BuildOptions
+    from tfrecords_tools.data import Data
+    from tfrecords_tools.plan import make_plan
+
+    def make(out, targets=cell_tables[0], **changes) -> Data:
+        options = {
+            "seq_length": 256,
+            "bin_width": 32,
+            "stride_train": 256,
+            "stride_test": 256,
+            "valid": "chr2",
+            "test": "chr3",
+            "records_per_shard": 64,
+            "tracks": str(cell_tables[1]),
+            "track_width": 8,
+            "track_context": 128,
+        }
+        plan = make_plan(genome_folder / "genome.fa", targets, BuildOptions(**(options | changes)))
+        build(plan, out, quiet=True)
+        return Data.open(out)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def cell_data(tmp_path_factory, build_cells):
+    """The data of `cell_tables`, as `build_cells` makes it."""
+    return build_cells(tmp_path_factory.mktemp("cells") / "data")
+
+
 @pytest.fixture
 def write_records(tmp_path):
     """Return a function that writes a data folder of a few random records and returns it, opened.

@@ -25,6 +25,7 @@ from tfrecords_tools.files import (
     write_json,
 )
 from tfrecords_tools.genome import Genome
+from tfrecords_tools.input_tracks import TABLE
 from tfrecords_tools.intervals import Interval
 from tfrecords_tools.manifest import (
     LAYOUT,
@@ -35,6 +36,7 @@ from tfrecords_tools.manifest import (
     write_manifest,
 )
 from tfrecords_tools.plan import Plan
+from tfrecords_tools.pooled_bins import balance, check_observed
 from tfrecords_tools.records import RecordWriter, sequence_features
 from tfrecords_tools.workers import check_workers, run_jobs, worker_pool
 
@@ -45,11 +47,25 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ShardJob:
-    """One shard: its windows, and where their bins are."""
+    """One shard: its windows, and where their bins are.
+
+    Attributes:
+        path: of the shard.
+        label: of its windows.
+        rows: int64 [windows], where their bins are among those of the first stage.
+        windows: in the order of the records.
+        unmappable: bool [windows, bins], or None.
+        limits: to which each target is clipped.
+        plan_options: of the build.
+        fasta: the genome.
+        total: windows of the first stage.
+        folder: the build's working folder.
+        tracks: how many input tracks.
+    """
 
     path: Path
     label: str
-    first: int
+    rows: np.ndarray
     windows: tuple[Interval, ...]
     unmappable: np.ndarray | None
     limits: tuple[float, ...]
@@ -57,6 +73,7 @@ class ShardJob:
     fasta: str
     total: int
     folder: Path
+    tracks: int = 0
 
     def __len__(self) -> int:
         return len(self.windows)
@@ -119,16 +136,19 @@ def build(
         for folder in (out, out / "tfrecords", work / "done"):
             remove_parts(folder)
         jobs = coverage.plan_jobs(plan, work)
-        coverage.allocate(work, len(plan.targets), len(plan.windows), jobs[0].bins)
+        coverage.allocate(work, jobs)
         with worker_pool(executor, workers) as pool:
             run_jobs(pool, coverage.run_job, jobs, "coverage", "window", quiet)
             tracks = coverage.summarise(jobs)
-            shards = _shard_jobs(plan, out, [t.limit for t in tracks])
+            check_observed(plan, work, tracks)
+            written, rows = balance(plan, work)
+            limits = [t.limit for t in tracks[: len(plan.targets)]]
+            shards = _shard_jobs(written, rows, len(plan.windows), out, limits)
             Genome(plan.fasta, work).close()  # indexed once, if it must be, not in every job
             run_jobs(pool, write_shard, shards, "records", "record", quiet)
-        _warn_clipped(plan, tracks)
-        write_layout(out, plan)
-        write_manifest(out, plan, fingerprint, [read_json(s.marker) for s in shards], tracks)
+        _warn(plan, tracks)
+        write_layout(out, written)
+        write_manifest(out, written, fingerprint, [read_json(s.marker) for s in shards], tracks)
         shutil.rmtree(work)
     return read_manifest(out)
 
@@ -144,13 +164,22 @@ def write_split(plan: Plan, out: str | Path, resume: bool = False, overwrite: bo
         write_contigs(out, plan)
 
 
-def _warn_clipped(plan: Plan, tracks: list[coverage.TrackSummary]) -> None:
-    for target, summary in zip(plan.targets, tracks, strict=True):
+def _warn(plan: Plan, tracks: list[coverage.TrackSummary]) -> None:
+    for target, summary in zip((*plan.targets, *plan.tracks), tracks, strict=True):
         if summary.clipped:
             log.warning(
                 "%s: %d bins at the hard limit; consider clip_soft or a smaller scale",
                 target.identifier,
                 summary.clipped,
+            )
+    for row, summary in zip(plan.tracks, tracks[len(plan.targets) :], strict=True):
+        if row.nan == "keep" and summary.missing_share > 0.5:
+            log.warning(
+                "input track %s: %.0f%% of the bins have no value and count as not measured; where "
+                "that means 0, write zero into the column nan of %s",
+                row.identifier,
+                100 * summary.missing_share,
+                plan.options.tracks,
             )
 
 
@@ -161,7 +190,8 @@ def _finished(out: Path, fingerprint: dict) -> dict | None:
         return None
     _same(manifest, fingerprint, out)
     hashes = {f"tfrecords/{s['file']}": s["sha256"] for s in manifest["shards"]}
-    for name in (*LAYOUT, *hashes):
+    tables = (TABLE,) if "track_table" in fingerprint else ()
+    for name in (*LAYOUT, *tables, *hashes):
         path = out / name
         if not path.is_file() or (name in hashes and sha256(path) != hashes[name]):
             log.info("%s is missing or damaged: building %s again", path, out)
@@ -187,32 +217,37 @@ def _same(old: dict, new: dict, out: Path) -> None:
                 f"input {label} ({entry['path']}) has changed since {out} was begun: "
                 "put the old file back, or use --overwrite"
             )
-    for name, value in new["options"].items():
-        if old["options"].get(name) != value:
+    for name in old["options"] | new["options"]:  # one that is not there has its default
+        before, now = old["options"].get(name), new["options"].get(name)
+        if before != now:
             raise UnfinishedError(
-                f"option {name} was {old['options'].get(name)!r} when {out} was begun, now "
-                f"{value!r}: use the same options to resume, or --overwrite"
+                f"option {name} was {before!r} when {out} was begun, now {now!r}: use the same "
+                "options to resume, or --overwrite"
             )
-    for key in ("targets", "windows"):
-        if old[key] != new[key]:
+    for key, noun in (("targets", "targets"), ("track_table", "tracks"), ("windows", "windows")):
+        if old.get(key) != new.get(key):
             raise UnfinishedError(
-                f"the {key} differ from when {out} was begun: use the same table, or --overwrite"
+                f"the {noun} differ from when {out} was begun: use the same table, or --overwrite"
             )
 
 
-def _shard_jobs(plan: Plan, out: Path, limits: list[float]) -> list[ShardJob]:
+def _shard_jobs(
+    plan: Plan, rows: np.ndarray, total: int, out: Path, limits: list[float]
+) -> list[ShardJob]:
+    """Return the jobs of a plan's shards; `rows` are its windows' among `total` in the first."""
     return [
         ShardJob(
             out / "tfrecords" / name,
             label,
-            first,
+            rows[first:end],
             plan.windows[first:end],
             None if plan.unmappable is None else plan.unmappable[first:end],
             tuple(limits),
             plan.options,
             plan.fasta,
-            len(plan.windows),
+            total,
             out / WORK,
+            len(plan.tracks),
         )
         for name, label, first, end in plan.shards()
     ]
@@ -221,7 +256,7 @@ def _shard_jobs(plan: Plan, out: Path, limits: list[float]) -> list[ShardJob]:
 def write_shard(job: ShardJob) -> int:
     """Write one shard and its marker; return the number of records."""
     options = job.plan_options
-    targets = _shard_targets(job)
+    targets, tracks = _shard_targets(job), _shard_tracks(job)
     with (
         Genome(job.fasta, job.folder) as genome,
         atomic_path(job.path) as part,
@@ -241,6 +276,8 @@ def write_shard(job: ShardJob) -> int:
             features["target"] = targets[row].tobytes()
             if options.unmappable_store and job.unmappable is not None:
                 features["umap"] = job.unmappable[row].tobytes()
+            if job.tracks:
+                features["tracks"] = tracks[row].tobytes()
             writer.write(features)
     write_json(job.marker, shard_entry(job.path, job.label, len(job.windows)))
     return len(job.windows)
@@ -252,10 +289,7 @@ def _shard_targets(job: ShardJob) -> np.ndarray:
     count, bins = len(job.windows), options.windowing().target_length
     out = np.empty((count, bins, len(job.limits)), np.float16)
     for track, limit in enumerate(job.limits):
-        values = np.memmap(
-            coverage.signal_file(job.folder, track), np.float16, "r", shape=(job.total, bins)
-        )
-        part = values[job.first : job.first + count]
+        part = _signal(job, track, bins)
         out[:, :, track] = np.clip(part, np.float16(-limit), np.float16(limit))
     quantile = options.unmappable_clip
     if options.compat:
@@ -274,3 +308,19 @@ def _shard_targets(job: ShardJob) -> np.ndarray:
     if np.isinf(out).any():
         raise InputFileError(f"shard {job.path.name} has infinite targets: check clip and scale")
     return out
+
+
+def _shard_tracks(job: ShardJob) -> np.ndarray:
+    """Return float16 [records, track bins, input tracks]."""
+    bins, first = job.plan_options.track_length, len(job.limits)
+    out = np.empty((len(job.windows), bins, job.tracks), np.float16)
+    for track in range(job.tracks):
+        out[:, :, track] = _signal(job, first + track, bins)
+    return out
+
+
+def _signal(job: ShardJob, track: int, bins: int) -> np.ndarray:
+    """Return a track's bins over the shard's windows, float16 [records, bins]."""
+    path = coverage.signal_file(job.folder, track)
+    values = np.memmap(path, np.float16, "r", shape=(job.total, bins))
+    return values[job.rows]

@@ -8,7 +8,7 @@ import argparse
 from tfrecords_tools.command import whole_seed
 
 _CHROMS = "chromosomes, comma-separated"
-_LISTS = ("chroms", "region_labels")
+_LISTS = ("chroms", "region_labels", "hold_out")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,6 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_splits(parser.add_argument_group("splits"))
     _add_regions(parser.add_argument_group("regions (BED files)"))
     _add_values(parser.add_argument_group("values and records"))
+    _add_tracks(parser.add_argument_group("input tracks (accessibility of each cell type)"))
 
 
 def _add_windows(w) -> None:
@@ -40,6 +41,13 @@ def _add_windows(w) -> None:
         help="the same for valid and test [%(default)s]",
     )
     w.add_argument("--snap", type=int, default=1, help="starts are multiples of this [%(default)s]")
+    w.add_argument(
+        "--random",
+        dest="random_windows",
+        type=int,
+        metavar="N",
+        help="draw N windows of each label to train on, in place of --stride and -s",
+    )
     w.add_argument(
         "-s", "--sample", type=float, default=1.0, help="share of windows to keep [%(default)s]"
     )
@@ -90,7 +98,9 @@ def _add_regions(r) -> None:
     r.add_argument("--limit", help="windows only inside these")
     r.add_argument("--peaks", dest="peaks_only", action="store_true", help="only at peaks")
     r.add_argument(
-        "--regions", default="all", help="all, peaks, non-ubiquitous (Kathail et al.) [%(default)s]"
+        "--regions",
+        default="all",
+        help="all, peaks, non-ubiquitous (Kathail et al.), variable between cells [%(default)s]",
     )
     r.add_argument(
         "--region_labels", default="train,valid", help="labels --regions applies to [%(default)s]"
@@ -99,6 +109,23 @@ def _add_regions(r) -> None:
         "--ubiquitous_share", type=float, default=0.8, help="of tracks with a peak [%(default)s]"
     )
     r.add_argument("--ubiquitous_bed", help="ubiquitous peaks, instead of the share")
+    r.add_argument(
+        "--variable_share",
+        type=float,
+        default=0.1,
+        help="share of training bins that --regions variable takes [%(default)s]",
+    )
+    r.add_argument(
+        "--positive_share",
+        type=float,
+        help="leave training windows without positive bin out until this share has one",
+    )
+    r.add_argument(
+        "--hold_out",
+        default="",
+        metavar="CELLS",
+        help="cells, comma-separated, whose tracks do not decide which windows are trained on",
+    )
 
 
 def _add_values(v) -> None:
@@ -114,6 +141,20 @@ def _add_values(v) -> None:
     v.add_argument("--compat", help="basenji, hound: exactly what these tools would write")
     v.add_argument(
         "--transform_old", action="store_true", help="with --compat hound: its older transforms"
+    )
+
+
+def _add_tracks(t) -> None:
+    t.add_argument(
+        "--tracks", metavar="TABLE", help="table of input tracks, stored in each record: …, cell"
+    )
+    t.add_argument("--track_width", type=int, metavar="BP", help="bin width [as -w]")
+    t.add_argument(
+        "--track_context",
+        type=int,
+        default=0,
+        metavar="BP",
+        help="beyond the sequence on either side [%(default)s]",
     )
 
 

@@ -1,7 +1,8 @@
 """The options of a build, checked by themselves."""
 
+import json
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 
 from tfrecords_tools import compat
 from tfrecords_tools.errors import ConfigError, unknown
@@ -9,7 +10,18 @@ from tfrecords_tools.records import check_writing
 from tfrecords_tools.regions import REGIONS, UBIQUITOUS_SHARE
 from tfrecords_tools.splits import CONTIG_LIMIT
 from tfrecords_tools.targets import NAN_POLICIES
+from tfrecords_tools.variable_regions import VARIABLE_SHARE
 from tfrecords_tools.windows import Windowing, stride_bp
+
+_LATER = (
+    "tracks",
+    "track_width",
+    "track_context",
+    "random_windows",
+    "variable_share",
+    "positive_share",
+    "hold_out",
+)
 
 
 @dataclass(frozen=True)
@@ -47,6 +59,13 @@ class BuildOptions:
     encoding: str = "index"
     seed: int = 44
     compat: str | None = None
+    tracks: str | None = None
+    track_width: int | None = None
+    track_context: int = 0
+    random_windows: int | None = None
+    variable_share: float = VARIABLE_SHARE
+    positive_share: float | None = None
+    hold_out: tuple[str, ...] = ()
 
     def __post_init__(self):
         for name, choices, kind in (
@@ -78,6 +97,79 @@ class BuildOptions:
                 )
         if self.folds is not None and self.split_bed:
             raise ConfigError("folds and a split BED exclude each other: name one")
+        self._check_tracks()
+        self._check_sampling()
+
+    def _check_sampling(self) -> None:
+        if self.random_windows is not None:
+            if self.random_windows < 1:
+                raise ConfigError(f"--random is {self.random_windows}, want at least 1 window")
+            if self.stride_train != 1:
+                raise ConfigError(
+                    f"--random {self.random_windows} draws training windows, which --stride "
+                    f"{self.stride_train:g} would lay: leave one of the two out"
+                )
+        if not 0 < self.variable_share < 1:
+            raise ConfigError(f"--variable_share is {self.variable_share}, want above 0, below 1")
+        if self.positive_share is not None and not 0 < self.positive_share <= 1:
+            raise ConfigError(
+                f"--positive_share is {self.positive_share}, want above 0 and at most 1"
+            )
+        for value, option in (
+            (self.random_windows, "--random"),
+            (self.positive_share, "--positive_share"),
+        ):
+            if value is not None and self.compat:
+                raise ConfigError(
+                    f"--compat {self.compat} has no {option}: leave one of the two out"
+                )
+
+    def _check_tracks(self) -> None:
+        if self.tracks is None:
+            if self.track_width is not None or self.track_context:
+                raise ConfigError(
+                    "--track_width and --track_context are of input tracks: name them with --tracks"
+                )
+            return
+        if self.compat:
+            raise ConfigError(
+                f"--compat {self.compat} has no input tracks (--tracks): leave one of the two out"
+            )
+        width = self.input_bin_width
+        if width < 1:
+            raise ConfigError(f"--track_width is {width}, want at least 1 bp")
+        if self.seq_length % width:
+            raise ConfigError(
+                f"the sequence of {self.seq_length} bp is not a multiple of --track_width {width} "
+                "(by default the bin width): use a width that divides it"
+            )
+        if self.track_context < 0 or self.track_context % width:
+            raise ConfigError(
+                f"--track_context is {self.track_context}, want a multiple of --track_width {width}"
+            )
+
+    @property
+    def input_bin_width(self) -> int:
+        """Width of an input track's bins, bp."""
+        return self.bin_width if self.track_width is None else self.track_width
+
+    @property
+    def track_length(self) -> int:
+        """Bins of an input track, 0 without."""
+        if self.tracks is None:
+            return 0
+        return (self.seq_length + 2 * self.track_context) // self.input_bin_width
+
+    def to_json(self) -> dict:
+        """Return the options as JSON values; later ones only where they are set.
+
+        So that data that do not use them keep their manifest, byte for byte.
+        """
+        value = json.loads(json.dumps(asdict(self)))
+        defaults = {f.name: f.default for f in fields(self)}
+        return {
+            k: v for k, v in value.items() if k not in _LATER or getattr(self, k) != defaults[k]
+        }
 
     def windowing(self) -> Windowing:
         """Return the geometry, strides in bp."""

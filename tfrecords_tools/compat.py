@@ -32,13 +32,18 @@ def given(target: Target, tool: str) -> Target:
     """Return a target as a tool takes it, its numbers rounded to six decimals.
 
     Raises:
-        ConfigError: a statistic the tool does not know, a NaN policy it does not have, a number
-            of which nothing is left.
+        ConfigError: a statistic the tool does not know, a threshold or a NaN policy, which it
+            does not have, a number of which nothing is left.
     """
     if target.sum_stat not in SUM_STATS[tool]:
         raise ConfigError(
             f"target {target.identifier!r} has sum_stat {target.sum_stat!r}, which --compat {tool} "
             f"does not have: use one of {', '.join(SUM_STATS[tool])}, or leave --compat out"
+        )
+    if target.threshold is not None:
+        raise ConfigError(
+            f"target {target.identifier!r} has threshold {target.threshold}, which --compat {tool} "
+            "does not have: leave one of the two out"
         )
     if target.nan == "keep":
         raise ConfigError(

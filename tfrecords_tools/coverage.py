@@ -2,21 +2,25 @@
 
 A job is one track over one block of windows (neighbours on the genome). It reads the track in
 long stretches, pools, and writes rows into the track's file `signal/{track}.f2`, float16
-[windows, bins] in record order; its marker `done/{track}-{block}.json` follows.
+[windows, bins] in record order; its marker `done/{track}-{block}.json` follows. Input tracks are
+numbered after the targets; their windows are the sequences with their context.
 """
 
 import errno
 import itertools
 import os
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from tfrecords_tools import compat
 from tfrecords_tools.files import read_json, write_json
+from tfrecords_tools.input_tracks import padded_values
 from tfrecords_tools.intervals import intersect_array
 from tfrecords_tools.pooling import Pooling, extreme_count, extreme_limit, stretch_values
+from tfrecords_tools.targets import Target
 from tfrecords_tools.tracks import open_track
 
 STRETCH = 1 << 22
@@ -29,7 +33,7 @@ class SignalJob:
     """One track over one block of windows.
 
     Attributes:
-        track: position of the target.
+        track: position of the target; of an input track, after all targets.
         block: number of the block.
         file: the track's file.
         pooling: how bases become bins.
@@ -41,6 +45,8 @@ class SignalJob:
         blacklist: chromosome → spans, merged unless `compat`.
         folder: the build's working folder.
         compat: tool whose arithmetic is followed, or None.
+        ends: of an input track, chromosome → length, bp, beyond which its windows may reach;
+            None of a target.
     """
 
     track: int
@@ -55,6 +61,7 @@ class SignalJob:
     blacklist: dict[str, np.ndarray]
     folder: Path
     compat: str | None = None
+    ends: dict[str, int] | None = None
 
     def __len__(self) -> int:
         return len(self.starts)
@@ -72,16 +79,32 @@ class SignalJob:
 
 def plan_jobs(plan, folder: Path) -> list[SignalJob]:
     """Return the jobs of a plan, track by track; they depend on the plan alone."""
+    options = plan.options
+    jobs = _jobs(plan, folder, plan.targets, options.bin_width, 0)
+    if not plan.tracks:
+        return jobs
+    margin = options.crop + options.track_context
+    wide = _jobs(plan, folder, plan.tracks, options.input_bin_width, margin)
+    first = len(plan.targets)
+    return jobs + [
+        replace(job, track=first + job.track, blacklist={}, ends=plan.chroms) for job in wide
+    ]
+
+
+def _jobs(
+    plan, folder: Path, targets: Sequence[Target], bin_width: int, margin: int
+) -> list[SignalJob]:
+    """Return the jobs of some tracks over the windows, these widened by a margin, bp."""
     order = sorted(range(len(plan.windows)), key=lambda i: plan.windows[i])
     windows = [plan.windows[i] for i in order]
-    starts = np.array([w.start for w in windows], np.int64)
+    starts = np.array([w.start - margin for w in windows], np.int64)
     rows = np.array(order, np.int64)
     span = len(windows) * plan.options.windowing().stride_train
-    blocks = max(1, min(span // BLOCK_SPAN, MAX_JOBS // len(plan.targets)))
+    blocks = max(1, min(span // BLOCK_SPAN, MAX_JOBS // len(targets)))
     edges = [len(windows) * b // blocks for b in range(blocks + 1)]
     jobs = []
-    for track, target in enumerate(plan.targets):
-        pooling = Pooling(plan.options.bin_width, target, target.nan or plan.options.nan)
+    for track, target in enumerate(targets):
+        pooling = Pooling(bin_width, target, target.nan or plan.options.nan)
         for block, (low, high) in enumerate(itertools.pairwise(edges)):
             chroms = _runs([w.chrom for w in windows[low:high]])
             jobs.append(
@@ -93,7 +116,7 @@ def plan_jobs(plan, folder: Path) -> list[SignalJob]:
                     chroms,
                     starts[low:high],
                     rows[low:high],
-                    len(windows[0]),
+                    len(windows[0]) + 2 * margin,
                     len(windows),
                     {c: plan.blacklist[c] for c, _, _ in chroms if c in plan.blacklist},
                     folder,
@@ -114,7 +137,7 @@ def signal_file(folder: Path, track: int) -> Path:
     return folder / "signal" / f"{track}.f2"
 
 
-def allocate(folder: Path, tracks: int, total: int, bins: int) -> None:
+def allocate(folder: Path, jobs: Sequence[SignalJob]) -> None:
     """Make each track's file with its final size, sparse where the file system can.
 
     The files are written with `pwrite`, since a full disk would end a process that writes to
@@ -122,8 +145,8 @@ def allocate(folder: Path, tracks: int, total: int, bins: int) -> None:
     """
     (folder / "signal").mkdir(parents=True, exist_ok=True)
     (folder / "done").mkdir(exist_ok=True)
-    size = total * bins * 2
-    for track in range(tracks):
+    sizes = {job.track: job.total * job.bins * 2 for job in jobs}
+    for track, size in sizes.items():
         path = signal_file(folder, track)
         if not path.exists() or path.stat().st_size != size:
             with open(path, "wb") as handle:
@@ -149,7 +172,11 @@ def run_job(job: SignalJob) -> int:
                 starts = job.starts[first + low : first + high]
                 begin, stop = int(starts[0]), int(starts[-1]) + job.length
                 windows = (starts - begin, job.length, job.pooling)
-                if job.compat:
+                if job.ends is not None:
+                    row, length = job.pooling.target, job.ends[chrom]
+                    values = padded_values(track, row, chrom, begin, stop, length)
+                    bins = stretch_values(values, *windows, black)
+                elif job.compat:
                     values = compat.read(track, chrom, begin, stop, job.compat)
                     bins = compat.stretch_values(values, *windows, black - begin, job.compat)
                 else:
@@ -229,7 +256,8 @@ class TrackSummary:
     """A track over the whole build.
 
     Attributes:
-        limit: the 99.99999th percentile, to which values are clipped.
+        limit: the 99.99999th percentile, to which values are clipped; of a target with a
+            threshold 1, so that labels stay as they are.
         mean: of the bins that have a value.
         sd: their standard deviation.
         missing_share: share of bins without value.
@@ -246,6 +274,7 @@ class TrackSummary:
 def summarise(jobs: list[SignalJob]) -> list[TrackSummary]:
     """Return each track's summary from the markers of its jobs."""
     parts: dict[int, list[dict]] = {}
+    thresholds = {job.track: job.pooling.target.threshold is not None for job in jobs}
     for job in jobs:
         parts.setdefault(job.track, []).append(read_json(job.marker))
     found = []
@@ -258,7 +287,7 @@ def summarise(jobs: list[SignalJob]) -> list[TrackSummary]:
         variance = sum(b["squares"] for b in blocks) / max(finite, 1) - mean**2
         limit = compat.extreme_limit if jobs[0].compat else extreme_limit
         summary = TrackSummary(
-            limit(largest, finite),
+            1.0 if thresholds[track] else limit(largest, finite),
             mean,
             max(variance, 0.0) ** 0.5,
             missing / max(finite + missing, 1),

@@ -10,15 +10,11 @@ import numpy as np
 from tfrecords_tools.errors import ConfigError, InputFileError, unknown
 from tfrecords_tools.files import existing_folder
 from tfrecords_tools.framing import read_frames
+from tfrecords_tools.input_tracks import TABLE, read_tracks
 from tfrecords_tools.intervals import Interval, read_bed
 from tfrecords_tools.manifest import check_shards, content_hash, read_manifest
-from tfrecords_tools.records import (
-    FEATURES,
-    decode_sequence,
-    feature_offsets,
-    parse_example,
-    sequence_sizes,
-)
+from tfrecords_tools.record_sizes import checked_features
+from tfrecords_tools.records import FEATURES, decode_sequence, feature_offsets
 from tfrecords_tools.shards import all_compressed, count_records, find_shards
 from tfrecords_tools.statistics import Statistics
 from tfrecords_tools.targets import Target, numbered, read_targets, strand_order
@@ -39,6 +35,9 @@ class Data:
             as sequences.bed lists windows; without it, they are counted.
         stated: what statistics.json says of each label; the original tools count before they
             leave out unmappable windows.
+        tracks: the rows of tracks.txt, of the input tracks that every record has; () without.
+        track_width: bp per bin of an input track.
+        track_length: bins of an input track, centred on the sequence.
         manifest_sha256: of the manifest's content hashes, or None.
         layout: feature → (offset, size) in every record's bytes, where the records were written
             here and so are all alike; else None.
@@ -56,6 +55,9 @@ class Data:
     manifest_sha256: str | None
     layout: dict[str, tuple[int, int]] | None = None
     stated: dict[str, int] = field(default_factory=dict)
+    tracks: tuple[Target, ...] = ()
+    track_width: int = 0
+    track_length: int = 0
 
     @classmethod
     def open(cls, folder: str | os.PathLike) -> "Data":
@@ -78,6 +80,7 @@ class Data:
             raise InputFileError(
                 f"{path} has {len(targets)} targets, statistics.json says {stats.num_targets}"
             )
+        tracks = _tracks(folder, stats)
         manifest = read_manifest(folder)
         shards = find_shards(folder)
         if manifest is not None:
@@ -94,6 +97,9 @@ class Data:
             {},
             None if manifest is None else content_hash(manifest),
             stated=stats.stated,
+            tracks=tracks,
+            track_width=stats.track_width,
+            track_length=stats.track_length,
         )
         firsts = [data._checked(paths[0]) for paths in shards.values()]
         counts = count_records(folder, shards, stats.stated, manifest)
@@ -107,7 +113,7 @@ class Data:
         frame = next(read_frames(shard), None)
         if frame is None:
             raise InputFileError(f"shard {shard} has no record")
-        return self._features(frame, shard, 0)
+        return checked_features(frame, self, f"shard {shard} record 0")
 
     @property
     def folders(self) -> tuple[Path, ...]:
@@ -181,8 +187,9 @@ class Data:
     def frames(self, label: str) -> Iterator[tuple[Path, int, dict[str, bytes]]]:
         """Yield (shard, number in it, feature → bytes) of each record, sizes verified.
 
-        `sequence` and `target` decode the features; `umap`, where there is one, has a byte per
-        bin, 1 where it is unmappable. Known features come in the order of `records.FEATURES`.
+        `sequence`, `target` and `track_values` decode the features; `umap`, where there is one,
+        has a byte per bin, 1 where it is unmappable. Known features come in the order of
+        `records.FEATURES`.
 
         Raises:
             InputFileError: a damaged shard or a record of another size, named, with the record's
@@ -190,7 +197,7 @@ class Data:
         """
         for shard in self.shards(label):
             for number, frame in enumerate(read_frames(shard)):
-                features = self._features(frame, shard, number)
+                features = checked_features(frame, self, f"shard {shard} record {number}")
                 ordered = {name: features[name] for name in FEATURES if name in features}
                 yield shard, number, ordered | features
 
@@ -201,9 +208,30 @@ class Data:
             InputFileError: a damaged shard or record, named, with the record's number; or, after
                 the last, another number of records than the folder's files tell.
         """
-        count = 0
-        for shard, number, features in self.frames(label):
+        for shard, number, features in self._counted(label):
             yield self.sequence(features, shard, number), self.target(features, shard, number)
+
+    def records_with_tracks(
+        self, label: str
+    ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """Yield `records`' two and float16 input tracks [track_length, tracks], verified.
+
+        Raises:
+            ConfigError: the data have no input tracks.
+            InputFileError: as `records`.
+        """
+        for shard, number, features in self._counted(label):
+            yield (
+                self.sequence(features, shard, number),
+                self.target(features, shard, number),
+                self.track_values(features, shard, number),
+            )
+
+    def _counted(self, label: str) -> Iterator[tuple[Path, int, dict[str, bytes]]]:
+        """Yield `frames`, and refuse another number of them than the folder's files tell."""
+        count = 0
+        for frame in self.frames(label):
+            yield frame
             count += 1
         if count != self.counts[label]:
             raise InputFileError(
@@ -228,6 +256,22 @@ class Data:
         values = np.frombuffer(features["target"], np.float16)
         return values.reshape(self.target_length, len(self.targets))
 
+    def track_values(self, features: dict[str, bytes], shard: Path, number: int) -> np.ndarray:
+        """Return the input tracks of a record that `frames` gave.
+
+        Returns:
+            float16 [track_length, tracks]; NaN where a track was not measured.
+
+        Raises:
+            ConfigError: the data have no input tracks.
+        """
+        if not self.tracks:
+            raise ConfigError(
+                f"data folder {self.folder} has no input tracks: build it with --tracks"
+            )
+        values = np.frombuffer(features["tracks"], np.float16)
+        return values.reshape(self.track_length, len(self.tracks))
+
     def arrays(
         self, label: str, start: int = 0, stop: int | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
@@ -243,44 +287,18 @@ class Data:
             raise ConfigError(f"label {label!r} of {self.folder} has no record from {start}")
         return np.stack(sequences), np.stack(targets)
 
-    def _features(self, frame: bytes, shard: Path, number: int) -> dict[str, bytes]:
-        """Return a record's features after checking their sizes."""
-        where = f"shard {shard} record {number}"
-        try:
-            features = parse_example(frame)
-        except ValueError as error:
-            raise InputFileError(
-                f"{where} is no tf.train.Example ({error}): the shard is corrupt or another tool's"
-            ) from None
-        sizes = sequence_sizes(self.encoding, self.seq_length)
-        sizes["target"] = 2 * self.target_length * len(self.targets)
-        if "umap" in features:
-            sizes["umap"] = self.target_length
-        for name, wanted in sizes.items():
-            if name not in features:
-                raise InputFileError(
-                    f"{where} has no bytes feature {name!r}: it has {', '.join(features) or 'none'}"
-                )
-            size = len(features[name])
-            if size != wanted:
-                raise InputFileError(
-                    f"{where} has a {name} of {size} bytes; statistics.json makes it {wanted} "
-                    f"({self._shape(name, size)}): the two are not of the same data"
-                )
-        return features
 
-    def _shape(self, name: str, size: int) -> str:
-        """Return what statistics.json says of a feature, and the usual slip, for a message."""
-        if name == "target":
-            return f"{self.target_length} bins of {len(self.targets)} float16 targets"
-        if name == "umap":
-            return f"{self.target_length} bins"
-        shape = f"{self.seq_length} bp, {self.encoding}-coded"
-        if (self.encoding, size) == ("onehot", self.seq_length):
-            shape += ' since "seq_1hot" is not true; these bytes would be indices'
-        if (self.encoding, size) == ("index", 4 * self.seq_length):
-            shape += ' since "seq_1hot" is true; these bytes would be one-hot'
-        return shape
+def _tracks(folder: Path, stats: Statistics) -> tuple[Target, ...]:
+    """Return the rows of tracks.txt, where records have input tracks."""
+    path = folder / TABLE
+    if not stats.num_tracks:
+        return ()
+    tracks = read_tracks(path, extra=True)
+    if len(tracks) != stats.num_tracks:
+        raise InputFileError(
+            f"{path} has {len(tracks)} tracks, statistics.json says {stats.num_tracks}"
+        )
+    return tracks
 
 
 def windows_file(folder: Path) -> Path:

@@ -17,6 +17,7 @@ from tfrecords_tools.files import (
     versions,
     write_json,
 )
+from tfrecords_tools.input_tracks import TABLE
 from tfrecords_tools.intervals import Interval
 from tfrecords_tools.manifest import FORMAT, FORMAT_VERSION, shard_entry
 from tfrecords_tools.record_windows import WINDOWS
@@ -38,6 +39,9 @@ class DataWriter:
         encoding: of the sequence: "index", "packed", or "onehot" where records are passed on.
         records_per_shard: most records of a shard.
         style: of the targets' transforms, to count clipped bins.
+        tracks: input tracks of every record; () without.
+        track_width: bp per bin of these.
+        track_length: bins of these, centred on the sequence.
     """
 
     def __init__(
@@ -48,11 +52,16 @@ class DataWriter:
         encoding: str,
         records_per_shard: int = 256,
         style: str = "current",
+        tracks: tuple[Target, ...] = (),
+        track_width: int = 0,
+        track_length: int = 0,
     ):
         self._folder, self._windowing = folder, windowing
         self._targets, self._encoding = targets, encoding
         self._most = records_per_shard
         self._sums = TargetSums(targets, style)
+        self._tracks, self._track_sums = tracks, TargetSums(tracks) if tracks else None
+        self._track_width, self._track_length = track_width, track_length
         self._digest = hashlib.sha256()
         self._shards: list[dict] = []
         self.counts: dict[str, int] = {}
@@ -86,6 +95,8 @@ class DataWriter:
         self._bed.file.write(row)
         self._digest.update(row.encode())
         self._sums.add(np.frombuffer(features["target"], np.float16))
+        if self._track_sums:
+            self._track_sums.add(np.frombuffer(features["tracks"], np.float16))
         self.counts[label] += 1
         if shard.file.records == self._most:
             self._close(label)
@@ -123,21 +134,18 @@ class DataWriter:
             "versions": {k: v for k, v in versions().items() if k not in ("tensorflow", "keras")},
             "statistics": statistics,
             "dropped": {},
-            "tracks": [
-                {
-                    "identifier": s.identifier,
-                    "mean": 0.0 if math.isnan(s.mean) else s.mean,
-                    "sd": 0.0 if math.isnan(s.sd) else s.sd,
-                    "missing_share": s.nan_share,
-                    "clipped_bins": s.at_clip,
-                }
-                for s in self._sums.summaries()
-            ],
+            "tracks": _summaries(self._sums),
             "shards": shards,
             "targets": [t.to_json() for t in self._targets],
             "windows": self._digest.hexdigest(),
             **origin,
         }
+        if self._tracks:
+            write_targets(self._folder / TABLE, self._tracks)
+            manifest |= {
+                "input_tracks": _summaries(self._track_sums),
+                "track_table": [t.to_json() for t in self._tracks],
+            }
         write_json(self._folder / "manifest.json", manifest)
         return manifest
 
@@ -150,12 +158,31 @@ class DataWriter:
             found["encoding"] = "packed"
         else:
             found["seq_1hot"] = self._encoding == "index"
-        return found | {
+        found |= {
             "pool_width": self._windowing.bin_width,
             "crop_bp": self._windowing.crop,
             "target_length": self._windowing.target_length,
-            **{f"{label}_seqs": count for label, count in self.counts.items()},
         }
+        if self._tracks:
+            found |= {
+                "num_tracks": len(self._tracks),
+                "track_width": self._track_width,
+                "track_length": self._track_length,
+            }
+        return found | {f"{label}_seqs": count for label, count in self.counts.items()}
+
+
+def _summaries(sums: TargetSums) -> list[dict]:
+    return [
+        {
+            "identifier": s.identifier,
+            "mean": 0.0 if math.isnan(s.mean) else s.mean,
+            "sd": 0.0 if math.isnan(s.sd) else s.sd,
+            "missing_share": s.nan_share,
+            "clipped_bins": s.at_clip,
+        }
+        for s in sums.summaries()
+    ]
 
 
 class _Part:
@@ -209,6 +236,7 @@ def describe(folder: str | Path, manifest: dict) -> str:
     return (
         f"wrote {folder}: {found['seq_length']} bp, {found['target_length']} bins of "
         f"{found['pool_width']} bp, {found['num_targets']} targets, "
+        + (f"{found['num_tracks']} input tracks, " if "num_tracks" in found else "")
         + ", ".join(f"{count:,} {label}" for label, count in counts.items())
     )
 
@@ -219,7 +247,7 @@ def _number(name: str) -> int:
 
 def source_files(data: Data) -> dict[str, dict]:
     """Return what identifies a data folder: its manifest, or else its files one by one."""
-    names = ["statistics.json", "targets.txt", WINDOWS, "manifest.json"]
+    names = ["statistics.json", "targets.txt", TABLE, WINDOWS, "manifest.json"]
     paths = [p for n in names if (p := data.folder / n).exists()]
     if data.manifest_sha256 is None:
         paths += sorted((data.folder / "tfrecords").glob("*.tfr"))

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 import tensorflow as tf
 
+from tfrecords_tools.cell_dataset import CellDecoder
+from tfrecords_tools.conditioning import CellExamples
 from tfrecords_tools.data import Data
 from tfrecords_tools.errors import ConfigError
 
@@ -54,6 +56,7 @@ def eval_dataset(
     targets: Sequence[int] | None = None,
     worker: int = 0,
     workers: int = 1,
+    examples: CellExamples | None = None,
 ) -> tf.data.Dataset:
     """Return a label's examples in record order.
 
@@ -62,17 +65,20 @@ def eval_dataset(
         label: "train", "valid", …
         batch_size: examples a batch; the last may be smaller.
         targets: positions of the targets to keep.
-        worker, workers: take every `workers`-th example from the `worker`-th.
+        worker, workers: take every `workers`-th record from the `worker`-th.
+        examples: make examples of cell types: a window's one after the other, in the order of
+            `examples.cells`.
 
     Returns:
         Dataset of ({"sequence": float32 [batch, seq_length, 4]}, float32 [batch, bins,
-        targets]); a target's NaN is a missing value.
+        targets]); a target's NaN is a missing value. With `examples` also "tracks", float32
+        [batch, track_length, channels], and "cell_state", float32 [batch, size], as these say.
     """
     records = _files(data, [str(p) for p in data.shards(label)])
     if workers > 1:
         records = records.shard(workers, worker)
-    decode = _decoder(data, targets, None, 0, 0)
-    batches = records.batch(batch_size).enumerate()
+    decode = _decoder(data, targets, None, 0, 0, examples)
+    batches = _of_cells(records, examples).batch(batch_size).enumerate()
     return batches.map(decode, tf.data.AUTOTUNE, deterministic=True).prefetch(2)
 
 
@@ -87,6 +93,7 @@ def train_dataset(
     targets: Sequence[int] | None = None,
     worker: int = 0,
     workers: int = 1,
+    examples: CellExamples | None = None,
 ) -> tf.data.Dataset:
     """Return one epoch of a label's examples, shuffled and augmented; whole batches only.
 
@@ -100,9 +107,10 @@ def train_dataset(
         ConfigError: fewer examples than a batch.
     """
     count = data.counts.get(label)
-    if count is not None and count // workers < batch_size:
+    each = examples.per_window if examples else 1
+    if count is not None and count // workers * each < batch_size:
         raise ConfigError(
-            f"label {label!r} has {count} examples for {workers} worker(s), a batch is "
+            f"label {label!r} has {count * each} examples for {workers} worker(s), a batch is "
             f"{batch_size}: use a smaller batch_size"
         )
     stream = np.random.SeedSequence(seed, spawn_key=(epoch,))
@@ -113,8 +121,9 @@ def train_dataset(
     records = _files(data, paths)
     if workers > 1:
         records = records.shard(workers, worker)
+    records = _of_cells(records, examples)
     records = records.shuffle(shuffle_buffer, seed=low, reshuffle_each_iteration=False)
-    decode = _decoder(data, targets, augmentation, low, epoch)
+    decode = _decoder(data, targets, augmentation, low, epoch, examples)
     batches = records.batch(batch_size, drop_remainder=True).enumerate()
     return batches.map(decode, tf.data.AUTOTUNE, deterministic=True).prefetch(2)
 
@@ -123,11 +132,27 @@ def _files(data: Data, paths: list[str]) -> tf.data.Dataset:
     return tf.data.TFRecordDataset(paths, "ZLIB" if data.compressed else None, buffer_size=1 << 20)
 
 
-def _decoder(data: Data, targets, augmentation: Augmentation | None, seed: int, epoch: int):
+def _of_cells(records: tf.data.Dataset, examples: CellExamples | None) -> tf.data.Dataset:
+    """Return records, each once per example it makes, with the number of that example."""
+    if examples is None or examples.per_window == 1:
+        return records.map(lambda record: (record, 0)) if examples else records
+    numbers = tf.data.Dataset.range(examples.per_window, output_type=tf.int32)
+    return records.flat_map(lambda record: numbers.map(lambda number: (record, number)))
+
+
+def _decoder(
+    data: Data,
+    targets,
+    augmentation: Augmentation | None,
+    seed: int,
+    epoch: int,
+    examples: CellExamples | None,
+):
     """Return the function from (batch number, serialized examples) to inputs and target."""
+    cells = None if examples is None else CellDecoder(data, examples)
     length, bins, every = data.seq_length, data.target_length, len(data.targets)
     chosen = None if targets is None else tf.constant(list(targets), tf.int32)
-    order = data.strand_order
+    order = data.strand_order if cells is None else None
     if targets is not None and order is not None and augmentation and augmentation.rc:
         position = {t: i for i, t in enumerate(targets)}
         missing = [t for t in targets if order[t] not in position]
@@ -140,20 +165,29 @@ def _decoder(data: Data, targets, augmentation: Augmentation | None, seed: int, 
         order = tuple(position[order[t]] for t in targets)
 
     def decode(number, serialized):
-        values = _sliced(serialized, data) if data.layout else _parsed(serialized, data)
+        if cells is not None:
+            serialized, which = serialized
+        tracks = cells is not None and cells.channels > 0
+        values = _sliced(serialized, data) if data.layout else _parsed(serialized, data, tracks)
         size = tf.shape(serialized)[0]
         target = tf.bitcast(tf.reshape(values["target"], [size, bins, every, 2]), tf.float16)
         if chosen is not None:
             target = tf.gather(target, chosen, axis=2)
         target = tf.cast(target, tf.float32)
+        further = {}
+        if cells is not None:
+            draw = (seed, epoch, number) if augmentation is not None else None
+            further, target = cells(values, target, which, draw)
         symbols = _symbols(values, data)
         if augmentation is not None and (augmentation.rc or augmentation.shift):
             shift, flip = _draw(augmentation, size, seed, epoch, number)
             symbols = _moved(symbols, length, augmentation, shift, flip)
             if augmentation.rc:
                 target = _flipped(target, flip, order)
+                if "tracks" in further:
+                    further["tracks"] = _flipped(further["tracks"], flip, None)
         one_hot = tf.reshape(tf.gather(_ONE_HOT, symbols), [size, -1, 4])[:, :length]
-        return {"sequence": tf.ensure_shape(one_hot, [None, length, 4])}, target
+        return {"sequence": tf.ensure_shape(one_hot, [None, length, 4])} | further, target
 
     return decode
 
@@ -166,11 +200,13 @@ def _sliced(serialized, data: Data):
     return {name: record[:, at : at + size] for name, (at, size) in data.layout.items()}
 
 
-def _parsed(serialized, data: Data):
+def _parsed(serialized, data: Data, tracks: bool):
     """Return feature → uint8 [batch, bytes] of any writer's records."""
     names = ["target", "sequence"]
     if data.encoding == "packed":
         names = ["target", "sequence_packed", "sequence_n"]
+    if tracks:
+        names.append("tracks")
     found = tf.io.parse_example(
         serialized, {n: tf.io.FixedLenFeature([], tf.string) for n in names}
     )

@@ -18,10 +18,10 @@ def forecast(plan: Plan) -> dict[str, float]:
         `cpu_seconds`; the last three are estimates within a factor of about two.
     """
     options = plan.options
-    count, tracks = len(plan.windows), len(plan.targets)
+    count, tracks = len(plan.windows), len(plan.targets) + len(plan.tracks)
     bins = options.windowing().target_length
     sequence = count * options.seq_length
-    values = count * bins * tracks
+    values = count * (bins * len(plan.targets) + options.track_length * len(plan.tracks))
     covered = min(
         count * options.windowing().window_length,
         sum(len(c) for part in plan.contigs.values() for c in part),
@@ -45,6 +45,9 @@ def describe(plan: Plan) -> str:
     shards = len(plan.shards())
     counts = ", ".join(f"{label} {n:,}" for label, n in found["windows"].items())
     dropped = "".join(f"; {n:,} dropped ({why})" for why, n in plan.dropped.items() if n)
+    share = plan.options.positive_share
+    if share is not None:
+        dropped += f"; at most, before --positive_share {share:g} leaves some out"
     return (
         f"windows   {counts}{dropped}\n"
         f"shards    {shards:,} of up to {plan.options.records_per_shard:,} records\n"

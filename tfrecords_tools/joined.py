@@ -8,7 +8,18 @@ from tfrecords_tools.data import Data
 from tfrecords_tools.errors import ConfigError, unknown
 from tfrecords_tools.intervals import Interval
 
-_ALIKE = ("seq_length", "crop_bp", "pool_width", "target_length", "encoding", "compressed")
+_ALIKE = (
+    "seq_length",
+    "crop_bp",
+    "pool_width",
+    "target_length",
+    "encoding",
+    "compressed",
+    "track_width",
+    "track_length",
+)
+_TARGETS_ALIKE = ("cell", "mark", "clip", "clip_soft", "scale", "sum_stat", "threshold")
+_TRACKS_ALIKE = ("cell", "assay", "clip", "clip_soft", "scale", "sum_stat", "threshold", "nan")
 
 
 @dataclass(frozen=True)
@@ -46,7 +57,8 @@ def join(parts: Sequence[Data]) -> Data:
     """Return data folders as one; a single one as it is.
 
     Raises:
-        ConfigError: they differ in lengths, encoding or targets, or in how these were made.
+        ConfigError: they differ in lengths, encoding, targets or input tracks, or in how these
+            were made.
     """
     first = parts[0]
     if len(parts) == 1:
@@ -63,20 +75,8 @@ def join(parts: Sequence[Data]) -> Data:
                     f"{name} is {ours} in {first.folder} and {theirs} in {part.folder}: "
                     "build both alike to train on both"
                 )
-        names = [[t.identifier for t in p.targets] for p in (first, part)]
-        if names[0] != names[1]:
-            raise ConfigError(
-                f"{first.folder} has targets {', '.join(names[0])[:80]}, {part.folder} has "
-                f"{', '.join(names[1])[:80]}: want the same in the same order"
-            )
-        for ours, theirs in zip(first.targets, part.targets, strict=True):
-            for name in ("clip", "clip_soft", "scale", "sum_stat"):
-                values = [getattr(t, name) for t in (ours, theirs)]
-                if values[0] != values[1]:
-                    raise ConfigError(
-                        f"{name} of target {ours.identifier!r} is {values[0]} in {first.folder} "
-                        f"and {values[1]} in {part.folder}: build both alike to train on both"
-                    )
+        _check_alike(first, part, "targets", _TARGETS_ALIKE)
+        _check_alike(first, part, "tracks", _TRACKS_ALIKE)
         if first.strand_order != part.strand_order:
             raise ConfigError(
                 f"{first.folder} and {part.folder} pair the strands of their targets differently: "
@@ -92,6 +92,26 @@ def join(parts: Sequence[Data]) -> Data:
     if any(part.layout != first.layout for part in parts):
         values["layout"] = None
     return JoinedData(**values, parts=tuple(parts))
+
+
+def _check_alike(first: Data, part: Data, kind: str, columns: Sequence[str]) -> None:
+    """Check that two folders have the same targets, or input tracks, made in the same way."""
+    ours, theirs = getattr(first, kind), getattr(part, kind)
+    names = [", ".join(t.identifier for t in rows) or "none" for rows in (ours, theirs)]
+    if names[0] != names[1]:
+        raise ConfigError(
+            f"{first.folder} has {kind} {names[0][:80]}, {part.folder} has {names[1][:80]}: "
+            "want the same in the same order"
+        )
+    for one, other in zip(ours, theirs, strict=True):
+        for name in columns:
+            values = [getattr(t, name) for t in (one, other)]
+            if values[0] != values[1]:
+                raise ConfigError(
+                    f"{name} of {kind.removesuffix('s')} {one.identifier!r} is {values[0]} in "
+                    f"{first.folder} and {values[1]} in {part.folder}: build both alike to train "
+                    "on both"
+                )
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,8 @@
 """What surveys of tracks and variants mean: which findings are errors, which warnings."""
 
+import math
+from collections.abc import Sequence
+
 from tfrecords_tools.builds import wrong_build_hint
 from tfrecords_tools.findings import Findings, listed
 from tfrecords_tools.genome import missing_chrom
@@ -57,6 +60,53 @@ def judge_track(
         findings.warning(
             f"{where} has values of at most {largest:g}, which float16 holds with few digits or "
             "as 0: multiply the file's values"
+        )
+
+
+def judge_input_track(
+    where: str, row: Target, survey: TrackSurvey, needed: dict[str, int], findings: Findings
+) -> None:
+    """Tell of values that are no accessibility, do not fit into float16 or are hardly there.
+
+    Args: as of `judge_track`.
+    """
+    used = [c for c in survey.coverage if c.chrom in needed and c.bases]
+    observed = [c for c in survey.coverage if c.covered]
+    if not any(c.covered for c in used):
+        findings.error(f"{where} has no value on any chromosome that windows lie on")
+    if not observed:
+        return
+    largest, smallest = max(c.largest for c in observed), min(c.smallest for c in observed)
+    for value, wrong in ((smallest, smallest < 0), (largest, math.isinf(largest))):
+        if wrong:
+            findings.error(
+                f"{where} has the value {value:g}: accessibility is finite and not negative; give "
+                "the signal itself, not its logarithm or its difference from an average"
+            )
+    if survey.overflowing_bases and math.isfinite(largest):
+        findings.warning(
+            f"{where} has {survey.overflowing_bases:,} bases above {FLOAT16_MAX:.0f}, the most "
+            f"that float16 holds (largest {largest:g}): they are cut there; normalise the track"
+        )
+    covered = sum(c.bases * c.covered for c in used) / max(sum(c.bases for c in used), 1)
+    if row.nan == "keep" and 0 < covered < 0.5:
+        findings.warning(
+            f"{where} has a value at {covered:.1%} of the bases, and the rest counts as not "
+            "measured: where it means 0, write zero into the column nan"
+        )
+
+
+def judge_assays(tracks: Sequence[Target], findings: Findings) -> None:
+    """Warn of input tracks that were measured by different assays."""
+    by_assay: dict[str, list[str]] = {}
+    for row in tracks:
+        if row.assay is not None:
+            by_assay.setdefault(row.assay, []).append(row.cell)
+    if len(by_assay) > 1:
+        cells = "; ".join(f"{assay} of {listed(names)}" for assay, names in by_assay.items())
+        findings.warning(
+            f"input tracks of different assays are mixed ({cells}): a model may tell cells by "
+            "their assay; normalise the tracks to one reference first (tfepi_normalize.py)"
         )
 
 

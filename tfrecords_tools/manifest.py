@@ -7,9 +7,10 @@ from pathlib import Path
 from tfrecords_tools.coverage import TrackSummary
 from tfrecords_tools.errors import InputFileError
 from tfrecords_tools.files import atomic_path, inside, read_json, sha256, versions, write_json
+from tfrecords_tools.input_tracks import TABLE
 from tfrecords_tools.intervals import Interval, write_bed
 from tfrecords_tools.plan import Plan
-from tfrecords_tools.targets import write_targets
+from tfrecords_tools.targets import Target, write_targets
 
 FORMAT = "tfepi-data"
 FORMAT_VERSION = 1
@@ -38,16 +39,24 @@ def statistics(plan: Plan) -> dict:
         "crop_bp": options.crop,
         "target_length": options.windowing().target_length,
     }
+    if plan.tracks:
+        found |= {
+            "num_tracks": len(plan.tracks),
+            "track_width": options.input_bin_width,
+            "track_length": options.track_length,
+        }
     counts = plan.laid if options.compat else {n: len(plan.rows(n)) for n in plan.labels}
     return found | {f"{label}_seqs": count for label, count in counts.items()}
 
 
 def write_layout(folder: Path, plan: Plan) -> None:
-    """Write sequences.bed, contigs.bed, targets.txt."""
+    """Write sequences.bed, contigs.bed, targets.txt and, of input tracks, tracks.txt."""
     with atomic_path(folder / "sequences.bed") as part:
         write_bed(part, plan.windows)
     write_contigs(folder, plan)
     write_targets(folder / "targets.txt", plan.targets)
+    if plan.tracks:
+        write_targets(folder / TABLE, plan.tracks)
 
 
 def write_contigs(folder: Path, plan: Plan) -> None:
@@ -62,7 +71,19 @@ def write_contigs(folder: Path, plan: Plan) -> None:
 def write_manifest(
     folder: Path, plan: Plan, fingerprint: dict, shards: list[dict], tracks: list[TrackSummary]
 ) -> None:
-    """Write statistics.json, then manifest.json, whose presence says that the folder is whole."""
+    """Write statistics.json, then manifest.json, whose presence says that the folder is whole.
+
+    Args:
+        folder: to write to.
+        plan: of the build.
+        fingerprint: of the plan.
+        shards: their `shard_entry`s.
+        tracks: summaries of the targets, then of the input tracks.
+    """
+    inputs = {}
+    if plan.tracks:
+        found = zip(plan.tracks, tracks[len(plan.targets) :], strict=True)
+        inputs = {"input_tracks": [_summary(t, s) for t, s in found]}
     write_json(folder / "statistics.json", statistics(plan))
     write_json(
         folder / "manifest.json",
@@ -73,20 +94,24 @@ def write_manifest(
             "statistics": statistics(plan),
             "dropped": plan.dropped,
             "tracks": [
-                {
-                    "identifier": t.identifier,
-                    "mean": s.mean,
-                    "sd": s.sd,
-                    "missing_share": s.missing_share,
-                    "clipped_bins": s.clipped,
-                    "extreme_limit": s.limit,
-                }
-                for t, s in zip(plan.targets, tracks, strict=True)
+                _summary(t, s) | {"extreme_limit": s.limit}
+                for t, s in zip(plan.targets, tracks[: len(plan.targets)], strict=True)
             ],
+            **inputs,
             "shards": shards,
             **fingerprint,
         },
     )
+
+
+def _summary(target: Target, found: TrackSummary) -> dict:
+    return {
+        "identifier": target.identifier,
+        "mean": found.mean,
+        "sd": found.sd,
+        "missing_share": found.missing_share,
+        "clipped_bins": found.clipped,
+    }
 
 
 def read_manifest(folder: str | Path) -> dict | None:

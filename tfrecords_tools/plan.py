@@ -5,16 +5,14 @@ would do the same.
 """
 
 import hashlib
-import json
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from tfrecords_tools import compat, compat_layout, splits
-from tfrecords_tools import regions as regions_module
 from tfrecords_tools.build_options import BuildOptions
 from tfrecords_tools.division import (
     check_region_labels,
@@ -25,8 +23,11 @@ from tfrecords_tools.division import (
 from tfrecords_tools.errors import ConfigError, InputFileError
 from tfrecords_tools.files import identity
 from tfrecords_tools.genome import Genome, missing_chrom
+from tfrecords_tools.input_tracks import check_cells_have_tracks, read_tracks
 from tfrecords_tools.intervals import Interval, merged, read_bed
 from tfrecords_tools.pooling import BLACKLIST_MARGIN
+from tfrecords_tools.regions import near_peaks
+from tfrecords_tools.sampling import check_sampling, counted, training_regions
 from tfrecords_tools.targets import Target, read_targets, resolve
 from tfrecords_tools.tracks import BedTrack, check_chroms, check_ends, open_track
 from tfrecords_tools.windows import make_windows, overlapping, unmappable_bins
@@ -46,6 +47,8 @@ class Plan:
         blacklist: regions with margin, merged unless --compat, or {}.
         laid: label → windows before any were left out.
         dropped: windows left out by the unmappable filter and by training regions.
+        tracks: the rows of the table of input tracks, with paths resolved; () without.
+        chroms: chromosome → length, bp, of those that windows lie on.
     """
 
     fasta: str
@@ -57,6 +60,8 @@ class Plan:
     blacklist: dict[str, np.ndarray]
     laid: dict[str, int]
     dropped: dict[str, int]
+    tracks: tuple[Target, ...] = ()
+    chroms: dict[str, int] = field(default_factory=dict)
 
     @property
     def labels(self) -> list[str]:
@@ -80,24 +85,31 @@ class Plan:
 
     def inputs(self) -> dict[str, str]:
         """Return label → path of every input file besides the targets table."""
-        return input_files(self.fasta, self.targets, self.options)
+        return input_files(self.fasta, self.targets, self.options, self.tracks)
 
     def fingerprint(self) -> dict:
         """Return what must be equal for a build to be continued."""
         digest = hashlib.sha256()
         for w in self.windows:
             digest.update(f"{w.chrom}\t{w.start}\t{w.end}\t{w.label}\n".encode())
-        options = asdict(self.options)
-        return {
-            "options": json.loads(json.dumps(options)),
+        found = {
+            "options": self.options.to_json(),
             "targets": [t.to_json() for t in self.targets],
             "windows": digest.hexdigest(),
             "inputs": {label: identity(path) for label, path in self.inputs().items()},
         }
+        if self.tracks:
+            found["track_table"] = [t.to_json() for t in self.tracks]
+        return found
 
 
-def input_files(fasta: str, targets: Sequence[Target], options: BuildOptions) -> dict[str, str]:
-    """Return label → path of every input file of a build besides the targets table."""
+def input_files(
+    fasta: str,
+    targets: Sequence[Target],
+    options: BuildOptions,
+    tracks: Sequence[Target] = (),
+) -> dict[str, str]:
+    """Return label → path of every input file of a build besides the tables of tracks."""
     found = {"genome": fasta}
     for name in ("split_bed", "gaps", "blacklist", "unmappable", "limit", "ubiquitous_bed"):
         if getattr(options, name):
@@ -106,7 +118,7 @@ def input_files(fasta: str, targets: Sequence[Target], options: BuildOptions) ->
         found[f"track {t.identifier}"] = t.file
         if t.peaks:
             found[f"peaks {t.identifier}"] = t.peaks
-    return found
+    return found | {f"input track {t.identifier}": t.file for t in tracks}
 
 
 def make_plan(fasta: str | Path, targets_file: str | Path, options: BuildOptions) -> Plan:
@@ -118,8 +130,14 @@ def make_plan(fasta: str | Path, targets_file: str | Path, options: BuildOptions
     """
     windowing, tool = options.windowing(), options.compat
     targets = resolve(read_targets(targets_file, with_files=True), targets_file)
+    _check_thresholds(targets, options)
     if tool:
         targets = tuple(compat.given(t, tool) for t in targets)
+    tracks = ()
+    if options.tracks:
+        tracks = resolve(read_tracks(options.tracks), options.tracks)
+        check_cells_have_tracks(targets, tracks)
+    check_sampling(options, targets, tracks)
     with Genome(fasta) as genome:
         chroms = dict(genome.chroms)
     for chrom in options.chroms:
@@ -148,6 +166,10 @@ def make_plan(fasta: str | Path, targets_file: str | Path, options: BuildOptions
         if tool:
             compat.check_track(target, track, windowing.target_length, tool)
         track.close()
+    for row in tracks:
+        track = open_track(row.file)
+        check_chroms(track, needed)
+        track.close()
     parts = {
         label: splits.rejoin(part)
         for label, part in divide(contigs, options, beds["split_bed"]).items()
@@ -157,7 +179,9 @@ def make_plan(fasta: str | Path, targets_file: str | Path, options: BuildOptions
     if options.regions != "all":
         check_region_labels(options.region_labels, wanted)
     spare = compat_layout.SPARE[tool] if tool else 0
-    windows = make_windows(parts, windowing, options.seed, options.sample, spare)
+    windows = make_windows(
+        parts, windowing, options.seed, options.sample, spare, options.random_windows
+    )
     if tool == "basenji" and bed_tracks and beds["blacklist"]:
         compat_layout.refuse_overlap(windows)
     laid = dict(Counter(w.label for w in windows))
@@ -175,17 +199,7 @@ def make_plan(fasta: str | Path, targets_file: str | Path, options: BuildOptions
         windows = [w for w, k in zip(windows, keep, strict=True) if k]
         unmappable = unmappable[keep]
     if options.regions != "all":
-        touched = overlapping(
-            windows,
-            regions_module.training_regions(
-                options.regions,
-                targets,
-                [c for part in parts.values() for c in part],
-                options.bin_width,
-                options.ubiquitous_share,
-                options.ubiquitous_bed,
-            ),
-        )
+        touched = overlapping(windows, training_regions(targets, tracks, parts, options))
         keep = touched | np.array([w.label not in options.region_labels for w in windows])
         dropped["regions"] = int((~keep).sum())
         windows = [w for w, k in zip(windows, keep, strict=True) if k]
@@ -193,8 +207,28 @@ def make_plan(fasta: str | Path, targets_file: str | Path, options: BuildOptions
     refuse_empty(windows, wanted, options, windowing)
     black = (compat_layout.blacklist if tool else _widened)(beds["blacklist"] or ())
     return Plan(
-        str(fasta), targets, options, tuple(windows), parts, unmappable, black, laid, dropped
+        str(fasta),
+        targets,
+        options,
+        tuple(windows),
+        parts,
+        unmappable,
+        black,
+        laid,
+        dropped,
+        tracks,
+        needed,
     )
+
+
+def _check_thresholds(targets: Sequence[Target], options: BuildOptions) -> None:
+    for target in targets:
+        if target.threshold is not None and options.unmappable_clip < 1:
+            raise ConfigError(
+                f"target {target.identifier!r} has a threshold, and --umap_clip "
+                f"{options.unmappable_clip:g} would limit its ones: leave one of the two out, or "
+                "store unmappable bins with --umap_tfr"
+            )
 
 
 def lay_contigs(
@@ -226,12 +260,13 @@ def lay_contigs(
     if options.compat:
         cuts = [] if limit is None else [limit]
         if options.peaks_only:
-            cuts.append(regions_module.near_peaks(targets, windowing, None, chroms))
+            found = near_peaks(counted(targets, options), windowing, None, chroms)
+            cuts.append(found)
         return compat_layout.make_contigs(
             used, windowing.window_length, gaps or (), cuts, options.contig_limit
         )
     if options.peaks_only:
-        limit = regions_module.near_peaks(targets, windowing, limit, chroms)
+        limit = near_peaks(counted(targets, options), windowing, limit, chroms)
     return splits.make_contigs(
         used, windowing.window_length, gaps or (), limit, options.contig_limit
     )

@@ -1,8 +1,9 @@
 """From per-base values to a window's bins: NaN policy, blacklist, pooling, transforms, clipping.
 
 The pipeline is that of the Basenji ecosystem (docs/formats.md, "Targets"), in float32 after a
-float16 rounding of each base. `window_values` is the plain definition; `stretch_values` gives
-the same numbers for many windows of one stretch at once.
+float16 rounding of each base; a target with a threshold is pooled in float64 without that
+rounding. `window_values` is the plain definition; `stretch_values` gives the same numbers for many
+windows of one stretch at once.
 """
 
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from tfrecords_tools.intervals import intersect_array
 from tfrecords_tools.targets import Target
 
 FLOAT16_MAX = float(np.finfo(np.float16).max)
+_FLOAT32_MAX = float(np.finfo(np.float32).max)
 BLACKLIST_MARGIN = 20
 BASELINE_MIN_BINS = 8
 KEEP_MIN_SHARE = 0.5
@@ -26,7 +28,7 @@ class Pooling:
 
     Attributes:
         bin_width: bp per bin.
-        target: clip, clip_soft, scale and sum_stat.
+        target: clip, clip_soft, scale, sum_stat and threshold.
         nan: "zero" (no value counts as the window's baseline, which is 0), "interpolate"
             (linear between neighbours, 0 beyond the window) or "keep" (a bin with a value
             at fewer than half of its bases is NaN; elsewhere such bases take the mean of the
@@ -51,7 +53,7 @@ def window_values(
     Returns:
         float16 [length // bin_width].
     """
-    x = _half_precision(values)
+    x = _bases(values, pooling.target)
     bins = len(x) // pooling.bin_width
     missing = np.isnan(x)
     if pooling.nan == "interpolate" and missing.any():
@@ -109,7 +111,7 @@ def stretch_values(
         inside = intersect_array(span, blacklist) - start if len(blacklist) else None
         out[row] = window_values(values[start : start + length], pooling, inside)
     if plain.any():
-        x = _half_precision(values)
+        x = _bases(values, pooling.target)
         if len(gaps):
             x[gaps] = 0
         if pooling.target.scale != 1:
@@ -134,8 +136,14 @@ def _pooled_windows(x, starts, phase, bins, pooling) -> np.ndarray:
     return np.lib.stride_tricks.sliding_window_view(finished, bins)[(starts - phase) // width]
 
 
-def _half_precision(values: np.ndarray) -> np.ndarray:
-    """Round to float16 and back; what is beyond its range becomes its limit, not infinity."""
+def _bases(values: np.ndarray, target: Target) -> np.ndarray:
+    """Return each base's value as it is pooled; what is out of range becomes the limit.
+
+    Rounded to float16, in float32. With a threshold not rounded, in float64: then a bin whose
+    bases all have exactly the threshold's value is not above it.
+    """
+    if target.threshold is not None:
+        return np.clip(values, -_FLOAT32_MAX, _FLOAT32_MAX).astype(np.float64)
     limited = np.clip(values, -FLOAT16_MAX, FLOAT16_MAX)
     return limited.astype(np.float16).astype(np.float32)
 
@@ -151,12 +159,12 @@ def interpolated(x: np.ndarray, missing: np.ndarray) -> np.ndarray:
 
 
 def _pool(x: np.ndarray, target: Target) -> np.ndarray:
-    """Reduce float32 [n, width] to float32 [n] and apply the statistic's power."""
+    """Reduce [n, width] to [n] of the same type and apply the statistic's power."""
     base, _, power = target.sum_stat.partition("_")
     if base == "sum":
-        y = x.sum(axis=1, dtype=np.float32)
+        y = x.sum(axis=1, dtype=x.dtype)
     elif base in ("mean", "avg", "peak"):
-        y = x.mean(axis=1, dtype=np.float32)
+        y = x.mean(axis=1, dtype=x.dtype)
     else:
         y = x.max(axis=1)
     return _power(y, base, power, target)
@@ -169,11 +177,11 @@ def _pool_observed(x: np.ndarray, observed: np.ndarray, pooling: Pooling) -> np.
     if base == "max":
         y = np.where(observed, x, -np.inf).max(axis=1)
     else:
-        total = np.where(observed, x, 0).sum(axis=1, dtype=np.float32)
-        y = total / np.maximum(count, 1).astype(np.float32)
+        total = np.where(observed, x, 0).sum(axis=1, dtype=x.dtype)
+        y = total / np.maximum(count, 1).astype(x.dtype)
         if base == "sum":
             y *= np.float32(pooling.bin_width)
-    y = _power(np.where(count > 0, y, 0).astype(np.float32), base, power, pooling.target)
+    y = _power(np.where(count > 0, y, 0).astype(x.dtype), base, power, pooling.target)
     return np.where(count >= KEEP_MIN_SHARE * pooling.bin_width, y, np.float32(np.nan))
 
 
@@ -196,7 +204,12 @@ def _power(y: np.ndarray, base: str, power: str, target: Target) -> np.ndarray:
 
 
 def _finish(y: np.ndarray, target: Target) -> np.ndarray:
-    """Soft clip, hard clip, float16."""
+    """Soft clip, hard clip, or the threshold; float16."""
+    if target.threshold is not None:
+        with np.errstate(over="ignore"):  # infinity is above any threshold
+            y = y.astype(np.float32)
+        above = (y > np.float32(target.threshold)).astype(np.float16)
+        return np.where(np.isnan(y), np.float16(np.nan), above)
     if target.clip_soft is not None:
         soft = np.float32(target.clip_soft)
         high = y > soft

@@ -4,17 +4,24 @@ Genome, tracks, BEDs and variants are opened, surveyed and compared with one ano
 problem is collected rather than the first one raised.
 """
 
+import contextlib
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tfrecords_tools import estimate
 from tfrecords_tools.build_options import BuildOptions
 from tfrecords_tools.errors import ConfigError, InputFileError, TfepiError
 from tfrecords_tools.findings import Findings, Problem, check_bed, check_lengths, check_names
 from tfrecords_tools.genome import UNKNOWN, Genome
+from tfrecords_tools.input_tracks import check_cells_have_tracks, read_tracks
 from tfrecords_tools.intervals import read_bed
-from tfrecords_tools.judgement import judge_track, judge_variants
+from tfrecords_tools.judgement import (
+    judge_assays,
+    judge_input_track,
+    judge_track,
+    judge_variants,
+)
 from tfrecords_tools.plan import input_files as build_inputs
 from tfrecords_tools.plan import lay_contigs, make_plan
 from tfrecords_tools.progress import progress
@@ -52,7 +59,7 @@ class Preflight:
         genome: path of the FASTA.
         targets: path of the targets table.
         chromosomes: of the genome.
-        tracks: one survey per track that could be read.
+        tracks: one survey per track that could be read; of the targets, then of input tracks.
         variants: of the VCF, if one was given.
         forecast: windows by label, bytes and CPU-seconds of the build; None if it would fail.
         problems: in the order found.
@@ -99,15 +106,23 @@ def preflight(
     genome = findings.attempt(Genome, fasta)
     targets = findings.attempt(_read_targets, targets_file) or ()
     chroms = genome.chroms if genome else {}
+    tracks = ()
+    if options.tracks:
+        tracks = findings.attempt(_read_tracks, options.tracks) or ()
+        findings.attempt(check_cells_have_tracks, targets if tracks else (), tracks)
+        judge_assays(tracks, findings)
     named = [getattr(options, name) for name in _REGION_OPTIONS]
     for path in dict.fromkeys(filter(None, [*named, *(t.peaks for t in targets), *beds])):
         check_bed(path, chroms, findings) if genome else findings.attempt(read_bed, path)
     needed = _needed(genome, targets, options, findings) if genome else {}
     surveys = []
-    _check_same_files(targets, findings)
-    for target in progress(targets, unit="track", label="tracks", quiet=quiet):
+    _check_same_files("targets", targets, findings)
+    _check_same_files("input tracks", tracks, findings)
+    rows = [*((t, False) for t in targets), *((t, True) for t in tracks)]
+    for row, inputs in progress(rows, unit="track", label="tracks", quiet=quiet):
+        width = options.input_bin_width if inputs else options.bin_width
         survey = findings.attempt(
-            _check_track, target, chroms, needed, options.bin_width, sampled_bp, findings
+            _check_track, row, inputs, chroms, needed, width, sampled_bp, findings
         )
         if survey:
             surveys.append(survey)
@@ -150,7 +165,12 @@ def input_files(
         targets = _read_targets(targets_file)
     except TfepiError:
         targets = ()  # preflight says why
-    found |= build_inputs(fasta, targets, options)
+    tracks = ()
+    if options.tracks:
+        found["tracks"] = options.tracks
+        with contextlib.suppress(TfepiError):
+            tracks = _read_tracks(options.tracks)
+    found |= build_inputs(fasta, targets, options, tracks)
     found |= {f"bed {path}": path for path in beds}
     if variants:
         found["variants"] = variants.path
@@ -161,12 +181,16 @@ def _read_targets(path: str) -> tuple[Target, ...]:
     return resolve(read_targets(path, with_files=True), path)
 
 
-def _check_same_files(targets: Sequence[Target], findings: Findings) -> None:
+def _read_tracks(path: str) -> tuple[Target, ...]:
+    return resolve(read_tracks(path), path)
+
+
+def _check_same_files(kind: str, targets: Sequence[Target], findings: Findings) -> None:
     files: dict[str, str] = {}
     for t in targets:
         if t.file in files:
             findings.warning(
-                f"targets {files[t.file]!r} and {t.identifier!r} are of the same file {t.file}"
+                f"{kind} {files[t.file]!r} and {t.identifier!r} are of the same file {t.file}"
             )
         files.setdefault(t.file, t.identifier)
 
@@ -201,6 +225,7 @@ def _chromosomes(genome: Genome, needed: dict[str, int]) -> tuple[Chromosome, ..
 
 def _check_track(
     target: Target,
+    inputs: bool,
     chroms: dict[str, int],
     needed: dict[str, int],
     bin_width: int,
@@ -209,7 +234,7 @@ def _check_track(
 ) -> TrackSurvey | None:
     track = open_track(target.file)
     try:
-        where = f"track {target.identifier!r} ({target.file})"
+        where = f"{'input ' * inputs}track {target.identifier!r} ({target.file})"
         if chroms and isinstance(track, BedTrack):
             check_names(where, track.chroms, chroms, findings)
             check_ends(where, track.last.values(), chroms)
@@ -221,5 +246,5 @@ def _check_track(
         survey = survey_track(track, target, shared, bin_width, sampled_bp)
     finally:
         track.close()
-    judge_track(where, target, survey, needed, findings)
-    return survey
+    (judge_input_track if inputs else judge_track)(where, target, survey, needed, findings)
+    return replace(survey, identifier=f"{target.identifier} (input)") if inputs else survey

@@ -10,7 +10,7 @@ from tfrecords_tools.records import FEATURES, sequence_sizes
 from tfrecords_tools.targets import Target
 from tfrecords_tools.transforms import lowest
 
-_INFINITY, _LARGEST = 0x7C00, 0x7BFF
+_INFINITY, _LARGEST, _ONE = 0x7C00, 0x7BFF, 0x3C00
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,8 @@ class Shape:
         targets: of each bin.
         encoding: "index", "packed" or "onehot".
         missing: whether each target may have missing values (NaN).
+        tracks: input tracks of each record.
+        track_length: bins of these.
     """
 
     seq_length: int
@@ -30,6 +32,8 @@ class Shape:
     targets: tuple[Target, ...]
     encoding: str
     missing: tuple[bool, ...]
+    tracks: tuple[Target, ...] = ()
+    track_length: int = 0
 
 
 class RecordChecks:
@@ -42,8 +46,9 @@ class RecordChecks:
     def __init__(self, shape: Shape):
         self._shape = shape
         count = len(shape.targets)
-        self.counts = {n: np.zeros(count, np.int64) for n in ("nan", "infinite", "limit", "root")}
+        self.counts = {n: np.zeros(count, np.int64) for n in _KINDS}
         self._lowest = np.array([lowest(t, "current") for t in shape.targets])
+        self._labels = np.array([t.threshold is not None for t in shape.targets])
 
     def check(self, features: dict[str, bytes]) -> Iterator[tuple[str, str, str]]:
         """Yield (level, kind, what is wrong) of a record."""
@@ -70,9 +75,37 @@ class RecordChecks:
             )
         elif mask is not None and max(mask) > 1:
             yield "error", "umap", f"umap has the byte {max(mask)}, want 0 and 1"
+        if self._shape.tracks:
+            yield from self._tracks(features.get("tracks"))
         for name in features:
             if name not in FEATURES:
                 yield "note", "unknown feature", f"feature {name!r}, which is not read"
+
+    def _tracks(self, value: bytes | None) -> Iterator[tuple[str, str, str]]:
+        """Look at the input tracks: they may be missing, but neither infinite nor negative."""
+        tracks, bins = self._shape.tracks, self._shape.track_length
+        wanted = 2 * bins * len(tracks)
+        if value is None:
+            yield "error", "feature missing", "no feature 'tracks'"
+            return
+        if len(value) != wanted:
+            yield (
+                "error",
+                "size",
+                f"tracks has {len(value)} bytes, statistics.json makes it {wanted} ({bins} bins "
+                f"of {len(tracks)} float16 input tracks)",
+            )
+            return
+        values = np.frombuffer(value, np.float16).reshape(bins, -1)
+        wrong = np.isinf(values) | (values < 0)
+        if wrong.any():
+            at, track = np.argwhere(wrong)[0].tolist()
+            yield (
+                "error",
+                "input track",
+                f"{int(wrong.sum())} bins are infinite or negative; first track "
+                f"{tracks[track].identifier} bin {at}, {values[at, track]}",
+            )
 
     def _sequence(self, features: dict[str, bytes]) -> Iterator[tuple[str, str, str]]:
         length, encoding = self._shape.seq_length, self._shape.encoding
@@ -120,6 +153,9 @@ class RecordChecks:
             yield from self._told("limit", size == _LARGEST)
         if (bits >> 15).any() and np.isfinite(self._lowest).any():
             yield from self._told("root", bits.view(np.float16) < self._lowest)
+        if self._labels.any():
+            other = (bits != 0) & (bits != _ONE) & (size <= _INFINITY)
+            yield from self._told("label", other & self._labels)
 
     def _told(self, kind: str, mask: np.ndarray) -> Iterator[tuple[str, str, str]]:
         if not mask.any():
@@ -138,6 +174,7 @@ class RecordChecks:
             "infinite": "are infinite: float16 overflowed",
             "limit": "are at 65504, float16's limit: the true value is lost",
             "root": "are below -1, less than a statistic with a root can give",
+            "label": "are neither 0 nor 1, the labels that a threshold gives",
         }[kind]
         yield level, _KINDS[kind], f"{count} {what}; {where}"
 
@@ -147,4 +184,5 @@ _KINDS = {
     "infinite": "infinity",
     "limit": "float16 limit",
     "root": "impossible value",
+    "label": "label",
 }

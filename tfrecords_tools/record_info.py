@@ -87,6 +87,11 @@ def describe(
         "stranded": data.strand_order is not None,
         "labels": rows,
     }
+    if data.tracks:
+        value["track_width"], value["track_length"] = data.track_width, data.track_length
+        value["tracks"] = [
+            {"identifier": t.identifier, "cell": t.cell, "assay": t.assay} for t in data.tracks
+        ]
     if statistics:
         value["targets"] = [
             {"index": t.index, **_plain(asdict(s)), "sum_stat": t.sum_stat, "clip": t.clip}
@@ -116,6 +121,7 @@ def as_text(found: dict) -> str:
         f"sequence {found['seq_length']:,} bp, {found['encoding']}-coded; "
         f"{found['target_length']:,} bins of {found['pool_width']} bp, "
         f"crop {found['crop_bp']:,} bp",
+        *_input_tracks(found),
         f"features: {names}; {'ZLIB' if found['compressed'] else 'not compressed'}; "
         + ("written by tfepi" if found["manifest"] else "no manifest"),
         "",
@@ -126,6 +132,19 @@ def as_text(found: dict) -> str:
         rows = [[_cell(t[c]) for c in columns] for t in found["targets"]]
         lines += ["", text_table(columns, rows)]
     return "\n".join(lines)
+
+
+def _input_tracks(found: dict) -> list[str]:
+    """Return a line on the input tracks, if there are any."""
+    if "tracks" not in found:
+        return []
+    bins, width = found["track_length"], found["track_width"]
+    context = (bins * width - found["seq_length"]) // 2
+    shown = ", ".join(t["cell"] for t in found["tracks"])
+    return [
+        f"{len(found['tracks'])} input tracks, of cells {shown}: {bins:,} bins of {width} bp, "
+        f"{context:,} bp beyond the sequence on either side"
+    ]
 
 
 def _cell(value: object) -> str:

@@ -11,6 +11,7 @@ _WORDS = {
     "infinite": "infinite",
     "limit": "at float16's limit",
     "root": "below what the statistic can give",
+    "label": "neither 0 nor 1",
 }
 
 

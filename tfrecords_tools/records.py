@@ -4,7 +4,7 @@ A record is a tf.train.Example in a TFRecord file: `sequence` (uint8 base indice
 before 2022 uint8 or bool [length, 4], one-hot, N all zeros) or `sequence_packed` (2 bits per base,
 four bases a byte, first base in the lowest bits) with `sequence_n` (one bit per base, set where
 the base is none of ACGT); `target` float16 [target_length, targets]; optionally `umap` bool
-[target_length].
+[target_length], `tracks` float16 [track_length, tracks].
 TensorFlow is not imported: Example bytes are written here, and framed by `framing`.
 """
 
@@ -20,7 +20,7 @@ from tfrecords_tools.genome import UNKNOWN
 
 ENCODINGS = ("index", "packed")  # that are written; "onehot" is read too
 MOST_DECIMALS = 6
-FEATURES = ("sequence", "sequence_packed", "sequence_n", "target", "umap")
+FEATURES = ("sequence", "sequence_packed", "sequence_n", "target", "umap", "tracks")
 _PACK_WEIGHTS = np.array([1, 4, 16, 64], np.uint8)
 
 

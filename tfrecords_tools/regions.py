@@ -1,5 +1,7 @@
 """Training regions: all, any peak, or peaks that are not ubiquitous (Kathail et al.).
 
+Regions that differ between cell types are found in `variable_regions`.
+
 Peaks come from the targets table's `peaks` column or, for a track without one, are called by
 one rule for all tracks: bins above the track's own threshold, neighbours merged. The threshold
 is the `PEAK_QUANTILE` quantile of the track's bins, so that each track gets about the same
@@ -23,7 +25,7 @@ from tfrecords_tools.targets import Target
 from tfrecords_tools.tracks import open_track
 from tfrecords_tools.windows import Windowing
 
-REGIONS = ("all", "peaks", "non-ubiquitous")
+REGIONS = ("all", "peaks", "non-ubiquitous", "variable")
 PEAK_QUANTILE = 0.95
 UBIQUITOUS_SHARE = 0.8
 _CHUNK = 1 << 22
@@ -43,7 +45,8 @@ def called_peaks(target: Target, contigs: Sequence[Interval], bin_width: int) ->
     track = open_track(target.file)
     means, starts = [], []
     for contig in contigs:
-        for low in range(contig.start, contig.end, _CHUNK // bin_width * bin_width):
+        last = contig.end - bin_width + 1  # what is left at the end may hold no whole bin
+        for low in range(contig.start, last, _CHUNK // bin_width * bin_width):
             high = min(low + _CHUNK // bin_width * bin_width, contig.end)
             bins = (high - low) // bin_width
             x = np.nan_to_num(track.values(contig.chrom, low, low + bins * bin_width))

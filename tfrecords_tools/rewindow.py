@@ -8,7 +8,7 @@ import logging
 import math
 import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -86,6 +86,8 @@ class Layout:
         ratio: old bins per new bin.
         old_bin: width of an old bin, bp.
         old_crop: bp without targets at each end of an old record.
+        track_width: bp per bin of the input tracks, 0 without.
+        track_length: bins of the new records' input tracks, which keep the old context.
     """
 
     windowing: Windowing
@@ -93,6 +95,8 @@ class Layout:
     ratio: int
     old_bin: int
     old_crop: int
+    track_width: int = 0
+    track_length: int = 0
 
     def sequence_start(self, offset: int) -> int:
         """Return the base of the old sequence at which a new window's sequence starts."""
@@ -103,7 +107,8 @@ def lay_out(data: Data, options: RewindowOptions) -> Layout:
     """Return where the new windows of every record lie.
 
     Raises:
-        ConfigError: lengths that do not divide, or no room for a window.
+        ConfigError: lengths that do not divide, no room for a window, or windows that would cut
+            bins of the input tracks.
     """
     old = data.pool_width
     if options.bin_width < 1 or options.bin_width % old:
@@ -132,7 +137,23 @@ def lay_out(data: Data, options: RewindowOptions) -> Layout:
             f"{data.seq_length} bp with crop {data.crop_bp}: their bins cover "
             f"{data.target_length * old} bp; use a smaller -l, or a --crop that leaves less"
         )
-    return Layout(windowing, offsets, options.bin_width // old, old, data.crop_bp)
+    ratio = options.bin_width // old
+    layout = Layout(windowing, offsets, ratio, old, data.crop_bp)
+    if not data.tracks:
+        return layout
+    width = data.track_width
+    starts = [layout.sequence_start(offset) for offset in offsets.tolist()]
+    for what, bp in (
+        ("a sequence", options.seq_length),
+        *(("a new window that starts at base", start) for start in starts),
+    ):
+        if bp % width:
+            raise ConfigError(
+                f"{what} {bp} does not suit the records' input tracks, whose bins of {width} bp "
+                f"are kept whole: use an -l, a crop and a --stride that are multiples of {width}"
+            )
+    bins = data.track_length - (data.seq_length - options.seq_length) // width
+    return replace(layout, track_width=width, track_length=bins)
 
 
 def rewindow(
@@ -180,6 +201,9 @@ def rewindow(
             options.encoding,
             options.records_per_shard,
             options.style,
+            data.tracks,
+            layout.track_width,
+            layout.track_length,
         ) as writer,
     ):
         for label in labels:
@@ -220,6 +244,10 @@ def _new_windows(
             made["target"] = targets[row].tobytes()
             if mask is not None:
                 made["umap"] = _unmappable(mask, offset, layout)
+            if data.tracks:
+                bin_ = first // layout.track_width
+                cut = data.track_values(features, shard, number)[bin_ : bin_ + layout.track_length]
+                made["tracks"] = cut.tobytes()
             start = window.start + offset * layout.old_bin
             yield Interval(window.chrom, start, start + length, window.label), made
 

@@ -203,7 +203,16 @@ def select_records(
     facts = {"seed": options.seed, "data_sha256": data.manifest_sha256}
     with (
         run_record(folder, source_files(data), **facts) as record,
-        DataWriter(folder, windowing, targets, encoding, options.records_per_shard) as writer,
+        DataWriter(
+            folder,
+            windowing,
+            targets,
+            encoding,
+            options.records_per_shard,
+            tracks=data.tracks,
+            track_width=data.track_width,
+            track_length=data.track_length,
+        ) as writer,
     ):
         for old, new in zip(labels, new_labels, strict=True):
             placed = placed_records(data, old)
@@ -214,7 +223,7 @@ def select_records(
                 if encoding != data.encoding:
                     indices = data.sequence(features, shard, number)
                     made = sequence_features(indices, encoding)
-                    made |= {n: features[n] for n in ("umap",) if n in features}
+                    made |= {n: features[n] for n in ("umap", "tracks") if n in features}
                 values = data.target(features, shard, number)
                 made["target"] = np.ascontiguousarray(values[:, options.targets]).tobytes()
                 writer.write(options.hold_out.label if aside else new, window, made)

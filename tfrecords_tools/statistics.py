@@ -8,6 +8,7 @@ from tfrecords_tools.files import read_json
 from tfrecords_tools.records import ENCODINGS
 
 _NUMBERS = ("num_targets", "seq_length", "pool_width", "crop_bp", "target_length")
+_TRACKS = ("num_tracks", "track_width", "track_length")
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,9 @@ class Statistics:
         encoding: of the bases: "index", "packed" or "onehot".
         stated: records by label; the original tools count before they leave out unmappable
             windows.
+        num_tracks: input tracks of every record, 0 without.
+        track_width: bp.
+        track_length: bins, centred on the sequence.
     """
 
     num_targets: int
@@ -30,6 +34,9 @@ class Statistics:
     target_length: int
     encoding: str
     stated: dict[str, int]
+    num_tracks: int = 0
+    track_width: int = 0
+    track_length: int = 0
 
     @classmethod
     def read(cls, path: Path) -> "Statistics":
@@ -61,6 +68,8 @@ class Statistics:
                 f"{path} has target_length {numbers['target_length']}, but seq_length {length} "
                 f"less twice crop_bp {crop} makes {bins} bins of pool_width {width}"
             )
+        if any(name in value for name in _TRACKS):
+            numbers |= _track_numbers(path, value, length)
         if value.get("seq_depth", 4) != 4:
             raise InputFileError(
                 f"{path} has seq_depth {value['seq_depth']!r}: only sequences of 4 bases are read"
@@ -74,6 +83,23 @@ class Statistics:
             if name.endswith("_seqs")
         }
         return cls(**numbers, encoding=encoding, stated=stated)
+
+
+def _track_numbers(path: Path, value: dict, seq_length: int) -> dict[str, int]:
+    """Return the numbers of input tracks, whose bins are to cover the sequence evenly."""
+    if lacking := [name for name in _TRACKS if name not in value]:
+        raise InputFileError(
+            f"{path} lacks {', '.join(lacking)}: copy it again from the data it belongs to"
+        )
+    numbers = {name: _whole(path, name, value[name], least=1) for name in _TRACKS}
+    bins, width = numbers["track_length"], numbers["track_width"]
+    context = bins * width - seq_length
+    if context < 0 or context % (2 * width):
+        raise InputFileError(
+            f"{path} has {bins} bins of input tracks of {width} bp, which do not lie evenly around "
+            f"a sequence of {seq_length} bp"
+        )
+    return numbers
 
 
 def _whole(path: Path, name: str, value: object, least: int) -> int:

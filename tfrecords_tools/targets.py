@@ -1,14 +1,14 @@
 """The targets table: which tracks, how each is summarised, clipped and scaled."""
 
-import csv
-import io
 import logging
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from tfrecords_tools.errors import ConfigError, InputFileError, unknown
 from tfrecords_tools.files import existing, write_text
+from tfrecords_tools.text_table import tab_separated
 
 SUM_STATS = (
     "sum",
@@ -43,6 +43,11 @@ class Target:
         description: free text.
         nan: what becomes of bases without value (`NAN_POLICIES`), or None for the default.
         peaks: BED of the track's peaks, or None.
+        cell: the cell type that was measured, or None.
+        mark: what was measured in it, such as H3K27ac, or None; cell and mark name a target
+            together, and go together.
+        assay: how accessibility was measured (`input_tracks.ASSAYS`), or None.
+        threshold: a bin is 1 above it and 0 else, NaN where it has no value; None keeps values.
     """
 
     index: int
@@ -56,6 +61,10 @@ class Target:
     description: str = ""
     nan: str | None = None
     peaks: str | None = None
+    cell: str | None = None
+    mark: str | None = None
+    assay: str | None = None
+    threshold: float | None = None
 
     def to_json(self) -> dict:
         """Return the fields that are set, as JSON values."""
@@ -73,7 +82,7 @@ def is_numbered(target: Target) -> bool:
 
 
 _COLUMNS = tuple(f.name for f in fields(Target))
-_NUMBERS = ("clip", "clip_soft", "scale")
+_NUMBERS = ("clip", "clip_soft", "scale", "threshold")
 _IGNORED = ("genome", "group", "strand")  # of the original tools, not used here
 
 
@@ -85,7 +94,8 @@ def read_targets(
     Args:
         path: of the table.
         with_files: refuse a row without `file`.
-        extra: pass over unknown columns, with a note, as the original tools do.
+        extra: of another tool's table: pass over unknown columns, with a note, as the original
+            tools do, and do not ask of cells and marks that they go together.
 
     Returns:
         The targets in the order of the file. `file` and `peaks` are left as written;
@@ -95,55 +105,66 @@ def read_targets(
         InputFileError: no text, no rows, a row of another length, a column twice, a value that
             is no finite number, a scale of 0, a row without file.
         ConfigError: duplicate identifier or index, unknown column, statistic or NaN policy,
-            a strand pair that is not mutual.
+            a strand pair that is not mutual, a threshold beside a clip, a cell without mark or
+            a mark without cell, a cell and mark twice.
     """
     path = existing(path, "targets table")
-    try:
-        text = path.read_text(encoding="utf-8")
-        rows = list(csv.reader(io.StringIO(text), delimiter="\t"))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputFileError(
-            f"targets table {path} is no tab-separated text ({error}): is it the right file?"
-        ) from None
-    rows = [(n, r) for n, r in enumerate(rows, 1) if any(c.strip() for c in r)]
-    if len(rows) < 2:
-        raise InputFileError(f"targets table {path} has no rows below its header")
+    where = f"targets table {path}"
+    targets = read_table(path, where, with_files, extra)
+    if not extra:
+        check_cells(targets, where)
+    return targets
+
+
+def read_table(
+    path: Path, where: str, with_files: bool, extra: bool, defaults: dict | None = None
+) -> tuple[Target, ...]:
+    """Read the rows of a table of tracks, whatever they are for.
+
+    Args:
+        path: of the table, which exists.
+        where: the table, for messages.
+        with_files, extra: as of `read_targets`.
+        defaults: of columns that the table leaves out or empty, where not `Target`'s.
+
+    Raises:
+        as `read_targets`, but for cells and marks.
+    """
+    rows = tab_separated(path, where)
     header = [c.strip() for c in rows[0][1]]
     if header[0] in ("", "index") or len(rows[1][1]) == len(header):
         header = header[1:]  # else the index has no name at all
     header = ["index", *header]
     strange = [c for c in header if c not in _COLUMNS and c not in _IGNORED]
     if strange and not extra:
-        raise unknown("column", strange[0], _COLUMNS, f"in targets table {path}")
+        raise unknown("column", strange[0], _COLUMNS, f"in {where}")
     if strange:
-        log.info("targets table %s: columns %s are not used", path, ", ".join(strange))
+        log.info("%s: columns %s are not used", where, ", ".join(strange))
     for column in header:
         if header.count(column) > 1:
             raise InputFileError(
-                f"targets table {path} line {rows[0][0]} names column {column!r} more than once: "
-                "keep one"
+                f"{where} line {rows[0][0]} names column {column!r} more than once: keep one"
             )
     if with_files and "file" not in header:
         raise InputFileError(
-            f"targets table {path} line {rows[0][0]} has no column 'file', which names each track"
+            f"{where} line {rows[0][0]} has no column 'file', which names each track"
         )
     if "identifier" not in header:
         raise InputFileError(
-            f"targets table {path} has no column 'identifier': its header is {header}; "
+            f"{where} has no column 'identifier': its header is {header}; "
             "the table is tab-separated"
         )
-    targets = tuple(_target(path, number, header, row) for number, row in rows[1:])
+    targets = tuple(
+        _target(f"{where} line {number}", header, row, defaults or {}) for number, row in rows[1:]
+    )
     for (number, _), target in zip(rows[1:], targets, strict=True):
         if with_files and not target.file:
-            raise InputFileError(
-                f"targets table {path} line {number}: file is empty, want the path of a track"
-            )
-    _check(path, targets)
+            raise InputFileError(f"{where} line {number}: file is empty, want the path of a track")
+    _check(where, targets)
     return targets
 
 
-def _target(path: Path, number: int, header: list[str], row: list[str]) -> Target:
-    where = f"targets table {path} line {number}"
+def _target(where: str, header: list[str], row: list[str], defaults: dict) -> Target:
     if len(row) != len(header):
         raise InputFileError(f"{where} has {len(row)} columns, the header has {len(header)}")
     values: dict[str, object] = {}
@@ -164,7 +185,7 @@ def _target(path: Path, number: int, header: list[str], row: list[str]) -> Targe
                 raise InputFileError(f"{where}: scale is {text!r}, which makes every target 0")
         else:
             values[column] = text
-    target = Target(**values)
+    target = Target(**(defaults | values))
     if not target.identifier:
         raise InputFileError(f"{where} has an empty identifier")
     if target.sum_stat not in SUM_STATS:
@@ -175,18 +196,23 @@ def _target(path: Path, number: int, header: list[str], row: list[str]) -> Targe
         value = getattr(target, column)
         if value is not None and value <= 0:
             raise ConfigError(f"{where}: {column} is {value}, want a positive number")
+        if value is not None and target.threshold is not None:
+            raise ConfigError(
+                f"{where}: {column} is {value} beside threshold {target.threshold}: what is above "
+                f"a threshold is 1, so leave {column} empty"
+            )
     return target
 
 
-def _check(path: Path, targets: tuple[Target, ...]) -> None:
+def _check(where: str, targets: tuple[Target, ...]) -> None:
     by_index: dict[int, Target] = {}
     identifiers: set[str] = set()
     for target in targets:
         if target.index in by_index:
-            raise ConfigError(f"targets table {path} has index {target.index} more than once")
+            raise ConfigError(f"{where} has index {target.index} more than once")
         if target.identifier in identifiers:
             raise ConfigError(
-                f"targets table {path} has identifier {target.identifier!r} more than once: "
+                f"{where} has identifier {target.identifier!r} more than once: "
                 "identifiers must be unique"
             )
         by_index[target.index] = target
@@ -197,9 +223,38 @@ def _check(path: Path, targets: tuple[Target, ...]) -> None:
             continue
         if pair not in by_index or by_index[pair].strand_pair not in (target.index,):
             raise ConfigError(
-                f"targets table {path}: strand_pair of {target.identifier!r} is {pair}, "
+                f"{where}: strand_pair of {target.identifier!r} is {pair}, "
                 "want the index of a row that pairs back"
             )
+
+
+def check_cells(targets: Sequence[Target], where: str) -> None:
+    """Check that cells and marks go together, and name one target each.
+
+    Args:
+        targets: of a table.
+        where: the table, for messages.
+
+    Raises:
+        ConfigError: a cell without mark, a mark without cell, or both of them twice.
+    """
+    named: dict[tuple[str, str], Target] = {}
+    for target in targets:
+        for given, lacking in (("cell", "mark"), ("mark", "cell")):
+            if getattr(target, given) is not None and getattr(target, lacking) is None:
+                raise ConfigError(
+                    f"{where}: target {target.identifier!r} has {given} "
+                    f"{getattr(target, given)!r} but no {lacking}: name both, or neither"
+                )
+        if target.cell is None:
+            continue
+        pair = (target.cell, target.mark)
+        if pair in named:
+            raise ConfigError(
+                f"{where}: targets {named[pair].identifier!r} and {target.identifier!r} are both "
+                f"of cell {target.cell!r} and mark {target.mark!r}: give one of them another mark"
+            )
+        named[pair] = target
 
 
 def resolve(targets: tuple[Target, ...], table: str | Path) -> tuple[Target, ...]:

@@ -164,6 +164,12 @@ class HDF5Track:
         self._file.close()
 
 
+def is_bed(path: str | Path) -> bool:
+    """Tell whether a track is a BED by its suffix, so that its bases are 0 and 1."""
+    name = str(path).lower().removesuffix(".gz")
+    return Path(name).suffix in (".bed", ".narrowpeak", ".broadpeak")
+
+
 def open_track(path: str | Path) -> Track:
     """Open a track by its suffix: .bw .bigwig, .bed .narrowpeak (also .gz), .h5 .hdf5 .w5.
 
@@ -174,7 +180,7 @@ def open_track(path: str | Path) -> Track:
     suffix = Path(name.removesuffix(".gz")).suffix
     if suffix in (".bw", ".bigwig") and not name.endswith(".gz"):
         return BigWigTrack(path)
-    if suffix in (".bed", ".narrowpeak", ".broadpeak"):
+    if is_bed(path):
         return BedTrack(path)
     if suffix in (".h5", ".hdf5", ".w5", ".wdf5"):
         return HDF5Track(path)

@@ -9,7 +9,7 @@ named, never guessed:
 - "old" (Baskerville's --transform_old): `_sqrt` is y^0.75, the soft clip c + sqrt(y - c), the
   hard clip, and scale comes last.
 
-Hard clips cannot be undone; nor can `peak`, which is a clip itself.
+Hard clips cannot be undone; nor can `peak`, which is a clip itself, or a threshold.
 """
 
 from collections.abc import Sequence
@@ -32,6 +32,11 @@ def check_style(style: str, targets: Sequence[Target], styles: Sequence[str] = S
     if style not in styles:
         raise unknown("untransform style", style, styles)
     for target in targets:
+        if target.threshold is not None:
+            raise ConfigError(
+                f"cannot untransform target {target.identifier!r}: of its values only 0 and 1, "
+                f"above threshold {target.threshold:g}, are left; leave the target out"
+            )
         if target.sum_stat == "peak" or (style == "old" and target.sum_stat.endswith("_exp75")):
             raise ConfigError(
                 f"cannot untransform target {target.identifier!r}: sum_stat "

@@ -7,6 +7,7 @@ from pathlib import Path
 from tfrecords_tools.errors import InputFileError, TfepiError
 from tfrecords_tools.files import existing_folder, inside, sha256
 from tfrecords_tools.framing import is_compressed, scan
+from tfrecords_tools.input_tracks import TABLE, read_tracks
 from tfrecords_tools.manifest import read_manifest
 from tfrecords_tools.progress import progress
 from tfrecords_tools.record_checks import RecordChecks, Shape
@@ -37,7 +38,8 @@ def validate(folder: str | Path, shown: int = 5, quiet: bool = False) -> Report:
     statistics = _attempt(report, "statistics", Statistics.read, folder / "statistics.json")
     manifest = _attempt(report, "manifest", read_manifest, folder)
     targets = _targets(folder, statistics, report)
-    shape = _shape(statistics, targets, manifest)
+    tracks = _tracks(folder, statistics, report)
+    shape = _shape(statistics, targets, manifest, tracks)
     if shape is None:
         report.add("note", "not checked", "the contents of records: their sizes are not known")
     checks = None if shape is None else RecordChecks(shape)
@@ -82,8 +84,24 @@ def _targets(
     return targets
 
 
+def _tracks(folder: Path, statistics: Statistics | None, report: Report) -> tuple[Target, ...]:
+    """Return the input tracks, if there are any and their table can be read."""
+    stated = statistics.num_tracks if statistics else 0
+    if not stated:
+        return ()
+    tracks = _attempt(report, "table of input tracks", read_tracks, folder / TABLE, True) or ()
+    if tracks and len(tracks) != stated:
+        detail = f"{TABLE} has {len(tracks)} tracks, statistics.json says {stated}"
+        report.add("error", "table of input tracks", detail)
+        return ()
+    return tracks
+
+
 def _shape(
-    statistics: Statistics | None, targets: tuple[Target, ...] | None, manifest: dict | None
+    statistics: Statistics | None,
+    targets: tuple[Target, ...] | None,
+    manifest: dict | None,
+    inputs: tuple[Target, ...],
 ) -> Shape | None:
     """Return what records should be like, or None where that is not known."""
     if statistics is None or targets is None:
@@ -96,6 +114,8 @@ def _shape(
         targets,
         statistics.encoding,
         missing if len(missing) == len(targets) else (False,) * len(targets),
+        inputs,
+        statistics.track_length,
     )
 
 

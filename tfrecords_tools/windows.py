@@ -5,6 +5,7 @@ give the same windows in the same order.
 """
 
 import random
+import zlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +20,7 @@ from tfrecords_tools.intervals import (
 )
 
 MINOR_OVERLAP = 0.1
+HELD_OUT_LABELS = ("valid", "test")
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ class Windowing:
 
     def stride(self, label: str) -> int:
         """Return a label's step, bp."""
-        return self.stride_test if label in ("valid", "test") else self.stride_train
+        return self.stride_test if label in HELD_OUT_LABELS else self.stride_train
 
 
 def stride_bp(stride: float, seq_length: int) -> int:
@@ -97,6 +99,7 @@ def make_windows(
     seed: int,
     sample: float = 1.0,
     spare: int = 0,
+    drawn: int | None = None,
 ) -> list[Interval]:
     """Return the windows of all labels, label by label, shuffled within each.
 
@@ -106,12 +109,17 @@ def make_windows(
         seed: of the shuffle.
         sample: share of each label's windows to keep.
         spare: bp that must follow a window in its contig.
+        drawn: windows to draw (`random_windows`) of each label but valid and test, in place of
+            a stride and a sample.
     """
     if not 0 < sample <= 1:
         raise ConfigError(f"sample is {sample}, want above 0 and at most 1")
     rng = random.Random(seed)
     windows: list[Interval] = []
     for label, contigs in parts.items():
+        if drawn is not None and label not in HELD_OUT_LABELS:
+            windows += random_windows(contigs, label, windowing, seed, drawn)
+            continue
         step, length = windowing.stride(label), windowing.window_length
         along = [
             Interval(c.chrom, start, start + length, label)
@@ -125,6 +133,38 @@ def make_windows(
             along = rng.sample(along, int(sample * len(along)))
         windows += along
     return windows
+
+
+def random_windows(
+    contigs: list[Interval], label: str, windowing: Windowing, seed: int, count: int
+) -> list[Interval]:
+    """Return windows of a label drawn from all that its contigs hold, each as likely, none twice.
+
+    A chromosome's share is that of its possible starts. The draw depends on the seed and the
+    label alone.
+
+    Raises:
+        ConfigError: the contigs hold fewer.
+    """
+    snap, length = windowing.snap, windowing.window_length
+    firsts = [-(-c.start // snap) * snap for c in contigs]
+    starts = [
+        max(0, (c.end - length - first) // snap + 1)
+        for c, first in zip(contigs, firsts, strict=True)
+    ]
+    ends = np.cumsum(starts)
+    if count > ends[-1]:
+        raise ConfigError(
+            f"--random is {count}, but the contigs of {label} hold {ends[-1]} windows of {length} "
+            "bp: draw fewer, or leave it out"
+        )
+    stream = np.random.SeedSequence(seed, spawn_key=(zlib.crc32(label.encode()),))
+    draws = np.random.default_rng(stream).choice(int(ends[-1]), count, replace=False)
+    found = []
+    for draw, row in zip(draws.tolist(), np.searchsorted(ends, draws, "right"), strict=True):
+        start = firsts[row] + (draw - int(ends[row]) + starts[row]) * snap
+        found.append(Interval(contigs[row].chrom, start, start + length, label))
+    return found
 
 
 def unmappable_bins(windows: list[Interval], unmappable: Regions, bin_width: int) -> np.ndarray:

@@ -1,9 +1,11 @@
+import hashlib
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
+import zlib
 from pathlib import Path
 
 import h5py
@@ -837,3 +839,89 @@ def test_the_output_folder_has_the_originals_default(
     options = ("-l", 256, "-w", 32, "-v", "chr2", "-t", "chr3")
     run_script("tfepi_data.py", "-q", "--st", *options, *inputs)
     assert (tmp_path / "data_out" / "contigs.bed").is_file()
+
+
+# SHA-256 of what data folders held before records could have input tracks; of the records
+# uncompressed, since deflaters differ.
+EARLIER = {
+    "index": {
+        "records": "58f26fe2ace3bbb9b9b037b6cee4555218ab48f6ce117b491b0e16f757794ea5",
+        "statistics.json": "ae42325ebecd50e260703ba6a7abd761b1c453431b42d0d5fb50210530c6efcc",
+    },
+    "packed": {
+        "records": "f1e886d2ef5408600a382573369640e80d5b47e1b9f596487d91c6e7ecea35ec",
+        "statistics.json": "27d5a9eb69541ee9a8dc3e277859c21739d535cac4cfa52cb1d9405fb57cd055",
+    },
+    "both": {
+        "sequences.bed": "1daded6bc1e9866655bd9fe03fe537f1c7c388fa3c405f416ddcab11d56b963b",
+        "contigs.bed": "e2dcd77be05d0d6837b6a7444fe0129b7d463972377e718a6230abc11aebfa2c",
+        "targets.txt": "cf95eb7b5639ea448a6c8940b7e1d7d826d8b0065470eef76ac0364dad90e055",
+    },
+}
+
+
+@pytest.mark.parametrize("encoding", ["index", "packed"])
+def test_data_without_later_options_are_what_they_were(
+    genome_folder, tmp_path, monkeypatch, encoding
+):
+    monkeypatch.chdir(genome_folder)  # so that targets.txt has the same paths
+    out = tmp_path / "d"
+    make(Path(), out, encoding=encoding, nan="keep")
+    records = hashlib.sha256()
+    for path in sorted((out / "tfrecords").iterdir()):
+        data = path.read_bytes()
+        records.update(zlib.decompress(data) if encoding == "index" else data)
+    assert records.hexdigest() == EARLIER[encoding]["records"]
+    files = EARLIER["both"] | {"statistics.json": EARLIER[encoding]["statistics.json"]}
+    for name, digest in files.items():
+        assert hashlib.sha256((out / name).read_bytes()).hexdigest() == digest, name
+    assert sorted(p.name for p in out.iterdir()) == [
+        ".tfepi",
+        *sorted([*files, "manifest.json", "run.json"]),
+        "tfrecords",
+    ]
+    manifest = read_json(out / "manifest.json")
+    assert list(manifest) == [
+        *("format", "format_version", "versions", "statistics", "dropped", "tracks", "shards"),
+        *("options", "targets", "windows", "inputs"),
+    ]
+    assert list(manifest["options"])[-5:] == [
+        *("contig_limit", "records_per_shard", "encoding", "seed", "compat")
+    ]
+    assert manifest["windows"] == EARLIER["both"]["sequences.bed"]
+    assert manifest["targets"][1] == {
+        "index": 1,
+        "identifier": "T1",
+        "file": "t1.bw",
+        "clip": 64.0,
+        "clip_soft": 32.0,
+        "scale": 2.0,
+        "sum_stat": "mean",
+        "description": "second",
+    }
+
+
+def test_later_options_are_told_where_they_are_set():
+    options = BuildOptions(**OPTIONS, tracks="t.txt", hold_out=("A",), positive_share=0.5)
+    found = options.to_json()
+    assert (found["tracks"], found["hold_out"], found["positive_share"]) == ("t.txt", ["A"], 0.5)
+    assert not {"track_width", "track_context", "random_windows", "variable_share"} & set(found)
+
+
+def test_a_threshold_is_not_limited_by_unmappable_bins(genome_folder):
+    table = genome_folder / "labels.txt"
+    table.write_text("\tidentifier\tfile\tthreshold\n0\tT0\tt0.bw\t2\n")
+    changes = {"unmappable": str(genome_folder / "umap.bed"), "unmappable_clip": 0.5}
+    with pytest.raises(ConfigError, match=r"'T0' has a threshold, and --umap_clip 0.5 would limit"):
+        make_plan(genome_folder / "genome.fa", table, BuildOptions(**(OPTIONS | changes)))
+    make_plan(genome_folder / "genome.fa", table, BuildOptions(**OPTIONS))
+
+
+def test_every_later_option_is_one_of_the_command_line():
+    arguments = ["--tracks", "t.txt", "--track_width", "16", "--track_context", "32"]
+    arguments += ["--random", "9", "--regions", "variable", "--variable_share", "0.2"]
+    arguments += ["--positive_share", "0.5", "--hold_out", "A,B", "-l", "512"]
+    found = data_command(*arguments)
+    assert (found.tracks, found.input_bin_width, found.track_context) == ("t.txt", 16, 32)
+    assert (found.random_windows, found.regions, found.variable_share) == (9, "variable", 0.2)
+    assert (found.positive_share, found.hold_out) == (0.5, ("A", "B"))

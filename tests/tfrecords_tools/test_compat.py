@@ -208,3 +208,8 @@ def test_infinities_that_cancel_are_an_error():
     pooling = Pooling(2, Target(0, "t", "t.bw"))
     with pytest.raises(InputFileError, match="infinities cancel"):
         compat.stretch_values(values, np.array([0]), 2, pooling, BLACKLIST[:0], "basenji")
+
+
+def test_no_tool_has_thresholds():
+    with pytest.raises(ConfigError, match=r"threshold 2.0, which --compat hound does not have"):
+        compat.given(Target(0, "t", threshold=2.0), "hound")

@@ -97,7 +97,7 @@ def compat_bins(fixture, folder, bed, target, nan, blacklist, tool):
         folder=folder,
         compat=tool,
     )
-    coverage.allocate(folder, 1, len(windows), job.bins)
+    coverage.allocate(folder, [job])
     coverage.run_job(job)
     limit = np.float16(coverage.summarise([job])[0].limit)
     bins = np.fromfile(coverage.signal_file(folder, 0), np.float16)

@@ -130,3 +130,71 @@ def test_extreme_limit_is_the_percentile(size):
     want = np.percentile(x.astype(np.float64), 99.99999)
     assert got == float(np.float16(want))
     assert extreme_limit(np.zeros(0), 0) == 65504
+
+
+def label_by_loops(values, pooling, threshold):
+    """1 above the threshold, else 0, with exact sums of float32 bases in Python's own numbers."""
+    from fractions import Fraction
+
+    found = []
+    for low in range(0, len(values) - pooling.bin_width + 1, pooling.bin_width):
+        bases = [float(v) for v in values[low : low + pooling.bin_width]]
+        seen = [Fraction(v) * Fraction(pooling.target.scale) for v in bases if v == v]
+        if pooling.nan == "keep" and 2 * len(seen) < pooling.bin_width:
+            found.append(math.nan)
+            continue
+        if pooling.nan == "zero":
+            seen += [Fraction(0)] * (pooling.bin_width - len(seen))
+        mean = sum(seen) / len(seen)
+        pooled = {"sum": mean * pooling.bin_width, "max": max(seen)}
+        y = np.float32(float(pooled.get(pooling.target.sum_stat, mean)))
+        found.append(float(y > np.float32(threshold)))
+    return np.array(found, np.float16)
+
+
+@pytest.mark.parametrize("sum_stat", ["sum", "mean", "max"])
+@pytest.mark.parametrize("nan", ["zero", "keep"])
+@pytest.mark.parametrize("scale", [1.0, 0.5])
+def test_a_threshold_makes_labels(sum_stat, nan, scale):
+    threshold = {"sum": 60.0, "mean": 2.0, "max": 16.0}[sum_stat] * scale
+    target = Target(0, "t", sum_stat=sum_stat, scale=scale, threshold=threshold)
+    pooling = Pooling(25, target, nan)
+    values = random_values(3, 3000)
+    offsets = np.array([0, 7, 25, 100, 1700])
+    stretched = stretch_values(values, offsets, 1000, pooling, NO_SPANS)
+    assert set(np.unique(stretched[~np.isnan(stretched)])) == {0, 1}
+    assert np.isnan(stretched).any() == (nan == "keep")
+    for row, offset in enumerate(offsets):
+        window = values[offset : offset + 1000]
+        want = label_by_loops(window, pooling, threshold)
+        np.testing.assert_array_equal(stretched[row], want)
+        np.testing.assert_array_equal(window_values(window, pooling), want)
+
+
+@pytest.mark.parametrize("value", [2.0, 0.1, 0.3, 1 / 3, 1e5, -0.7])
+@pytest.mark.parametrize("sum_stat", ["mean", "max"])
+@pytest.mark.parametrize("nan", ["zero", "keep"])
+def test_a_bin_of_exactly_the_threshold_is_not_above_it(value, sum_stat, nan):
+    """However the threshold is rounded, and though float16 would round it otherwise."""
+    target = Target(0, "t", sum_stat=sum_stat, threshold=value)
+    base = np.float32(value)
+    for width in (1, 25, 128):
+        values = np.stack(
+            [
+                np.full(width, base, np.float32),
+                np.full(width, np.nextafter(base, np.float32(np.inf)), np.float32),
+                np.full(width, np.nextafter(base, np.float32(-np.inf)), np.float32),
+            ]
+        )
+        found = window_values(values.ravel(), Pooling(width, target, nan))
+        assert found.tolist() == [0, 1, 0]
+        values[:, : width // 3] = np.nan
+        if nan == "keep" and width > 1:
+            assert window_values(values.ravel(), Pooling(width, target, nan)).tolist() == [0, 1, 0]
+
+
+def test_an_infinite_base_is_above_any_threshold():
+    target = Target(0, "t", sum_stat="sum", threshold=1e30)
+    values = np.array([np.inf, np.inf, -np.inf, 0, np.nan, np.nan], np.float32)
+    found = window_values(values, Pooling(2, target, "keep"))
+    np.testing.assert_array_equal(found, np.array([1, 0, np.nan], np.float16))

@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import shutil
+from dataclasses import replace
 
 import h5py
 import numpy as np
@@ -14,7 +15,7 @@ from tfrecords_tools.build_options import BuildOptions
 from tfrecords_tools.builds import wrong_build_hint
 from tfrecords_tools.errors import InputFileError
 from tfrecords_tools.genome import Genome
-from tfrecords_tools.preflight import preflight
+from tfrecords_tools.preflight import input_files, preflight
 from tfrecords_tools.preflight_table import as_json, as_text
 from tfrecords_tools.targets import Target
 from tfrecords_tools.track_survey import survey_track
@@ -446,3 +447,86 @@ class TestVariants:
         found = self.judged(folder, records)
         assert found.variants.matched == 2
         assert found.variants.swapped == 0
+
+
+def cells(folder, tracks, targets=None):
+    """Write tables of cell types and return the options that name the input tracks."""
+    (folder / "targets.txt").write_text(
+        targets or "\tidentifier\tfile\tcell\tmark\n0\tT0\tt0.bw\tA\tm\n1\tT1\tt1.bw\tB\tm\n"
+    )
+    (folder / "tracks.txt").write_text("\tidentifier\tfile\tcell\tassay\tnan\n" + tracks)
+    return replace(OPTIONS, tracks=str(folder / "tracks.txt"))
+
+
+def test_input_tracks_are_looked_at_too(folder):
+    options = cells(folder, "0\ta\tt1.bw\tA\tDNase\t\n1\tb\tt2.bw\tB\tDNase\t\n")
+    found = check(folder, options)
+    assert not found.failed
+    assert not [m for m in messages(found, "warning") if "input track" in m]
+    assert [t.identifier for t in found.tracks] == ["T0", "T1", "a (input)", "b (input)"]
+    assert "b (input)" in as_text(found)
+    plain = check(folder, replace(options, tracks=None))
+    assert found.forecast["bytes"] > plain.forecast["bytes"]
+    assert {"tracks", "input track a", "input track b"} < set(
+        input_files(str(folder / "genome.fa"), str(folder / "targets.txt"), options)
+    )
+
+
+@pytest.mark.parametrize(
+    ("tracks", "level", "message"),
+    [
+        (
+            "0\ta\tt1.bw\tA\tDNase\t\n1\tb\tt2.bw\tB\tATAC\t\n",
+            "warning",
+            "different assays are mixed (DNase of A; ATAC of B)",
+        ),
+        ("0\ta\tt1.bw\tA\t\t\n", "error", "cell 'B' of target 'T1' has no accessibility track"),
+        ("0\ta\tt1.bw\t\t\t\n", "error", "track 'a' has no cell"),
+        (
+            "0\ta\tt1.bw\tA\t\t\n1\tb\tt1.bw\tB\t\t\n",
+            "warning",
+            "input tracks 'a' and 'b' are of the same file",
+        ),
+    ],
+)
+def test_tables_of_input_tracks(folder, tracks, level, message):
+    found = check(folder, cells(folder, tracks))
+    assert any(message in m for m in messages(found, level)), found.problems
+    assert found.failed == (level == "error")
+
+
+@pytest.mark.parametrize(
+    ("change", "level", "message"),
+    [
+        (lambda x: np.where(x > 5, -x, x), "error", "has the value -"),
+        (lambda x: np.where(x > 5, np.inf, x), "error", "has the value inf: accessibility is"),
+        (lambda x: np.where(x > 5, 1e5, x), "warning", "bases above 65504"),
+        (lambda x: np.where(x > 0.01, np.nan, x), "warning", "write zero into the column nan"),
+        (lambda x: x * np.nan, "error", "has no value on any chromosome"),
+    ],
+)
+def test_values_of_input_tracks(folder, genome_values, change, level, message):
+    with h5py.File(folder / "x.h5", "w") as track:  # a bigWig's writer refuses infinity
+        for chrom, x in genome_values[1][0].items():
+            track[chrom] = change(x).astype(np.float32)
+    options = cells(folder, "0\ta\tt0.bw\tA\t\t\n1\tx\tx.h5\tB\t\t\n")
+    found = check(folder, options)
+    told = [m for m in messages(found, level) if message in m]
+    assert len(told) == 1, found.problems
+    assert told[0].startswith("input track 'x'")
+    json.dumps(as_json(found), allow_nan=False)
+    assert not any("input track 'a'" in p.message for p in found.problems)
+
+
+def test_what_is_not_covered_may_mean_zero(folder, genome_values):
+    values = {c: np.where(x > 0.5, np.nan, x) for c, x in genome_values[1][0].items()}
+    write_bigwig(folder / "x.bw", values)
+    found = check(folder, cells(folder, "0\ta\tx.bw\tA\t\tzero\n1\tb\tt2.bw\tB\t\t\n"))
+    assert not [m for m in messages(found, "warning") if "column nan" in m]
+
+
+def test_input_tracks_of_another_build(folder, genome_values):
+    values = {c: x[:-100] for c, x in genome_values[1][0].items()}
+    write_bigwig(folder / "x.bw", values)
+    found = check(folder, cells(folder, "0\ta\tx.bw\tA\t\t\n1\tb\tt2.bw\tB\t\t\n"))
+    assert any("input track 'a'" in m and "of another length" in m for m in messages(found))

@@ -136,3 +136,69 @@ def test_extra_columns_are_passed_over_if_asked(table, caplog):
     with caplog.at_level(logging.INFO):
         assert [t.identifier for t in read_targets(table, extra=True)] == ["a+", "a-", "c"]
     assert "columns tissue are not used" in caplog.text
+
+
+CELLS = "\tidentifier\tfile\tcell\tmark\tassay\tthreshold\n"
+
+
+def test_cells_marks_and_thresholds_survive_a_round_trip(tmp_path):
+    path = tmp_path / "t.txt"
+    path.write_text(
+        CELLS + "0\ta\ta.bw\tK562\tH3K27ac\tChIP\t2\n1\tb\tb.bw\tK562\tH3K4me3\t\t0.1\n"
+        "2\tc\tc.bw\t\t\t\t-1.5\n3\td\td.bw\t\t\t\t\n"
+    )
+    targets = read_targets(path)
+    assert [(t.cell, t.mark, t.assay, t.threshold) for t in targets] == [
+        ("K562", "H3K27ac", "ChIP", 2),
+        ("K562", "H3K4me3", None, 0.1),
+        (None, None, None, -1.5),
+        (None, None, None, None),
+    ]
+    again = tmp_path / "again.txt"
+    again.write_text(format_targets(targets))
+    assert read_targets(again) == targets
+    assert targets[3].to_json().keys() == {
+        "index",
+        "identifier",
+        "file",
+        "scale",
+        "sum_stat",
+        "description",
+    }
+    assert (
+        format_targets(targets[3:]).splitlines()[0] == "\tidentifier\tfile\tsum_stat\tdescription"
+    )
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ("0\ta\ta.bw\tA\t\t\t\n", "target 'a' has cell 'A' but no mark: name both, or neither"),
+        ("0\ta\ta.bw\t\tm\t\t\n", "target 'a' has mark 'm' but no cell"),
+        (
+            "0\ta\ta.bw\tA\tm\t\t\n1\tb\tb.bw\tB\tm\t\t\n2\tc\tc.bw\tA\tm\t\t\n",
+            "targets 'a' and 'c' are both of cell 'A' and mark 'm'",
+        ),
+        ("0\ta\ta.bw\t\t\t\thigh\n", "line 2: threshold is 'high', want a number"),
+        ("0\ta\ta.bw\t\t\t\tnan\n", "threshold is 'nan', want a finite number"),
+    ],
+)
+def test_cells_and_thresholds_that_are_none(tmp_path, rows, message):
+    path = tmp_path / "t.txt"
+    path.write_text(CELLS + rows)
+    with pytest.raises(TfepiError, match=message):
+        read_targets(path)
+
+
+@pytest.mark.parametrize("column", ["clip", "clip_soft"])
+def test_a_threshold_excludes_clips(tmp_path, column):
+    path = tmp_path / "t.txt"
+    path.write_text(f"\tidentifier\tfile\tthreshold\t{column}\n0\ta\ta.bw\t2\t32\n")
+    with pytest.raises(TfepiError, match=f"line 2: {column} is 32.0 beside threshold 2.0"):
+        read_targets(path)
+
+
+def test_another_tools_cells_need_no_marks(tmp_path):
+    path = tmp_path / "t.txt"
+    path.write_text("\tidentifier\tfile\tcell\tlab\n0\ta\ta.bw\tA\tx\n1\tb\tb.bw\tA\ty\n")
+    assert [t.cell for t in read_targets(path, extra=True)] == ["A", "A"]
