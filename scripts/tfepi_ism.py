@@ -3,7 +3,7 @@
 
 import argparse
 
-from tfrecords_tools import command, original_options
+from tfrecords_tools import cell_arguments, command, original_options
 
 
 def parser() -> argparse.ArgumentParser:
@@ -30,6 +30,7 @@ def parser() -> argparse.ArgumentParser:
     f.add_argument("--plots", action="store_true", help="of all sequences [of up to 12 in all]")
     f.add_argument("--no_plots", "--no-plots", action="store_true", help="none")
     f.add_argument("--plot_targets", help="identifiers or indexes [the one with most effect]")
+    cell_arguments.add(p)
     original_options.add(p, "ism")
     command.add_common(p, seed=False)
     return p
@@ -39,7 +40,7 @@ def work(args: argparse.Namespace) -> None:
     from dataclasses import replace
 
     from tfepi.evaluation.matching import parse_shifts
-    from tfepi.evaluation.named_model import NamedModel
+    from tfepi.evaluation.named_model import CellChoice, NamedModel
     from tfepi.report.mutagenesis_figures import Plots, draw_mutagenesis
     from tfepi.variants.mutagenesis import mutate
     from tfepi.variants.mutagenesis_options import Mutagenesis
@@ -52,14 +53,16 @@ def work(args: argparse.Namespace) -> None:
         shifts=parse_shifts(args.shifts),
     )
     check_folder(args.out, args.resume, args.overwrite)
-    model = NamedModel.of(args.params, args.model, args.targets, args.head, args.batch_size)
+    choice = CellChoice(args.cell, args.tracks, args.accessibility, args.fasta)
+    named = (args.params, args.model, args.targets, args.head, args.batch_size, choice)
+    model = NamedModel.of(*named)
     options = replace(options, head=model.head.name, batch_size=model.batch_size)
     plots = Plots.of(
         args.plots, args.no_plots, args.plot_targets, model.targets or model.head.targets
     )
     again = {k: getattr(args, k) for k in ("part_positions", "resume", "overwrite", "quiet")}
-    again |= {"model_files": model.files, "targets": model.targets}
-    folder = mutate(model.load, model.spec, args.regions, args.fasta, args.out, options, **again)
+    again |= {"model_files": model.files, "targets": model.targets, "condition": model.condition}
+    folder = mutate(model.load, model.asked, args.regions, args.fasta, args.out, options, **again)
     figures = draw_mutagenesis(folder, plots, args.quiet)
     print(f"wrote {folder}: scores.h5" + (f", {figures} figures" if figures else ""))
 

@@ -3,19 +3,21 @@
 
 import argparse
 
-from tfrecords_tools import command, original_options
+from tfrecords_tools import cell_arguments, command, original_options
 
 
 def parser() -> argparse.ArgumentParser:
     p = command.Parser(description=__doc__)
     p.add_argument("params", help="params.json the model was trained with, or a preset")
-    p.add_argument("model", help="run folder, .keras file, SavedModel folder or Basenji .h5")
+    p.add_argument("model", help="run folder, .keras, SavedModel or Basenji .h5; a,b,c: their mean")
     p.add_argument("bed", nargs="?", help="intervals to centre windows on; none: whole genome")
     p.add_argument("-f", "--genome_fasta", dest="fasta", required=True, help="plain or bgzip")
     p.add_argument("-o", "--out_dir", dest="out", default="pred_out", help="[%(default)s]")
     p.add_argument("--genome", action="store_true", help="the whole genome, said aloud")
     p.add_argument("--chroms", help="of the genome only these, comma-separated")
     p.add_argument("--limit", metavar="BED", help="of the genome only what touches these regions")
+    p.add_argument("--phases", type=int, default=1, help="of overlapping windows [%(default)s]")
+    p.add_argument("--edge", type=int, default=0, help="bp of theirs left out [%(default)s]")
     p.add_argument("-t", "--targets_file", dest="targets", metavar="TABLE", help="only its targets")
     p.add_argument("--head", help="output of the model, where it has several: name or number")
     p.add_argument("-l", "--site_length", type=int, help="keep the middle bp only [all bins]")
@@ -31,6 +33,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--no_h5", "--no-h5", action="store_true", help="write no predict.h5")
     p.add_argument("--batch_size", type=int, help="sequences per call of the model [by its size]")
     p.add_argument("--part_windows", type=int, help="windows per numbered part [by the model]")
+    cell_arguments.add(p)
     original_options.add(p, "predict")
     command.add_common(p, seed=False)
     return p
@@ -40,8 +43,8 @@ def work(args: argparse.Namespace) -> None:
     from dataclasses import replace
 
     from tfepi.evaluation.matching import parse_shifts
-    from tfepi.evaluation.named_model import NamedModel
-    from tfepi.prediction import embedding, options, run, windows
+    from tfepi.evaluation.named_model import CellChoice, NamedModel
+    from tfepi.prediction import embedding, ensemble, options, run, windows
     from tfrecords_tools.files import check_folder
 
     request = options.Request(
@@ -50,15 +53,20 @@ def work(args: argparse.Namespace) -> None:
         tracks=options.names(args.bigwig, every="all"),
         hdf5=not args.no_h5,
     )
-    place = windows.Place(args.bed, args.genome, options.names(args.chroms), args.limit)
+    chroms = options.names(args.chroms)
+    place = windows.Place(args.bed, args.genome, chroms, args.limit, args.phases, args.edge)
     check_folder(args.out, args.resume, args.overwrite)
-    model = NamedModel.of(args.params, args.model, args.targets, args.head, args.batch_size)
+    choice = CellChoice(args.cell, args.tracks, args.accessibility, args.fasta, chroms)
+    given = (args.targets, args.head, args.batch_size, choice)
+    models = [NamedModel.of(args.params, path, *given) for path in ensemble.paths(args.model)]
+    model = models[0]
     request = replace(request, head=model.head.name, batch_size=model.batch_size)
-    load, spec = model.load, model.spec
+    load, spec, files = ensemble.together(models)
     if args.embed_layer:
         load, spec, request = embedding.instead(load, args.embed_layer, request, model.targets)
     again = {k: getattr(args, k) for k in ("part_windows", "resume", "overwrite", "quiet")}
-    again |= {"model_files": model.files, "targets": model.targets, "sizes": args.genome_file}
+    again |= {"model_files": files, "targets": model.targets, "sizes": args.genome_file}
+    again["condition"] = model.condition
     print("wrote", run.predict_windows(load, spec, place, args.fasta, args.out, request, **again))
 
 

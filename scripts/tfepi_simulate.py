@@ -10,14 +10,21 @@ def parser() -> argparse.ArgumentParser:
     """Return the command's options."""
     p = command.Parser(
         description="Simulate a genome (FASTA), its tracks (bigWig), peaks and regions (BED) and "
-        "variants (VCF) with known effects (effects.tsv). The same seed gives the same bytes."
+        "variants (VCF) with known effects (effects.tsv). The same seed gives the same bytes. See "
+        "docs/simulate.md."
     )
     p.add_argument("-o", "--out", required=True, metavar="DIR", help="folder to write")
-    p.add_argument("--large", action="store_true", help="20 Mb and six tracks, for benchmarks")
+    mode = p.add_mutually_exclusive_group()
+    mode.add_argument("--large", action="store_true", help="20 Mb and six tracks, for benchmarks")
+    mode.add_argument(
+        "--marks",
+        action="store_true",
+        help="accessibility and two histone marks of four cell types, one meant to be held out",
+    )
     p.add_argument("--length", type=int, help="length of the genome, bp [3000000]")
     p.add_argument("--chromosomes", type=int, help="number of chromosomes [5]")
-    p.add_argument("--tracks", type=int, help="number of cell types [3]")
-    p.add_argument("--variants", type=int, help="number of variants [400]")
+    p.add_argument("--tracks", type=int, help="number of cell types [3; of marks 4]")
+    p.add_argument("--variants", type=int, help="number of variants [400; of marks 600]")
     p.add_argument("--depth", type=float, help="reads per unit of signal; more is less noise [1]")
     p.add_argument("--overwrite", action="store_true", help="remove earlier results first")
     command.add_seed(p)
@@ -32,14 +39,16 @@ def work(args: argparse.Namespace) -> None:
     from tfepi.simulate import Simulation, simulate
     from tfrecords_tools import files
 
-    settings = Simulation.large(args.seed) if args.large else Simulation(seed=args.seed)
+    kind = Simulation.large if args.large else Simulation.with_marks if args.marks else Simulation
+    settings = kind(seed=args.seed)
     names = ("length", "chromosomes", "tracks", "variants", "depth")
     settings = replace(settings, **{n: v for n in names if (v := getattr(args, n)) is not None})
     folder = files.claim_folder(args.out, overwrite=args.overwrite)
     with files.run_record(folder, inputs={}, seed=args.seed):
         simulate(folder, settings, args.quiet)
     files_written = sorted(p.name for p in folder.iterdir())
-    print(f"{sum(settings.lengths.values())} bp, {settings.tracks} tracks in {folder}:")
+    what = "cell types" if settings.marks else "tracks"
+    print(f"{sum(settings.lengths.values())} bp, {settings.tracks} {what} in {folder}:")
     print("  " + " ".join(files_written))
 
 

@@ -2,7 +2,6 @@
 """Test a model: accuracy per target with intervals, figures, predictions."""
 
 import argparse
-from pathlib import Path
 
 from tfrecords_tools import command, original_options
 
@@ -15,15 +14,15 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("-o", dest="out", default="test_out", help="output folder [%(default)s]")
     p.add_argument("--label", "--split", default="test", help="windows to test on [%(default)s]")
     p.add_argument("--head", help="output of the model, where it has several: name or number")
+    p.add_argument("--cell", help="of a conditioned model: the cell type, trained on or not")
     p.add_argument("-t", "--targets", nargs="+", help="identifiers, indexes or a targets table")
     p.add_argument("--rc", action="store_true", help="average with the reverse complement")
     p.add_argument("--shifts", default="0", help='bp to average over, "1,0,-1" [%(default)s]')
     p.add_argument("--save", action="store_true", help="write preds.h5 and targets.h5")
     p.add_argument("--batch_size", type=int, default=64, help="[%(default)s]")
-    b = p.add_argument_group("intervals: bootstrap over blocks of the genome")
-    b.add_argument("--bootstrap", type=int, default=1000, help="resamples; 0: none [%(default)s]")
-    b.add_argument("--bootstrap_ranks", type=int, default=200, help="of rank statistics [200]")
-    b.add_argument("--block_bp", type=int, help="block size [largest that gives 20 blocks]")
+    p.add_argument("--bootstrap", type=int, default=1000, help="resamples; 0: none [%(default)s]")
+    p.add_argument("--bootstrap_ranks", type=int, default=200, help="of rank statistics [200]")
+    p.add_argument("--block_bp", type=int, help="block size [largest that gives 20 blocks]")
     p.add_argument("--no_figures", "--no-figures", action="store_true", help="none")
     original_options.add(p, "test")
     command.add_common(p)
@@ -31,41 +30,42 @@ def parser() -> argparse.ArgumentParser:
 
 
 def work(args: argparse.Namespace) -> None:
-    from tfepi.evaluation import matching
+    from tfepi import cell_data, cell_predictor, predictors
+    from tfepi.evaluation import matching, testing
     from tfepi.evaluation.bootstrap import Bootstrap
     from tfepi.evaluation.metrics import summary_table
-    from tfepi.evaluation.testing import Request, finished, planned_parts, prepare, run_test
     from tfepi.params import find_params, read_params
-    from tfepi.predictors import is_h5, load_predictor, read_spec
     from tfrecords_tools import files, joined
     from tfrecords_tools.data import Data
 
     params = read_params(args.params, training=False)
-    request = Request(
+    request = testing.Request(
         **{name: getattr(args, name) for name in ("label", "rc", "save", "batch_size")},
-        head=None if is_h5(args.model) else args.head,
+        head=None if predictors.is_h5(args.model) else args.head,
         targets=tuple(args.targets) if args.targets else None,
         shifts=matching.parse_shifts(args.shifts),
         bootstrap=Bootstrap(args.bootstrap, args.bootstrap_ranks, args.block_bp, seed=args.seed),
         binary=params.train.loss == "bce",
     )
-    data = joined.pool_labels(Data.open(args.data), (args.label,))
-    spec = read_spec(args.model, params, None, args.head, data)
-    prepare(spec, data, request, matching.stated_sizes(params.model))
+    pooled = joined.pool_labels(Data.open(args.data), (args.label,))
+    spec = predictors.read_spec(args.model, params, None, args.head, pooled)
+    asked, data = cell_data.asked_in(spec, pooled, args.cell)
+    testing.prepare(asked, data, request, matching.stated_sizes(params.model))
     inputs = {"params": find_params(args.params), "data": data.folder / "statistics.json"}
     inputs = {k: files.identity(v) for k, v in (matching.model_files(args.model) | inputs).items()}
     files.check_folder(args.out, args.resume, args.overwrite)
-    if args.resume and (metrics := finished(planned_parts(spec, data, args.out, request, inputs))):
-        print(f"{summary_table(metrics)}\n{args.out} is finished: nothing to do")
-        return
-    predictor = load_predictor(args.model, args.batch_size, params, spec)
+    parts = testing.planned_parts(asked, data, args.out, request, inputs)
+    if args.resume and (metrics := testing.finished(parts)):
+        return print(f"{summary_table(metrics)}\n{args.out} is finished: nothing to do")
     plan = (request, matching.stated_sizes(params.model, True), inputs)
-    outcome = run_test(predictor, data, args.out, *plan, args.resume, args.overwrite, args.quiet)
+    again = (args.resume, args.overwrite, args.quiet)
+    model = predictors.load_predictor(args.model, args.batch_size, params, spec)
+    model = cell_predictor.in_cell(model, args.cell)
+    outcome = testing.run_test(model, data, args.out, *plan, *again)
     if not args.no_figures:
-        from tfepi.report.accuracy_figures import draw_accuracy
+        from tfepi.report import figures_of_test as figures
 
-        found, units = (outcome.predictions, outcome.metrics), spec.head(request.head).units
-        draw_accuracy(*found, Path(args.out) / "figures", units, matching.curves_of(args.model))
+        figures.draw_test(outcome, asked.head(request.head), args.out, args.model)
     outcome.predictions.remove()
     print(f"{summary_table(outcome.metrics)}\nwrote {args.out}: acc.txt, metrics.json")
 

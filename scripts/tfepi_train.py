@@ -16,6 +16,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--restore", metavar="MODEL", help="start from its weights (run folder or .h5)")
     p.add_argument("--trunk", action="store_true", help="of --restore, take the trunk only")
     p.add_argument("--targets", default="", help="identifiers or indices, comma-separated [all]")
+    p.add_argument("--hold_out", default="", help="cell types not trained on, comma-separated")
     p.add_argument("--train_label", default="train", help="or several: fold0,fold1 [%(default)s]")
     p.add_argument("--valid_label", default="valid", help="[%(default)s]")
     p.add_argument(
@@ -60,7 +61,8 @@ def work(args: argparse.Namespace) -> None:
     from tfepi.training.fit import Settings, train
 
     named = {f.name: getattr(args, f.name) for f in fields(Settings) if hasattr(args, f.name)}
-    named["targets"] = tuple(filter(None, args.targets.split(",")))
+    for name in ("targets", "hold_out"):
+        named[name] = tuple(filter(None, getattr(args, name).split(",")))
     settings = Settings(**named, tensorboard=not args.no_tensorboard)
     print(f"best model: {train(params, data, args.out, settings, args.resume, args.overwrite)}")
 

@@ -3,7 +3,7 @@
 
 import argparse
 
-from tfrecords_tools import command, original_options
+from tfrecords_tools import cell_arguments, command, original_options
 
 
 def parser() -> argparse.ArgumentParser:
@@ -30,6 +30,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--chunk_records", type=int, help="VCF records per numbered part")
     p.add_argument("--shard", metavar="i/n", help="do share i of n, from 1")
     p.add_argument("--merge", action="store_true", help="join the shards in DIR")
+    cell_arguments.add(p)
     original_options.add(p, "variants")
     command.add_common(p, seed=False)
     return p
@@ -39,7 +40,7 @@ def work(args: argparse.Namespace) -> None:
     from dataclasses import replace
 
     from tfepi.evaluation.matching import parse_shifts
-    from tfepi.evaluation.named_model import NamedModel
+    from tfepi.evaluation.named_model import CellChoice, NamedModel
     from tfepi.variants import merge, options, scoring
     from tfrecords_tools.errors import ConfigError
 
@@ -56,11 +57,14 @@ def work(args: argparse.Namespace) -> None:
     )
     shard = options.Shard.parse(args.shard) if args.shard else None
     scoring.check_place(args.out, shard, args.resume, args.overwrite)
-    model = NamedModel.of(args.params, args.model, args.targets, args.head, args.batch_size)
+    choice = CellChoice(args.cell, args.tracks, args.accessibility, args.fasta)
+    named = (args.params, args.model, args.targets, args.head, args.batch_size, choice)
+    model = NamedModel.of(*named)
     request = replace(request, head=model.head.name, batch_size=model.batch_size)
     again = {k: getattr(args, k) for k in ("chunk_records", "resume", "overwrite", "quiet")}
     again |= {"shard": shard, "targets": model.targets, "model_files": model.files}
-    inputs = (model.load, model.spec, args.vcf, args.fasta)
+    again["condition"] = model.condition
+    inputs = (model.load, model.asked, args.vcf, args.fasta)
     print("wrote", scoring.score_vcf(*inputs, args.out, request, **again))
 
 

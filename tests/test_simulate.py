@@ -2,6 +2,7 @@
 
 import csv
 import filecmp
+import hashlib
 import itertools
 
 import numpy as np
@@ -12,7 +13,8 @@ from hypothesis import strategies as st
 
 from tfepi.simulate import Grammar, Simulation, expected_signal, find_sites, simulate
 from tfepi.simulate.effects import centre_signal, mend
-from tfepi.simulate.grammar import KERNEL, MAX_COST, MOTIFS, REACH, grammars
+from tfepi.simulate.grammar import KERNEL, REACH, grammars
+from tfepi.simulate.motifs import ALL_MOTIFS, MAX_COST, MOTIFS
 from tfrecords_tools.errors import ConfigError
 from tfrecords_tools.genome import Genome, decode, encode, reverse_complement
 from tfrecords_tools.intervals import read_bed
@@ -41,10 +43,10 @@ def background(length, seed=0, *placed):
     return indices
 
 
-def plain_sites(indices):
+def plain_sites(indices, motifs=MOTIFS):
     """Return {(motif, centre, reverse): strength} by looking at every position letter by letter."""
     found = {}
-    for (name, text), start in itertools.product(MOTIFS.items(), range(len(indices) - 9)):
+    for (name, text), start in itertools.product(motifs.items(), range(len(indices) - 9)):
         for reverse in (False, True):
             word = indices[start : start + 10]
             word = reverse_complement(word) if reverse else word
@@ -85,6 +87,23 @@ def plain_signal(indices, grammar):
                 if abs(distance) < 150:
                     signal[x] += share * height * 0.5 * (1 + np.cos(np.pi * distance / 150))
     return signal
+
+
+@pytest.mark.parametrize("motifs", [MOTIFS, ALL_MOTIFS], ids=len)
+def test_sites_are_those_found_letter_by_letter(motifs):
+    indices = np.random.default_rng(9).integers(0, 4, 6000).astype(np.uint8)
+    for number, text in enumerate(ALL_MOTIFS.values()):
+        indices[50 * number : 50 * number + 10] = encode(text)
+    sites = find_sites(indices, motifs)
+    names = [list(ALL_MOTIFS)[m] for m in sites.motif]
+    keys = zip(names, sites.centre.tolist(), sites.reverse.tolist(), strict=True)
+    found = dict(zip(keys, sites.strength, strict=True))
+    assert set(names) == set(motifs)
+    assert found == pytest.approx(plain_sites(indices, motifs))
+    for name in motifs:
+        assert sites.of(name)[0].tolist() == [
+            c for n, c in zip(names, sites.centre, strict=True) if n == name
+        ]
 
 
 @pytest.mark.parametrize("grammar", [CELL1, CELL2, CELL3], ids=lambda g: g.name)
@@ -166,6 +185,42 @@ def test_same_seed_same_bytes(folder, tmp_path):
     _, different, failed = filecmp.cmpfiles(folder, tmp_path, names, shallow=False)
     assert not different
     assert not failed
+
+
+# Of every file of a small genome: SHA-256 of its bytes, or of a bigWig's intervals, whose bytes
+# depend on the version of zlib.
+GOLDEN = {
+    "blacklist.bed": "69418dae469a0bdb",
+    "cell1.bw": "16a6d166e73ef190",
+    "cell1_peaks.bed": "c8a100ec9841ca6c",
+    "cell2.bw": "cd7b3918cc3e5213",
+    "cell2_peaks.bed": "d7ce42cb2c9385fc",
+    "cell3.bw": "2349004908318cd0",
+    "cell3_peaks.bed": "ca63d5f65b6ebbbf",
+    "cell4.bw": "f0140e041fbd7d52",
+    "cell4_peaks.bed": "eb075ee3cf0da852",
+    "effects.tsv": "cc6c14415bb8b90b",
+    "gaps.bed": "30b5b24253d38825",
+    "genome.fa": "c17d5f7abd4ed936",
+    "sites.bed": "4dfedb9ba5034663",
+    "targets.txt": "4d5556bca5950a42",
+    "truth.json": "84fec74ee772580f",
+    "unmappable.bed": "e3b0c44298fc1c14",
+    "variants.vcf": "cf16c1c4f731215c",
+}
+
+
+def test_files_are_what_they_always_were(tmp_path):
+    wanted = Simulation(length=90_000, chromosomes=3, tracks=4, variants=25, seed=11)
+    simulate(tmp_path, wanted, quiet=True)
+    found = {}
+    for path in tmp_path.iterdir():
+        content = path.read_bytes()
+        if path.suffix == ".bw":
+            with pyBigWig.open(str(path)) as bw:
+                content = repr([(c, bw.intervals(c)) for c in bw.chroms()]).encode()
+        found[path.name] = hashlib.sha256(content).hexdigest()[:16]
+    assert found == GOLDEN
 
 
 def test_another_seed_another_genome(folder, tmp_path):

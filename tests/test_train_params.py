@@ -93,6 +93,7 @@ def test_the_section_is_left_as_it_was():
 def test_every_loss_reads_its_keys():
     assert tuple(LOSS_CLASSES) == LOSSES
     values = {"spec_weight": 2, "total_weight": 2, "weight_range": 4, "weight_exp": 2}
+    values["dispersion"] = 0.5
     for loss, keys in LOSS_KEYS.items():
         assert parsed(loss=loss, **{key: values[key] for key in keys}).loss == loss
         for key in set(values) - set(keys):
@@ -106,6 +107,20 @@ def test_defaults_and_what_says_nothing_may_be_written_out():
     parsed(optimizer="adam", momentum=0.9)
     parsed(loss="poisson_mn", weight_range=1, weight_exp=3)
     parsed(decay_rate=0.96, decay_steps=None, learning_rate=0.01, **CYCLE)
+
+
+def test_leopards_section_is_read():
+    train = {
+        "batch_size": 100,
+        "loss": "bce",
+        "optimizer": "adam",
+        "learning_rate": 0.001,
+        "inverse_decay": 1e-5,
+        "train_epochs_max": 5,
+        "best_by": "last",
+    }
+    params = parse_train(train, "params.json")
+    assert {key: getattr(params, key) for key in train} == train
 
 
 @pytest.mark.parametrize(
@@ -135,6 +150,15 @@ def test_defaults_and_what_says_nothing_may_be_written_out():
         ({**CYCLE, "decay_steps": 5}, "decay_steps is 5, but the cyclical schedule has none"),
         ({**CYCLE, "learning_rate": 0.1}, "learning_rate is 0.1, but the cyclical schedule"),
         ({"initial_learning_rate": 0.1}, "but no maximal_learning_rate"),
+        ({"dispersion": 0.5}, "dispersion is 0.5, but 'poisson' has none: use \"negative_binomial"),
+        ({"loss": "negative_binomial", "dispersion": 0}, "train.dispersion is 0, want above 0"),
+        ({"inverse_decay": 0}, "train.inverse_decay is 0, want above 0"),
+        ({"inverse_decay": "1e-5"}, "train.inverse_decay is '1e-5', want a number"),
+        ({"inverse_decay": 1e-5, "decay_steps": 9}, "both decay_steps and inverse_decay"),
+        ({**CYCLE, "inverse_decay": 1e-5}, "inverse_decay is 1e-05, but the cyclical schedule has"),
+        ({"best_by": "latest"}, "unknown best_by 'latest'"),
+        ({"best_by": "last", "patience": 3}, 'patience is 3, but with best_by "last" training'),
+        ({"best_by": "last", "train_epochs_min": 3}, "train_epochs_min is 3, but with best_by"),
         ({"momentum": 1}, "train.momentum is 1, want at least 0 and below 1"),
         ({"momentum": -0.1}, "train.momentum is -0.1, want at least 0"),
         ({"optimizer": "adam", "adam_beta1": 2}, "train.adam_beta1 is 2, want at least 0 and"),

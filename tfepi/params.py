@@ -1,4 +1,4 @@
-"""params.json: the train, model and transfer sections as validated values.
+"""params.json: the train, model, transfer and conditioning sections as validated values.
 
 A key that no part understands is an error that names it. Basenji's `num_gpu` and `use_gpu` alone
 are passed over: devices are chosen by the command.
@@ -8,6 +8,7 @@ import logging
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tfepi.conditioning_params import ConditioningParams, parse_conditioning
 from tfepi.model_params import ModelParams, parse_model
 from tfepi.train_params import LOSSES, OPTIMIZERS, TrainParams, parse_train
 from tfepi.transfer_params import TransferParams, parse_transfer
@@ -18,6 +19,7 @@ __all__ = [
     "LOSSES",
     "OPTIMIZERS",
     "PRESETS",
+    "ConditioningParams",
     "ModelParams",
     "Params",
     "TrainParams",
@@ -26,7 +28,7 @@ __all__ = [
     "read_params",
 ]
 log = logging.getLogger(__name__)
-_SECTIONS = ("train", "model", "transfer")
+_SECTIONS = ("train", "model", "transfer", "conditioning")
 PRESETS = Path(__file__).parent / "presets"
 
 
@@ -37,12 +39,14 @@ class Params:
     Attributes:
         train, model, transfer: the sections.
         source: the file's JSON value, written beside trained models.
+        conditioning: the section of a conditioned model, or None.
     """
 
     train: TrainParams
     model: ModelParams
     source: dict
     transfer: TransferParams = field(default_factory=TransferParams)
+    conditioning: ConditioningParams | None = None
 
 
 def find_params(name: str | Path) -> Path:
@@ -91,4 +95,5 @@ def parse_params(value: dict, where: str = "params.json", training: bool = True)
         section = {k: v for k, v in section.items() if k == "loss"}
     transfer = parse_transfer(value.get("transfer", {}) if training else {}, where)
     model = parse_model(value["model"], where)
-    return Params(parse_train(section, where), model, value, transfer)
+    conditioning = parse_conditioning(value.get("conditioning"), where)
+    return Params(parse_train(section, where), model, value, transfer, conditioning)

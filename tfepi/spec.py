@@ -12,6 +12,7 @@ from typing import Protocol
 import numpy as np
 
 import tfepi
+from tfrecords_tools.conditioning import Conditioning
 from tfrecords_tools.errors import ConfigError, InputFileError
 from tfrecords_tools.files import read_json, write_json
 from tfrecords_tools.genome import one_hot, reverse_complement
@@ -29,11 +30,13 @@ class Head:
         name: key of the output.
         targets: what the last axis holds, in order.
         units: what a value is ("coverage", "probability", …).
+        dispersion: of each target's negative binomial, where the model learned it, or None.
     """
 
     name: str
     targets: tuple[Target, ...]
     units: str = "coverage"
+    dispersion: tuple[float, ...] | None = None
 
     @property
     def strand_order(self) -> tuple[int, ...] | None:
@@ -47,20 +50,23 @@ class ModelSpec:
 
     Attributes:
         name: the model function or "basenji" for trunk-and-head params.
-        inputs: input name → (length, channels); "sequence" is always there.
+        inputs: input name → (length, channels), of "cell_state" (size,); "sequence" is always
+            there.
         bin_width: bp per output position.
         crop: bp left out at each end of the sequence.
         heads: outputs.
         data: SHA-256 of the training data's manifest, or None.
+        conditioning: what a conditioned model was trained on and is asked, or None.
     """
 
     name: str
-    inputs: dict[str, tuple[int, int]]
+    inputs: dict[str, tuple[int, ...]]
     bin_width: int
     crop: int
     heads: tuple[Head, ...]
     data: str | None = None
     extra: dict = field(default_factory=dict)
+    conditioning: Conditioning | None = None
 
     @property
     def seq_length(self) -> int:
@@ -101,11 +107,12 @@ class ModelSpec:
             "crop": self.crop,
             "heads": [
                 {"name": h.name, "units": h.units, "targets": [t.to_json() for t in h.targets]}
+                | ({"dispersion": list(h.dispersion)} if h.dispersion is not None else {})
                 for h in self.heads
             ],
             "data": self.data,
             "extra": self.extra,
-        }
+        } | ({"conditioning": self.conditioning.to_json()} if self.conditioning else {})
 
     def write(self, path: str | Path) -> None:
         """Write the spec as JSON."""
@@ -123,19 +130,26 @@ class ModelSpec:
                 f"{where} has format {value.get('format')!r} version "
                 f"{value.get('format_version')!r}, want {FORMAT!r} version {FORMAT_VERSION}"
             )
+        given = value.get("conditioning")
         try:
             heads = tuple(
-                Head(h["name"], tuple(Target(**t) for t in h["targets"]), h["units"])
+                Head(
+                    h["name"],
+                    tuple(Target(**t) for t in h["targets"]),
+                    h["units"],
+                    None if h.get("dispersion") is None else tuple(h["dispersion"]),
+                )
                 for h in value["heads"]
             )
             return cls(
                 name=value["name"],
-                inputs={k: (v[0], v[1]) for k, v in value["inputs"].items()},
+                inputs={k: tuple(v) for k, v in value["inputs"].items()},
                 bin_width=value["bin_width"],
                 crop=value["crop"],
                 heads=heads,
                 data=value["data"],
                 extra=value.get("extra", {}),
+                conditioning=Conditioning.from_json(given) if given else None,
             )
         except (KeyError, TypeError, IndexError) as error:
             raise InputFileError(f"{where} is damaged: {error!r}") from None
@@ -206,6 +220,8 @@ class AveragedPredictor:
         total: dict[str, np.ndarray] = {}
         for shift, rc in self._variants:
             moved = inputs | {"sequence": shift_sequence(inputs["sequence"], shift, rc)}
+            if rc and "tracks" in inputs:  # which, like the bins, stay where they are in a shift
+                moved["tracks"] = inputs["tracks"][:, ::-1]
             predictions = self._predictor.predict(moved)
             for head in self.spec.heads:
                 values = predictions[head.name]

@@ -14,10 +14,11 @@ LOSS_KEYS = {
     "mse_udot": ("spec_weight",),
     "poisson_kl": ("spec_weight",),
     "poisson_mn": ("total_weight", "weight_range", "weight_exp"),
+    "negative_binomial": ("dispersion",),
 }
 LOSSES = tuple(LOSS_KEYS)
 OPTIMIZERS = ("sgd", "momentum", "adam", "adamw")
-BEST_BY = ("score", "pearsonr", "loss")
+BEST_BY = ("score", "pearsonr", "loss", "last")
 _CYCLE = (
     "initial_learning_rate",
     "maximal_learning_rate",
@@ -32,10 +33,12 @@ _POSITIVE = (
     "global_clipnorm",
     "agc_clip",
     "weight_exp",
+    "dispersion",
     "train_epochs_max",
     "train_epochs_cycle1",
     "decay_steps",
     "decay_rate",
+    "inverse_decay",
     "steps_per_epoch",
 )
 _NOT_NEGATIVE = (
@@ -66,12 +69,15 @@ class TrainParams:
         total_weight: of the term for the sum over bins of poisson_mn.
         weight_range: poisson_mn weighs the middle bin so many times the outermost; 1: all alike.
         weight_exp: exponent of that window, even; the higher, the flatter its middle.
+        dispersion: α of negative_binomial at the start, of every target; it is trained.
+        inverse_decay: d of the rate learning_rate / (1 + d·step), Leopard's 1e-5.
         clip_norm: of each variable's gradient; global_clipnorm: of all together.
         agc_clip: of a unit's gradient, as a share of the norm of its weights.
         patience: epochs without a better validation score that are allowed.
         train_epochs_min, train_epochs_max: bounds on the number of epochs.
         best_by: the validation score of which the best model has the highest: "score" (Pearson R
-            + R²/4, as the originals; with bce the negative loss), "pearsonr", or "loss" (lowest).
+            + R²/4, as the originals; with bce the negative loss), "pearsonr", or "loss" (lowest);
+            "last": the latest epoch's, whatever its score, so that no epoch tries patience.
         augment_per: "example", or "batch" for one draw a batch as the originals do.
         steps_per_epoch: stop an epoch early; None is the whole training set.
     """
@@ -84,6 +90,7 @@ class TrainParams:
     total_weight: float = 1
     weight_range: float = 1
     weight_exp: float = 1
+    dispersion: float = 0.1
     learning_rate: float = 0.01
     momentum: float = 0.99
     adam_beta1: float = 0.9
@@ -98,6 +105,7 @@ class TrainParams:
     warmup_steps: int = 0
     decay_steps: int | None = None
     decay_rate: float = 0.96
+    inverse_decay: float | None = None
     initial_learning_rate: float | None = None
     maximal_learning_rate: float | None = None
     final_learning_rate: float | None = None
@@ -149,6 +157,13 @@ class TrainParams:
             losses = [name for name, keys in LOSS_KEYS.items() if key in keys]
             self._check_read(key, self.loss, losses)
         self._check_read("weight_decay", self.optimizer, ["adamw"])
+        if self.best_by == "last":
+            for key in ("patience", "train_epochs_min"):
+                if getattr(self, key) != getattr(type(self), key):
+                    raise ConfigError(
+                        f"params.json train.{key} is {getattr(self, key)}, but with best_by "
+                        '"last" training goes on to train_epochs_max: leave one of them out'
+                    )
         if self.best_by == "pearsonr" and self.loss == "bce":
             raise ConfigError(
                 'params.json train.best_by is "pearsonr", but bce has no such metric: use "loss"'
@@ -183,9 +198,13 @@ class TrainParams:
                 f"params.json train has {', '.join(cycle)} but no {missing}: a cyclical schedule "
                 "needs all four"
             )
-        unread = ("learning_rate", "decay_steps", "decay_rate") if cycle else ()
+        unread = ("learning_rate", "decay_steps", "decay_rate", "inverse_decay") if cycle else ()
         if self.decay_steps is None:
             unread = (*unread, "decay_rate")
+        elif self.inverse_decay is not None:
+            raise ConfigError(
+                "params.json train has both decay_steps and inverse_decay: leave one of them out"
+            )
         for key in unread:
             value = getattr(self, key)
             if value != getattr(type(self), key):

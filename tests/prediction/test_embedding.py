@@ -85,7 +85,7 @@ def test_bad_layers(predictor, layer, message):
 
 
 def test_only_keras_models_show_their_layers():
-    with pytest.raises(ConfigError, match="layers can be read of Keras models only"):
+    with pytest.raises(ConfigError, match="layers can be read of one Keras model only"):
         embedding(CallablePredictor(np.sum, SPEC), "0")
 
 

@@ -4,9 +4,12 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from scipy.special import gammaln
+from scipy.stats import nbinom
 
+from tfepi.layers import Dispersion
 from tfepi.train_params import TrainParams
-from tfepi.training.losses import LOSSES, make_loss, position_weights
+from tfepi.training.losses import LOSSES, NegativeBinomial, make_loss, position_weights
 from tfrecords_tools.errors import ConfigError
 
 EPS = 1e-7
@@ -38,11 +41,19 @@ ORIGINAL = (
     3.4090068340301514,
     1.9223136901855469,
 )
-each = pytest.mark.parametrize("keys", KEYS, ids=str)
+COUNTS = [
+    {"loss": "negative_binomial", "dispersion": 0.1},
+    {"loss": "negative_binomial", "dispersion": 3.0},
+]
+each = pytest.mark.parametrize("keys", [*KEYS, *COUNTS], ids=str)
 
 
 def loss_of(keys):
-    return make_loss(TrainParams(**keys))
+    if keys["loss"] != "negative_binomial":
+        return make_loss(TrainParams(**keys))
+    layer = Dispersion(keys["dispersion"])
+    layer.build((None, 6, 3))
+    return NegativeBinomial(layer)
 
 
 def regular(name):
@@ -66,13 +77,17 @@ def with_missing(name):
     return y, p
 
 
-def plain(y, p, *, loss, spec_weight=1, total_weight=1, weight_range=1, weight_exp=1):
+def plain(y, p, *, loss, spec_weight=1, total_weight=1, weight_range=1, weight_exp=1, dispersion=1):
     """Return an example's loss by loops over what was observed."""
     bins, targets = y.shape
     seen = [(b, t) for b in range(bins) for t in range(targets) if not np.isnan(y[b, t])]
     poisson = np.mean([p[i] - y[i] * np.log(p[i] + EPS) for i in seen])
     if loss == "poisson":
         return poisson
+    if loss == "negative_binomial":
+        size = 1 / dispersion
+        values = [nbinom.logpmf(y[i], size, size / (size + p[i])) + gammaln(y[i] + 1) for i in seen]
+        return -np.mean(values)
     if loss == "mse":
         return np.mean([(p[i] - y[i]) ** 2 for i in seen])
     if loss == "bce":
@@ -211,7 +226,7 @@ def test_an_unknown_loss_is_refused():
         make_loss("poison")
 
 
-@each
+@pytest.mark.parametrize("keys", KEYS, ids=str)
 def test_losses_survive_serialisation(keys):
     loss = loss_of(keys)
     again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(loss))

@@ -8,7 +8,7 @@ import tensorflow as tf
 from tfepi.evaluation.ranks import auprc, auroc
 from tfepi.train_params import TrainParams
 from tfepi.training.losses import make_loss
-from tfepi.training.metrics import AUPRC, AUROC, R2, PearsonR, make_metrics
+from tfepi.training.metrics import AUPRC, AUROC, R2, Dice, PearsonR, make_metrics
 
 
 @pytest.fixture
@@ -156,13 +156,40 @@ def test_one_class_only_has_no_area(metric):
 
 
 def test_metrics_of_a_loss():
-    for loss, names in (("bce", ["auroc", "auprc"]), ("poisson_mn", ["pearsonr", "r2"])):
+    for loss, names in (
+        ("bce", ["auroc", "auprc", "dice"]),
+        ("poisson_mn", ["pearsonr", "r2"]),
+        ("negative_binomial", ["pearsonr", "r2"]),
+    ):
         metrics = make_metrics(TrainParams(loss=loss), 5)
         assert [m.name for m in metrics] == names
-        assert [m.targets for m in metrics] == [5, 5]
+        assert {m.targets for m in metrics} == {5}
 
 
-@pytest.mark.parametrize("metric", [PearsonR, R2, AUROC, AUPRC])
+def test_dice_is_leopards_per_target(binary):
+    y, p = binary
+    want = []
+    for t in range(3):
+        seen = ~np.isnan(y[..., t])
+        a, b = (v[..., t][seen].astype(float) for v in (y, p))
+        want.append((2 * np.sum(a * b) + 10) / (np.sum(a) + np.sum(b) + 10))
+    m, values = values_of(Dice, y, p)
+    np.testing.assert_allclose(values, want, rtol=1e-5)
+    assert float(m.result()) == pytest.approx(np.mean(want), rel=1e-5)
+    one = y[..., :1], p[..., :1]  # of one target it is Leopard's own
+    assert values_of(Dice, *one)[1] == pytest.approx(want[:1], rel=1e-5)
+
+
+def test_dice_of_a_target_without_truth_is_left_out():
+    y, p = np.ones((2, 30, 2), np.float32), np.full((2, 30, 2), 0.5, np.float32)
+    y[..., 1] = np.nan
+    m, values = values_of(Dice, y, p)
+    assert values[0] == pytest.approx((2 * 30 + 10) / (60 + 30 + 10))
+    assert np.isnan(values[1])
+    assert float(m.result()) == pytest.approx(0.7)
+
+
+@pytest.mark.parametrize("metric", [PearsonR, R2, AUROC, AUPRC, Dice])
 def test_metrics_are_registered(metric):
     config = keras.saving.serialize_keras_object(metric(3))
     again = keras.saving.deserialize_keras_object(config)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from tfepi.train_params import TrainParams
-from tfepi.training.schedules import LinearWarmup, OneCycle, make_schedule
+from tfepi.training.schedules import LinearWarmup, OneCycle, make_optimizer, make_schedule
 
 STEPS = (0, 1, 9, 10, 15, 20, 29, 30, 35, 40, 41, 50, 55, 56, 69, 70, 110, 300)
 CYCLE = {
@@ -48,6 +48,29 @@ def test_warmup_shifts_the_schedule_that_follows():
     after = make_schedule(TrainParams(**DECAY), 10)
     schedule = make_schedule(TrainParams(**DECAY, warmup_steps=30), 10)
     assert rates(schedule, range(30, 230, 7)) == rates(after, range(0, 200, 7))
+
+
+LEOPARD = {"optimizer": "adam", "learning_rate": 1e-3, "inverse_decay": 1e-5}
+
+
+def test_leopards_optimiser():
+    optimizer = make_optimizer(TrainParams(**LEOPARD), 1000)
+    assert type(optimizer) is keras.optimizers.Adam
+    config = optimizer.get_config()
+    assert (config["beta_1"], config["beta_2"], config["epsilon"]) == (0.9, 0.999, 1e-7)
+    assert config["learning_rate"]["class_name"] == "InverseTimeDecay"
+    steps = (0, 1, 1000, 5000, 100_000)
+    want = [1e-3 / (1 + 1e-5 * step) for step in steps]
+    np.testing.assert_allclose(rates(make_schedule(TrainParams(**LEOPARD), 1), steps), want, 1e-6)
+    for step, rate in zip(steps, want, strict=True):
+        optimizer.iterations.assign(step)
+        assert float(optimizer.learning_rate) == pytest.approx(rate, rel=1e-6)
+
+
+def test_inverse_decay_starts_after_the_warmup():
+    schedule = make_schedule(TrainParams(**LEOPARD, warmup_steps=10), 1)
+    want = [0, 5e-4, 1e-3, 1e-3 / (1 + 1e-5 * 990)]
+    np.testing.assert_allclose(rates(schedule, (0, 5, 10, 1000)), want, 1e-6)
 
 
 def test_a_constant_rate_is_a_number():

@@ -51,8 +51,9 @@ def stated_sizes(model: ModelParams, defaults: bool = False) -> dict[str, object
     values = dict(model.keywords)
     if defaults:
         from tfepi.models import MODELS
+        from tfepi.models.sizes import SIZED_BY_DATA
 
-        if model.name in MODELS:
+        if model.name in MODELS and model.name not in SIZED_BY_DATA:
             signature = inspect.signature(MODELS[model.name]).parameters
             values = {n: p.default for n, p in signature.items()} | values
     found: dict[str, object] = {"name": model.name} if model.name else {}

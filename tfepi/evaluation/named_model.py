@@ -1,14 +1,37 @@
 """The model that a command line names, checked against params.json before it is loaded."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tfepi import predictors
+from tfepi.cell_inputs import CellInputs
+from tfepi.cell_predictor import CellPredictor, PredictedAccessibility, cell_spec
 from tfepi.evaluation import matching
 from tfepi.params import Params, read_params
 from tfepi.spec import Head, ModelSpec, Predictor
 from tfepi.variants.options import check_stated, default_batch_size
+from tfrecords_tools.errors import ConfigError
+from tfrecords_tools.genome import Genome
 from tfrecords_tools.targets import Target, read_targets
+
+
+@dataclass(frozen=True)
+class CellChoice:
+    """The cell type that a conditioned model is asked about.
+
+    Attributes:
+        cell: its name, or None.
+        tracks: table of input tracks, or None.
+        accessibility: model that predicts accessibility, instead of tracks, or None.
+        fasta: the genome, whose chromosomes the tracks must have.
+        chroms: those of them that every track must have, where that is known; else ().
+    """
+
+    cell: str | None = None
+    tracks: str | Path | None = None
+    accessibility: str | Path | None = None
+    fasta: str | Path | None = None
+    chroms: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -23,6 +46,8 @@ class NamedModel:
         targets: the rows of a table that are asked for; None for all of the head.
         batch_size: sequences per call.
         files: label → path of the files whose content is the model.
+        choice: the cell type asked about.
+        condition: the inputs besides the sequence, by place; None of a model without.
     """
 
     path: str | Path
@@ -32,6 +57,8 @@ class NamedModel:
     targets: tuple[Target, ...] | None
     batch_size: int
     files: dict[str, Path]
+    choice: CellChoice = field(default_factory=CellChoice)
+    condition: CellInputs | None = None
 
     @classmethod
     def of(
@@ -41,6 +68,7 @@ class NamedModel:
         table: str | Path | None = None,
         head: str | None = None,
         batch_size: int | None = None,
+        choice: CellChoice = CellChoice(),
     ) -> "NamedModel":
         """Return the model of a command line.
 
@@ -50,10 +78,12 @@ class NamedModel:
             table: targets table.
             head: an output, by name or number; of an .h5 the head it was saved for.
             batch_size: sequences per call; None for a number that suits the model.
+            choice: of a conditioned model.
 
         Raises:
             InputFileError: a file that is missing or damaged.
-            ConfigError: an unknown head, or sizes that differ from params.json's.
+            ConfigError: an unknown head, sizes that differ from params.json's, a cell type that a
+                conditioned model is not asked about, or another model is.
         """
         parsed = read_params(params, training=False)
         targets = read_targets(table) if table else None
@@ -62,8 +92,58 @@ class NamedModel:
         check_stated(matching.stated_sizes(parsed.model), spec, found)
         size = default_batch_size(spec, found) if batch_size is None else batch_size
         files = matching.model_files(model, params)
-        return cls(model, parsed, spec, found, targets, size, files)
+        condition = _condition(spec, choice)
+        if choice.cell is not None:
+            found = cell_spec(spec, choice.cell).head()
+        if choice.accessibility is not None:
+            of_other = matching.model_files(choice.accessibility)
+            files |= {f"accessibility {k}": v for k, v in of_other.items()}
+        if condition is not None:
+            files |= condition.files
+        return cls(model, parsed, spec, found, targets, size, files, choice, condition)
+
+    @property
+    def asked(self) -> ModelSpec:
+        """The contract of what `load` returns."""
+        spec = self.spec if self.choice.cell is None else cell_spec(self.spec, self.choice.cell)
+        if self.choice.accessibility is not None:
+            return replace(spec, inputs={"sequence": spec.inputs["sequence"]})
+        return spec
 
     def load(self) -> Predictor:
-        """Load the model."""
-        return predictors.load_predictor(self.path, self.batch_size, self.params, self.spec)
+        """Load the model; of a conditioned one, what it predicts of the chosen cell type."""
+        spec, size = self.spec, self.batch_size
+        found = predictors.load_predictor(self.path, size, self.params, spec)
+        cell, other = self.choice.cell, self.choice.accessibility
+        if other is not None:
+            found = PredictedAccessibility(found, predictors.load_predictor(other, size), cell)
+        return found if cell is None else CellPredictor(found, cell)
+
+
+def _condition(spec: ModelSpec, choice: CellChoice) -> CellInputs | None:
+    """Return what gives a conditioned model its further inputs, None where it has none.
+
+    Raises:
+        ConfigError: it is not said which cell type is meant, or said to a model that has none.
+    """
+    further = sorted(set(spec.inputs) - {"sequence"})
+    if choice.cell is None:
+        if further:
+            trained = spec.conditioning.cells if spec.conditioning else ()
+            raise ConfigError(
+                f"the model takes {' and '.join(further)} of a cell type: name one with --cell "
+                f"(it was trained on {', '.join(trained)}), and its accessibility with --tracks"
+            )
+        for option, value in (("tracks", choice.tracks), ("accessibility", choice.accessibility)):
+            if value is not None:
+                raise ConfigError(f"--{option} {value} is given without --cell: name a cell type")
+        return None
+    cell_spec(spec, choice.cell)  # raises of a model that is not conditioned
+    if choice.accessibility is not None and choice.tracks is not None:
+        raise ConfigError("--tracks and --accessibility exclude each other: give one")
+    if choice.accessibility is not None or not further:
+        return None
+    with Genome(choice.fasta) as genome:
+        chroms = dict(genome.chroms)
+    needed = {c: n for c, n in chroms.items() if c in choice.chroms} if choice.chroms else None
+    return CellInputs(spec, choice.tracks, choice.cell, chroms, needed)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tfepi.cell_data import CellData
 from tfepi.evaluation.bootstrap import Bootstrap, genome_blocks
 from tfepi.evaluation.matching import LabelledData, check_sizes, chosen_targets
 from tfepi.evaluation.metrics import accuracy_table, evaluate
@@ -107,9 +108,9 @@ def prepare(
     check_sizes(spec, data, head, stated)
     check_shifts(spec, request.shifts)
     extra = sorted(set(spec.inputs) - {"sequence"})
-    if extra:
+    if extra and not isinstance(data, CellData):
         raise ConfigError(
-            f"the model also takes {', '.join(extra)}: only models of the sequence can be tested"
+            f"the model also takes {', '.join(extra)} of a cell type: name one with --cell"
         )
     of_head, of_data = chosen_targets(head, data, request.targets)
     layout = layout_of(data, request.label, of_data, data.target_length)
@@ -202,8 +203,9 @@ def run_test(
     if request.rc or request.shifts != (0,):
         predictor = AveragedPredictor(predictor, request.rc, request.shifts)
 
-    def predict(sequence: np.ndarray) -> np.ndarray:
-        values = predictor.predict({"sequence": sequence})[head.name]
+    def predict(inputs: np.ndarray | dict[str, np.ndarray]) -> np.ndarray:
+        inputs = inputs if isinstance(inputs, dict) else {"sequence": inputs}
+        values = predictor.predict(inputs)[head.name]
         if values.ndim != 3 or values.shape[2] != len(head.targets):
             raise PredictionError(
                 f"the model gave values of shape {values.shape}, want [windows, bins, "
@@ -242,7 +244,8 @@ def fill_parts(
     Args:
         parts: where to.
         data: records.
-        predict: function of base indices [windows, seq_length] to [windows, bins, targets].
+        predict: function of base indices [windows, seq_length], or of inputs by name where the
+            records have these, to [windows, bins, targets].
         targets: positions of the targets in the data.
         batch_size: windows a call.
         quiet: no progress bar.
@@ -264,12 +267,19 @@ def fill_parts(
                 if batch and (start, stop) in missing:
                     truth = np.stack([t[:, targets] for _, t in batch])
                     truth = truth if observe is None else observe(truth)
-                    held.append((truth, predict(np.stack([s for s, _ in batch]))))
+                    held.append((truth, predict(_stacked([x for x, _ in batch]))))
             if held and count == stop:
                 parts.write(start, *(np.concatenate(v) for v in zip(*held, strict=True)))
     count += sum(1 for _ in records)
     if count != total:
         raise other_count(layout.label, count, total)
+
+
+def _stacked(inputs: Sequence[np.ndarray | dict[str, np.ndarray]]):
+    """Return arrays, or dicts of arrays, of which each is one window's, of all windows."""
+    if isinstance(inputs[0], dict):
+        return {name: np.stack([x[name] for x in inputs]) for name in inputs[0]}
+    return np.stack(inputs)
 
 
 def write_results(

@@ -4,7 +4,9 @@ from tfepi.layers.activation import ACTIVATIONS, Exp, Gelu, PolyReLU, Softplus, 
 from tfepi.layers.adapters import IA3Attention, IA3Dense, LoraAttention, LoraConv1D
 from tfepi.layers.attention import MultiheadAttention
 from tfepi.layers.center import CenterAverage, CenterSlice
+from tfepi.layers.dispersion import Dispersion
 from tfepi.layers.factor import FactorInverse
+from tfepi.layers.film import FiLM
 from tfepi.layers.pooling import SoftmaxPool1D
 from tfepi.layers.position import ConcatPosition
 from tfepi.layers.scale import Scale
@@ -15,7 +17,9 @@ __all__ = [
     "CenterAverage",
     "CenterSlice",
     "ConcatPosition",
+    "Dispersion",
     "Exp",
+    "FiLM",
     "FactorInverse",
     "Gelu",
     "IA3Attention",

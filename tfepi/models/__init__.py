@@ -1,7 +1,9 @@
 """Functions that build published models; `MODELS` names those that params.json may ask for."""
 
 import inspect
+import math
 from collections.abc import Callable, Mapping, Sequence
+from types import UnionType
 from typing import get_args
 
 import keras
@@ -12,11 +14,33 @@ from tfepi.models.alignment import check_alignment
 from tfepi.models.basenji import basenji
 from tfepi.models.basset import basset, basset_2016
 from tfepi.models.blocks.keras_layers import keras_reason
+from tfepi.models.conditioned import state_unet, stems_unet, wide_unet
+from tfepi.models.leopard import Factor, leopard_unet
 from tfrecords_tools.errors import ConfigError, TfepiError, unknown
 
-MODELS = {"basset": basset, "basset_2016": basset_2016, BASENJI: basenji}
+MODELS = {
+    "basset": basset,
+    "basset_2016": basset_2016,
+    "leopard_unet": leopard_unet,
+    "stems_unet": stems_unet,
+    "wide_unet": wide_unet,
+    "state_unet": state_unet,
+    BASENJI: basenji,
+}
 
-__all__ = ["MODELS", "basenji", "basset", "basset_2016", "bin_width", "choose_heads", "make_model"]
+__all__ = [
+    "MODELS",
+    "basenji",
+    "basset",
+    "basset_2016",
+    "bin_width",
+    "choose_heads",
+    "leopard_unet",
+    "make_model",
+    "state_unet",
+    "stems_unet",
+    "wide_unet",
+]
 
 
 def make_model(
@@ -45,12 +69,13 @@ def make_model(
                 allowed += ["augment_rc", "augment_shift"]
                 raise unknown("key", key, allowed, f"in params.json model (model {params.name!r})")
         _check_keywords(function, keywords)
-        if keywords.get("targets", targets) != targets:
+        count = "outputs" if "outputs" in allowed else "targets"
+        if keywords.get(count, targets) != targets:
             raise ConfigError(
-                f"params.json says targets {keywords['targets']}, the data has {targets}: "
+                f"params.json says {count} {keywords[count]}, the data has {targets}: "
                 "leave it out of params.json, or choose as many with --targets"
             )
-        keywords["targets"] = targets
+        keywords[count] = targets
     try:
         model = function(**keywords, **overrides)
     except TfepiError as error:
@@ -73,14 +98,20 @@ def _check_keywords(function: Callable, keywords: dict) -> None:
     known = inspect.signature(function).parameters
     for key, value in keywords.items():
         kind = known[key].annotation
+        if isinstance(kind, UnionType):  # None leaves it to the function
+            if value is None:
+                continue
+            kind, _ = get_args(kind)
+        number = isinstance(value, (int, float)) and type(value) is not bool
         if kind is str:
             want, right = "text", isinstance(value, str)
         elif kind is int:
             want, right = "a whole number of at least 1", is_whole(value)
         elif kind is float:
             # Those that functions have: rates of dropout and of moving averages.
-            want = "a number of at least 0 and below 1"
-            right = isinstance(value, (int, float)) and type(value) is not bool and 0 <= value < 1
+            want, right = "a number of at least 0 and below 1", number and 0 <= value < 1
+        elif kind == Factor:
+            want, right = "a number of at least 1", number and 1 <= value < math.inf
         else:
             count = len(get_args(kind)) if get_args(kind)[-1] is not Ellipsis else None
             want = f"a list of {f'{count} ' if count else ''}whole numbers of at least 1"

@@ -53,7 +53,7 @@ def embedding(predictor: Predictor, layer: str) -> KerasPredictor:
             channels], or whose positions do not lie evenly on the sequence.
     """
     if not isinstance(predictor, KerasPredictor):
-        raise ConfigError("layers can be read of Keras models only: name the run folder or .keras")
+        raise ConfigError("layers can be read of one Keras model only: name a run folder or .keras")
     from tfepi.startup import import_tensorflow
 
     import_tensorflow()

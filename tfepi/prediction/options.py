@@ -49,11 +49,20 @@ class Request:
             )
 
 
-def default_part_windows(spec: ModelSpec, site: Site, targets: int, batch_size: int) -> int:
-    """Return windows per part: few enough for memory, and for a kill to lose minutes only."""
+def default_part_windows(
+    spec: ModelSpec, site: Site, targets: int, batch_size: int, phases: int = 1
+) -> int:
+    """Return windows per part: few enough for memory, and for a kill to lose minutes only.
+
+    What a part asks of the model, which for tiles of several phases is `phases` windows each and
+    those that reach in from before, fills whole batches.
+    """
     fit = _PART_BYTES // (4 * site.bins * targets)
     number = max(1, min(fit, max(_FEWEST, min(_MOST, _PART_BASES // spec.seq_length))))
-    return number if number < batch_size else number // batch_size * batch_size
+    asked = number * phases + phases - 1
+    if asked < batch_size:
+        return number
+    return max(1, (asked // batch_size * batch_size - phases + 1) // phases)
 
 
 def names(text: str | None, every: str | None = None) -> tuple[str, ...] | None:

@@ -8,9 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from tfepi.prediction.bigwig import track_chroms, track_path, write_tracks
+from tfepi.prediction.filling import EachWindow, OverlappingWindows
 from tfepi.prediction.options import Request, default_part_windows
 from tfepi.prediction.output import NAME, write_predictions
 from tfepi.prediction.parts import PredictedParts
+from tfepi.prediction.phases import Phases
+from tfepi.prediction.site_values import Condition, SiteValues, check_condition
 from tfepi.prediction.windows import Place, Site, Windows
 from tfepi.spec import AveragedPredictor, ModelSpec, Predictor, check_shifts
 from tfepi.variants.head_targets import HeadTargets
@@ -37,6 +40,7 @@ def predict_windows(
     model_files: dict[str, str | Path] | None = None,
     targets: Sequence[Target] | None = None,
     sizes: str | Path | None = None,
+    condition: Condition | None = None,
     part_windows: int | None = None,
     resume: bool = False,
     overwrite: bool = False,
@@ -55,9 +59,12 @@ def predict_windows(
         fasta: the genome, plain or bgzip.
         out: output folder.
         request: the options.
-        model_files: label → path of the files whose content is the model.
+        model_files: label → path of the files whose content is the model, and of those that
+            `condition` reads.
         targets: predict only these of the head's, by identifier, with these transforms.
         sizes: table of the chromosomes that tracks list; None for the FASTA's.
+        condition: gives what the model takes besides the sequence, for a batch of windows; the
+            cell type that decides it is known by the targets or by the files.
         part_windows: windows per part; None for a number that suits the model.
         resume: go on in a folder with results.
         overwrite: remove results first.
@@ -74,10 +81,19 @@ def predict_windows(
     """
     folder = check_folder(out, resume, overwrite)
     site = Site.of(spec, request.site_length)
+    phases = Phases.of(place.phases, place.edge, site)
     outputs = _Outputs.of(spec, request, targets)
+    if phases and not request.hdf5:
+        outputs = outputs.drawn(spec, request)
     check_shifts(spec, request.shifts)
+    check_condition(spec, condition is not None)
+    if phases and request.sum:
+        raise ConfigError("--sum is of windows side by side: leave it or --phases out")
     if part_windows is None:
-        part_windows = default_part_windows(spec, site, len(outputs.targets), request.batch_size)
+        count = phases.count if phases else 1
+        part_windows = default_part_windows(
+            spec, site, len(outputs.targets), request.batch_size, count
+        )
     if part_windows < 1:
         raise ConfigError(f"part_windows is {part_windows}: want at least 1")
     files = {"fasta": fasta, **place.files, **(model_files or {})}
@@ -92,6 +108,7 @@ def predict_windows(
             {
                 "options": asdict(request),
                 "place": {"chroms": place.chroms or None},
+                **({"phases": asdict(phases)} if phases else {}),
                 "site": asdict(site),
                 "targets": [t.to_json() for t in outputs.targets],
                 "part_windows": part_windows,
@@ -101,6 +118,12 @@ def predict_windows(
         )
         kept = 1 if request.sum and not outputs.tracks else site.bins
         _forecast(folder, windows, site, kept, outputs, request.hdf5)
+        if phases:
+            _log.info(
+                "each is put together from windows in %d phases, without %d bp at their edges",
+                phases.count,
+                phases.edge * phases.bin_width,
+            )
         # A model that cannot be loaded must not cost results, nor leave a folder behind.
         predictor = load() if overwrite or not folder.exists() else None
         plan.claim(folder, resume, overwrite)
@@ -108,13 +131,18 @@ def predict_windows(
         if all(path.exists() for path in outputs.files(folder, request.hdf5)):
             remove_all_parts(folder)
             return folder
-        facts = {"windows": len(windows), "overlapping_windows": windows.overlapping}
-        with run_record(folder, {}, **facts) as record:
+        counts = {"windows": len(windows), "overlapping_windows": windows.overlapping}
+        with run_record(folder, {}, **counts) as record:
             record["inputs"] = dict(plan.inputs)
             todo = plan.missing(folder)
             if todo:
-                run = _Run(genome, windows, site, outputs, request, predictor or load())
-                record["undefined_windows"] = run.write_parts(parts, todo, kept, quiet)
+                averaged = AveragedPredictor(predictor or load(), request.rc, request.shifts)
+                values = SiteValues(averaged, genome, site, outputs.chosen, condition)
+                size = request.batch_size
+                filler = EachWindow(values, windows, size)
+                if phases:
+                    filler = OverlappingWindows(values, windows, phases, genome.chroms, size)
+                record["undefined_windows"] = _write_parts(filler, parts, todo, kept, quiet)
             if request.hdf5 and not (folder / NAME).exists():
                 write_predictions(folder / NAME, parts, windows, site, outputs.targets, request)
             if outputs.tracks:
@@ -141,6 +169,12 @@ class _Outputs:
         among, names = chosen.targets, request.tracks
         drawn = range(len(among)) if names is None else select(among, list(names))
         return cls(chosen, [(i, among[i]) for i in drawn])
+
+    def drawn(self, spec: ModelSpec, request: Request) -> "_Outputs":
+        """Return the same tracks of no more targets than they show."""
+        targets = [target for _, target in self.tracks]
+        chosen = HeadTargets.of(spec, request.head, targets, request.untransform)
+        return _Outputs(chosen, list(enumerate(targets)))
 
     @property
     def targets(self) -> tuple[Target, ...]:
@@ -177,59 +211,29 @@ def _forecast(
     check_room(folder, need)
 
 
-class _Run:
-    """The loop over parts: windows to sequences to predictions."""
-
-    def __init__(
-        self,
-        genome: Genome,
-        windows: Windows,
-        site: Site,
-        outputs: _Outputs,
-        request: Request,
-        predictor: Predictor,
-    ):
-        self._genome, self._windows, self._site = genome, windows, site
-        self._outputs, self._request = outputs, request
-        self._averaged = AveragedPredictor(predictor, request.rc, request.shifts)
-
-    def write_parts(self, parts: PredictedParts, todo: list[int], bins: int, quiet: bool) -> int:
-        """Write the parts in `todo`; return how many windows have undefined predictions."""
-        undefined = 0
-        done = parts.count - sum(len(parts.numbers(n)) for n in todo)
-        with progress(
-            total=parts.count, unit="windows", label="predict", quiet=quiet, initial=done
-        ) as bar:
-            for part in todo:
-                numbers = parts.numbers(part)
-                out = np.empty((len(self._outputs.targets), len(numbers), bins), np.float32)
-                bad = 0
-                for low in range(0, len(numbers), self._request.batch_size):
-                    batch = numbers[low : low + self._request.batch_size]
-                    values = self._predict(batch)
-                    bad += int((~np.isfinite(values)).any(axis=(1, 2)).sum())
-                    if bins < values.shape[1]:
-                        values = values.sum(axis=1, keepdims=True, dtype=np.float64)
-                    out[:, low : low + len(batch)] = np.moveaxis(values, 2, 0)
-                    bar.update(len(batch))
-                if not np.isfinite(out).any():
-                    raise InputFileError(
-                        f"the model predicts no finite number for windows {numbers[0] + 1} to "
-                        f"{numbers[-1] + 1}: its weights are damaged"
-                    )
-                parts.write(part, out)
-                undefined += bad
-        if undefined:
-            _log.warning("%d windows have predictions that are not finite numbers", undefined)
-        return undefined
-
-    def _predict(self, numbers: np.ndarray) -> np.ndarray:
-        """Return float32 [windows, bins, targets] of a batch."""
-        chrom, start = self._windows.block(numbers)
-        begin = (start - self._site.offset).tolist()
-        names = [self._windows.chroms[c] for c in chrom]
-        length = self._site.seq_length
-        spans = [(name, b, b + length) for name, b in zip(names, begin, strict=True)]
-        sequences = self._genome.windows(spans)
-        predictions = self._averaged.predict({"sequence": sequences})
-        return self._outputs.chosen.values(predictions, self._site.first, self._site.bins)
+def _write_parts(
+    filler: EachWindow | OverlappingWindows,
+    parts: PredictedParts,
+    todo: list[int],
+    bins: int,
+    quiet: bool,
+) -> int:
+    """Write the parts in `todo`; return how many windows have undefined predictions."""
+    undefined = 0
+    done = parts.count - sum(len(parts.numbers(n)) for n in todo)
+    with progress(
+        total=parts.count, unit="windows", label="predict", quiet=quiet, initial=done
+    ) as bar:
+        for part in todo:
+            numbers = parts.numbers(part)
+            values, bad = filler.part(numbers, bins, bar.update)
+            if not np.isfinite(values).any():
+                raise InputFileError(
+                    f"the model predicts no finite number for windows {numbers[0] + 1} to "
+                    f"{numbers[-1] + 1}: its weights are damaged"
+                )
+            parts.write(part, values)
+            undefined += bad
+    if undefined:
+        _log.warning("%d windows have predictions that are not finite numbers", undefined)
+    return undefined

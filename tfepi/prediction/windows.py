@@ -208,6 +208,8 @@ class Place:
         genome: say that the genome is meant; nothing else is, without a BED.
         chroms: of the genome only these chromosomes, in this order.
         limit: a BED; of the genome only tiles that touch its intervals.
+        phases: along the genome, windows that begin within the length of one; 1 is side by side.
+        edge: bp that do not count at both ends of such windows, but at a chromosome's.
 
     Raises:
         ConfigError: a BED besides what belongs to a genome, or a chromosome named twice.
@@ -217,12 +219,19 @@ class Place:
     genome: bool = False
     chroms: tuple[str, ...] | None = None
     limit: str | Path | None = None
+    phases: int = 1
+    edge: int = 0
 
     def __post_init__(self):
         if self.bed is not None and (self.genome or self.chroms or self.limit is not None):
             raise ConfigError(
                 f"windows around {self.bed} and along the genome are asked for at once: name the "
                 "BED, or --genome with --chroms and --limit"
+            )
+        if self.bed is not None and (self.phases, self.edge) != (1, 0):
+            raise ConfigError(
+                f"--phases and --edge are for windows along the genome, not around {self.bed}: "
+                "leave them or the BED out"
             )
         if self.chroms and len(set(self.chroms)) < len(self.chroms):
             raise ConfigError(f"--chroms {','.join(self.chroms)} names one more than once")

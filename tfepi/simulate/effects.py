@@ -1,18 +1,12 @@
 """Simulated variants, and what each truly does to the signal in each cell type."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
-from tfepi.simulate.grammar import (
-    MOTIF_LENGTH,
-    MOTIFS,
-    REACH,
-    Grammar,
-    Sites,
-    expected_signal,
-    motif_costs,
-)
+from tfepi.simulate.grammar import REACH, Grammar, expected_signal
+from tfepi.simulate.motifs import ALL_MOTIFS, MOTIF_LENGTH, MOTIFS, Sites, motif_costs
 from tfepi.simulate.sequence import Chromosome
 from tfrecords_tools.genome import UNKNOWN, decode
 from tfrecords_tools.intervals import covered_bases, merge_array
@@ -20,9 +14,13 @@ from tfrecords_tools.intervals import covered_bases, merge_array
 SITE_SHARE = 0.5
 GAIN_SHARE = 0.15
 INDEL_SHARE = 0.06
+OUTSIDE = "outside"
 _LONGEST_INDEL = 6
 _MARGIN = 3_000
-_STRONG = 0.5
+STRONG = 0.5
+
+# A place, a position, and the base index that mends a site there, or None for any change.
+Proposal = tuple[str, int, int | None]
 
 
 @dataclass(frozen=True)
@@ -34,8 +32,8 @@ class TrueVariant:
         pos: 0-based position of the first reference base.
         ref: reference bases.
         alt: alternative bases.
-        place: motif name whose site it was put into, or "outside".
-        ref_signal: expected signal over the centre bin for each cell type.
+        place: what it was put into: the motif of a site, or "outside".
+        ref_signal: expected signal over the centre bin for each cell type or track.
         alt_signal: likewise with the alternative bases.
     """
 
@@ -65,16 +63,31 @@ def centre_signal(
         grammar: the cell type.
         bin_width: bp.
     """
-    start = pos + 1 - bin_width // 2
-    low = max(0, start - REACH)
-    high = start + bin_width + REACH + len(ref) + len(alt)
-    reference = indices[low:high]
-    alternative = np.concatenate([indices[low:pos], alt, indices[pos + len(ref) : high]])
-    span = slice(start - low, start - low + bin_width)
+    reference, alternative, span = centre_windows(indices, pos, ref, alt, bin_width, REACH)
     return (
         float(expected_signal(reference, grammar)[span].sum()),
         float(expected_signal(alternative, grammar)[span].sum()),
     )
+
+
+def centre_windows(
+    indices: np.ndarray, pos: int, ref: str, alt: np.ndarray, bin_width: int, reach: int
+) -> tuple[np.ndarray, np.ndarray, slice]:
+    """Return what matters to the bin around a variant with either allele, and the bin in it.
+
+    Args:
+        indices: base indices of the chromosome, uint8 [length].
+        pos: 0-based position of the first reference base.
+        ref: reference bases.
+        alt: base indices of the alternative allele.
+        bin_width: bp.
+        reach: bp beyond which nothing matters.
+    """
+    start = pos + 1 - bin_width // 2
+    low = max(0, start - reach)
+    high = start + bin_width + reach + len(ref) + len(alt)
+    alternative = np.concatenate([indices[low:pos], alt, indices[pos + len(ref) : high]])
+    return indices[low:high], alternative, slice(start - low, start - low + bin_width)
 
 
 def make_variants(
@@ -87,9 +100,7 @@ def make_variants(
 ) -> list[TrueVariant]:
     """Return up to `count` variants at different positions, sorted.
 
-    Most are put into strong sites, some mend weak sites, the rest lie anywhere; a few are
-    insertions and deletions. None lies within 3 kb of a chromosome's end, or where the bin
-    meets an N, a repeat or an artefact.
+    Most are put into strong sites, some mend weak sites, the rest lie anywhere.
 
     Args:
         chromosome: where.
@@ -99,39 +110,68 @@ def make_variants(
         bin_width: bp of the centre bin.
         rng: source of every choice.
     """
-    strong = np.flatnonzero(sites.strength > _STRONG)
-    weak = np.flatnonzero(sites.strength <= _STRONG)
-    avoid = merge_array(np.concatenate([chromosome.gaps, chromosome.repeats, chromosome.artefacts]))
-    reach = bin_width // 2 + REACH
+    strong = np.flatnonzero(sites.strength > STRONG)
+    weak = np.flatnonzero(sites.strength <= STRONG)
     names = list(MOTIFS)
+
+    def propose() -> Proposal:
+        kind = rng.random()
+        if len(strong) and kind < SITE_SHARE:
+            site = strong[rng.integers(len(strong))]
+            return names[sites.motif[site]], inside(sites, site, rng), None
+        if len(weak) and kind < SITE_SHARE + GAIN_SHARE:
+            site = weak[rng.integers(len(weak))]
+            return names[sites.motif[site]], *mend(chromosome.indices, sites, site)
+        return OUTSIDE, int(rng.integers(0, chromosome.length)), None
+
+    def signals(pos: int, ref: str, alt: np.ndarray) -> list[tuple[float, float]]:
+        return [centre_signal(chromosome.indices, pos, ref, alt, g, bin_width) for g in grammars]
+
+    reach = bin_width // 2 + REACH
+    return draw_variants(chromosome, sites, count, reach, rng, propose, signals)
+
+
+def draw_variants(
+    chromosome: Chromosome,
+    sites: Sites,
+    count: int,
+    reach: int,
+    rng: np.random.Generator,
+    propose: Callable[[], Proposal],
+    signals: Callable[[int, str, np.ndarray], list[tuple[float, float]]],
+) -> list[TrueVariant]:
+    """Return up to `count` variants at different positions, sorted.
+
+    A few are insertions and deletions. None lies within 3 kb of a chromosome's end, or where
+    anything within reach is an N, a repeat or an artefact.
+
+    Args:
+        chromosome: where.
+        sites: the chromosome's sites.
+        count: how many are wanted.
+        reach: bp around a variant that matter to its effect.
+        rng: source of alleles.
+        propose: draws a place.
+        signals: expected signals with REF and with ALT, of position, REF and ALT.
+    """
+    avoid = merge_array(np.concatenate([chromosome.gaps, chromosome.repeats, chromosome.artefacts]))
     found: dict[int, TrueVariant] = {}
     tries = 0
     while len(found) < count and tries < 50 * count:
         tries += 1
-        place, mended = "outside", None
-        kind = rng.random()
-        if len(strong) and kind < SITE_SHARE:
-            site = strong[rng.integers(len(strong))]
-            place = names[sites.motif[site]]
-            pos = int(sites.centre[site]) + int(rng.integers(-MOTIF_LENGTH // 2, MOTIF_LENGTH // 2))
-        elif len(weak) and kind < SITE_SHARE + GAIN_SHARE:
-            site = weak[rng.integers(len(weak))]
-            place = names[sites.motif[site]]
-            pos, mended = mend(chromosome.indices, sites, site)
-        else:
-            pos = int(rng.integers(0, chromosome.length))
+        place, pos, mended = propose()
         if not _MARGIN <= pos < chromosome.length - _MARGIN or pos in found:
             continue
         if covered_bases(np.array([[pos - reach, pos + reach]]), avoid)[0]:
             continue
-        if place == "outside" and _inside_site(pos, sites):
+        if place == OUTSIDE and _inside_site(pos, sites):
             continue
         ref, alt = _alleles(chromosome.indices, pos, rng)
         if mended is not None:
             ref, alt = decode(chromosome.indices[pos : pos + 1]), np.array([mended], np.uint8)
         if alt is None:
             continue
-        pairs = [centre_signal(chromosome.indices, pos, ref, alt, g, bin_width) for g in grammars]
+        pairs = signals(pos, ref, alt)
         found[pos] = TrueVariant(
             chrom=chromosome.name,
             pos=pos,
@@ -144,6 +184,11 @@ def make_variants(
     return [found[p] for p in sorted(found)]
 
 
+def inside(sites: Sites, site: int, rng: np.random.Generator) -> int:
+    """Return a random position in a site."""
+    return int(sites.centre[site]) + int(rng.integers(-MOTIF_LENGTH // 2, MOTIF_LENGTH // 2))
+
+
 def mend(indices: np.ndarray, sites: Sites, site: int) -> tuple[int, int]:
     """Return the position and the base index of the change that strengthens a site most.
 
@@ -152,7 +197,7 @@ def mend(indices: np.ndarray, sites: Sites, site: int) -> tuple[int, int]:
         sites: its sites.
         site: which of them.
     """
-    costs = motif_costs(list(MOTIFS)[sites.motif[site]])[:, :4]
+    costs = motif_costs(list(ALL_MOTIFS)[sites.motif[site]])[:, :4]
     if sites.reverse[site]:
         costs = costs[::-1, ::-1]
     start = int(sites.centre[site]) - MOTIF_LENGTH // 2

@@ -10,26 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tfrecords_tools.genome import encode, reverse_complement
+from tfepi.simulate.motifs import MOTIF_LENGTH, Sites, find_sites
 
-MOTIFS = {
-    "A": "TGACTCAGCA",
-    "B": "CCGGAAGTGA",
-    "C": "AGATAAGGCT",
-    "D": "ACGCTTTGAA",
-    "E": "GTAAACAATG",
-}
-MOTIF_LENGTH = 10
 KERNEL_HALF_WIDTH = 150
 PAIR_DISTANCE = 40
 SILENCED_DISTANCE = 100
 REACH = KERNEL_HALF_WIDTH + SILENCED_DISTANCE + PAIR_DISTANCE + MOTIF_LENGTH
-
-# What a wrong base costs: a transition (A↔G, C↔T) less than a transversion, the two outer
-# positions on either side less than the core. A site's strength is exp(-sum of costs).
-_TRANSITION, _TRANSVERSION = 1.2, 2.0
-_OUTER, _OUTER_FACTOR = 2, 0.5
-MAX_COST = 2.1
 
 
 @dataclass(frozen=True)
@@ -70,101 +56,20 @@ def grammars(count: int) -> tuple[Grammar, ...]:
     return tuple(made)
 
 
-@dataclass(frozen=True)
-class Sites:
-    """Every site of a sequence, sorted by position, then motif.
-
-    Attributes:
-        centre: position of the base after the motif's middle, int64 [n]; half a motif from
-            either end, so that it means the same on both strands.
-        motif: index into `MOTIFS`, int64 [n].
-        strength: exp(-cost), 1 for the consensus, float64 [n].
-        reverse: whether the site is on the other strand, bool [n].
-    """
-
-    centre: np.ndarray
-    motif: np.ndarray
-    strength: np.ndarray
-    reverse: np.ndarray
-
-    def of(self, name: str) -> tuple[np.ndarray, np.ndarray]:
-        """Return centres and strengths of one motif's sites."""
-        chosen = self.motif == list(MOTIFS).index(name)
-        return self.centre[chosen], self.strength[chosen]
-
-
-def motif_costs(name: str) -> np.ndarray:
-    """Return what each base costs at each position of a motif: float64 [10, 5], N as infinity."""
-    costs = np.full((MOTIF_LENGTH, 5), _TRANSVERSION)
-    for position, base in enumerate(encode(MOTIFS[name])):
-        costs[position, base ^ 2] = _TRANSITION  # A0↔G2, C1↔T3
-        costs[position, base] = 0
-    costs[:_OUTER] *= _OUTER_FACTOR
-    costs[-_OUTER:] *= _OUTER_FACTOR
-    costs[:, 4] = np.inf
-    return costs
-
-
-def _half_costs(costs: np.ndarray) -> np.ndarray:
-    """Return the summed cost of every word of five letters: [5 ** 5]."""
-    total = np.zeros(1)
-    for position in costs:
-        total = (total[:, None] + position).ravel()
-    return total
-
-
-def _tables() -> list[tuple[int, bool, np.ndarray, np.ndarray]]:
-    tables = []
-    for number, name in enumerate(MOTIFS):
-        costs = motif_costs(name)
-        for reverse in (False, True):
-            strand = costs[::-1, [3, 2, 1, 0, 4]] if reverse else costs
-            tables.append((number, reverse, _half_costs(strand[:5]), _half_costs(strand[5:])))
-    return tables
-
-
-_TABLES = _tables()
-
-
-def find_sites(indices: np.ndarray) -> Sites:
-    """Return every site of a sequence, on both strands.
-
-    Args:
-        indices: base indices, uint8 [length].
-    """
-    half = MOTIF_LENGTH // 2
-    if len(indices) < MOTIF_LENGTH:
-        empty = np.zeros(0, np.int64)
-        return Sites(empty, empty, np.zeros(0), np.zeros(0, bool))
-    words = np.zeros(len(indices) - half + 1, np.uint16)
-    for offset in range(half):
-        words *= 5
-        words += indices[offset : len(indices) - half + 1 + offset]
-    parts = []
-    for number, reverse, left, right in _TABLES:
-        cost = left[words[:-half]]
-        cost += right[words[half:]]
-        start = np.flatnonzero(cost <= MAX_COST)
-        parts.append((start + half, np.full(len(start), number), cost[start], reverse))
-    centre = np.concatenate([p[0] for p in parts])
-    motif = np.concatenate([p[1] for p in parts])
-    cost = np.concatenate([p[2] for p in parts])
-    strand = np.concatenate([np.full(len(p[0]), p[3]) for p in parts])
-    order = np.lexsort((strand, motif, centre))
-    return Sites(centre[order], motif[order], np.exp(-cost[order]), strand[order])
-
-
-def _kernel() -> np.ndarray:
-    """Return the bump of a site, float64 [2 · half width]: a raised cosine.
+def raised_cosine(half_width: int) -> np.ndarray:
+    """Return the bump of a site, float64 [2 · half width]: a raised cosine with a top of 1.
 
     Even, because a motif's centre lies between two bases: position k stands for the base
     k − half width + ½ away from it. So a sequence and its reverse complement mirror each other.
+
+    Args:
+        half_width: bp from the centre to where the bump ends.
     """
-    distance = np.arange(-KERNEL_HALF_WIDTH, KERNEL_HALF_WIDTH) + 0.5
-    return 0.5 * (1 + np.cos(np.pi * distance / KERNEL_HALF_WIDTH))
+    distance = np.arange(-half_width, half_width) + 0.5
+    return 0.5 * (1 + np.cos(np.pi * distance / half_width))
 
 
-KERNEL = _kernel()
+KERNEL = raised_cosine(KERNEL_HALF_WIDTH)
 
 
 def _bumps(sites: Sites, grammar: Grammar) -> tuple[np.ndarray, np.ndarray]:
@@ -222,11 +127,3 @@ def expected_signal(
         else:
             signal[low : low + len(KERNEL)] += top * KERNEL
     return signal[KERNEL_HALF_WIDTH:-KERNEL_HALF_WIDTH]
-
-
-def mutated_copy(name: str, rng: np.random.Generator, rate: float) -> np.ndarray:
-    """Return a motif's bases on a random strand, each replaced with probability `rate`."""
-    bases = encode(MOTIFS[name]).copy()
-    hit = rng.random(MOTIF_LENGTH) < rate
-    bases[hit] = (bases[hit] + rng.integers(1, 4, MOTIF_LENGTH)[hit]) % 4
-    return reverse_complement(bases) if rng.random() < 0.5 else bases

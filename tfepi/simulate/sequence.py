@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tfepi.simulate.grammar import MOTIF_LENGTH, mutated_copy
+from tfepi.simulate.motifs import MOTIF_LENGTH, mutated_copy
 from tfrecords_tools.genome import UNKNOWN, reverse_complement
 from tfrecords_tools.intervals import merge_array
 
@@ -15,7 +15,8 @@ REPEAT_LENGTH = 900
 _BASE_SHARES = (0.3, 0.2, 0.2, 0.3)
 
 # What an element holds: motifs, each with the distance in bp from the one before it.
-ELEMENTS: tuple[tuple[tuple[str, int, int], ...], ...] = (
+Elements = tuple[tuple[tuple[str, int, int], ...], ...]
+ELEMENTS: Elements = (
     (("A", 0, 0),),
     (("B", 0, 0),),
     (("C", 0, 0),),
@@ -59,7 +60,12 @@ class Chromosome:
 
 
 def make_chromosome(
-    name: str, length: int, rng: np.random.Generator, repeat: np.ndarray
+    name: str,
+    length: int,
+    rng: np.random.Generator,
+    repeat: np.ndarray,
+    elements: Elements = ELEMENTS,
+    spacing: int = ELEMENT_SPACING,
 ) -> Chromosome:
     """Return a random chromosome.
 
@@ -68,12 +74,14 @@ def make_chromosome(
         length: bp.
         rng: source of every choice.
         repeat: base indices of the genome's repeat, copies of which are inserted.
+        elements: what is planted, each as often as any other.
+        spacing: bp in which one element is planted.
     """
     threshold = np.cumsum(np.array(_BASE_SHARES[:3]) * 256).astype(np.uint8)
     indices = np.searchsorted(
         threshold, rng.integers(0, 256, length, np.uint8), side="right"
     ).astype(np.uint8)
-    _plant(indices, rng)
+    _plant(indices, rng, elements, spacing)
     middle = (TELOMERE, length - TELOMERE)
     repeats = _random_spans(rng, middle, length // 60_000, (len(repeat), len(repeat)))
     repeats = repeats[repeats[:, 1] - repeats[:, 0] == len(repeat)]  # none that overlapped
@@ -104,11 +112,11 @@ def make_repeat(rng: np.random.Generator) -> np.ndarray:
     return rng.choice(4, REPEAT_LENGTH, p=_BASE_SHARES).astype(np.uint8)
 
 
-def _plant(indices: np.ndarray, rng: np.random.Generator) -> None:
-    """Write elements into the sequence, one in about each `ELEMENT_SPACING` bp."""
-    for slot in range(0, len(indices) - ELEMENT_SPACING, ELEMENT_SPACING):
-        position = slot + int(rng.integers(0, ELEMENT_SPACING // 2))
-        for motif, low, high in ELEMENTS[rng.integers(len(ELEMENTS))]:
+def _plant(indices: np.ndarray, rng: np.random.Generator, elements: Elements, spacing: int) -> None:
+    """Write elements into the sequence, one in about each `spacing` bp."""
+    for slot in range(0, len(indices) - spacing, spacing):
+        position = slot + int(rng.integers(0, spacing // 2))
+        for motif, low, high in elements[rng.integers(len(elements))]:
             position += int(rng.integers(low, high + 1))
             site = indices[position : position + MOTIF_LENGTH]
             site[:] = mutated_copy(motif, rng, MUTATION_RATE)[: len(site)]

@@ -17,13 +17,25 @@ import tensorflow as tf
 from tfepi.params import TrainParams
 from tfepi.training.losses import make_loss
 from tfepi.training.metrics import make_metrics
+from tfrecords_tools.conditioning import CellExamples
 from tfrecords_tools.data import Data
 from tfrecords_tools.dataset import Augmentation, eval_dataset, train_dataset
 from tfrecords_tools.errors import ConfigError
 from tfrecords_tools.progress import progress
+from tfrecords_tools.targets import Target
 
 log = logging.getLogger(__name__)
 _HEADS = 1  # spawn key of the order of heads
+# Loss → lowest and highest truth, in words, and what to do about others.
+_RANGES = {
+    "bce": (
+        0,
+        1,
+        "from 0 to 1",
+        "use poisson, or build the data with threshold, sum_stat peak or from BED files",
+    ),
+    "negative_binomial": (0, math.inf, "from 0 up", "use mse, or build the data from counts"),
+}
 
 
 @dataclass(frozen=True)
@@ -34,16 +46,22 @@ class Source:
         head: the output's name.
         data: an open data folder, or several joined.
         chosen: positions of its targets that are trained on.
+        targets: what the head's outputs are.
+        training, validation: how records become examples of cell types, for a conditioned model.
     """
 
     head: str
     data: Data
     chosen: tuple[int, ...]
+    targets: tuple[Target, ...]
+    training: CellExamples | None = None
+    validation: CellExamples | None = None
 
 
 def epoch_steps(source: Source, train: TrainParams, label: str) -> int:
     """Return the batches of an epoch: as many as the records make, at most steps_per_epoch."""
-    whole = max(1, source.data.counts[label] // train.batch_size)
+    each = source.training.per_window if source.training else 1
+    whole = max(1, source.data.counts[label] * each // train.batch_size)
     return min(train.steps_per_epoch or whole, whole)
 
 
@@ -73,17 +91,16 @@ class HeadTraining:
         self.source, self.train = source, train
         self._label, self._valid_label = labels
         self._augmentation = augmentation
-        every = len(source.chosen) == len(source.data.targets)
+        every = len(source.chosen) == len(source.data.targets) or source.training
         self._chosen = None if every else source.chosen
         several = isinstance(model.output, dict)
         self.model = keras.Model(model.input, model.output[source.head]) if several else model
-        self.metrics = make_metrics(train, len(source.chosen))
-        self.model.compile(
-            optimizer=optimizer, loss=make_loss(train), metrics=self.metrics, jit_compile=xla
-        )
-        if train.loss == "bce":
+        self.metrics = make_metrics(train, len(source.targets))
+        loss = make_loss(train, model, source.head if several else None)
+        self.model.compile(optimizer=optimizer, loss=loss, metrics=self.metrics, jit_compile=xla)
+        if train.loss in _RANGES:
             for label in labels:
-                _check_probabilities(source, label, train.batch_size)
+                _check_range(source, label, train.batch_size, train.loss)
         self.steps = epoch_steps(source, train, self._label)
         if self.steps < (train.steps_per_epoch or 0):
             log.warning(
@@ -94,7 +111,11 @@ class HeadTraining:
                 self.steps,
             )
         self._valid = eval_dataset(
-            source.data, self._valid_label, train.batch_size, targets=self._chosen
+            source.data,
+            self._valid_label,
+            train.batch_size,
+            targets=self._chosen,
+            examples=source.validation,
         )
 
     def batches(self, seed: int, epoch: int) -> tf.data.Dataset:
@@ -108,6 +129,7 @@ class HeadTraining:
             self._augmentation,
             self.train.shuffle_buffer,
             self._chosen,
+            examples=self.source.training,
         )
         return dataset.take(self.steps) if self.train.steps_per_epoch else dataset
 
@@ -131,10 +153,12 @@ class HeadTraining:
         Raises:
             InputFileError: the folder has fewer than its files tell.
         """
-        count = _Count()
-        found = self.model.evaluate(self._valid, verbose=0, return_dict=True, callbacks=[count])
-        wanted = -(-self.source.data.counts[self._valid_label] // self.train.batch_size)
-        self.check_seen(count.seen, wanted, self._valid_label)
+        watch = _Count()
+        found = self.model.evaluate(self._valid, verbose=0, return_dict=True, callbacks=[watch])
+        each = self.source.validation.per_window if self.source.validation else 1
+        count = self.source.data.counts[self._valid_label] * each
+        wanted = -(-count // self.train.batch_size)
+        self.check_seen(watch.seen, wanted, self._valid_label)
         return {k: float(v) for k, v in found.items()}
 
     def per_target(self) -> dict[str, list[float | None]]:
@@ -146,21 +170,21 @@ class HeadTraining:
         return found
 
 
-def _check_probabilities(source: Source, label: str, count: int) -> None:
-    """Refuse counts as truth of a cross-entropy, by the first records of a label.
+def _check_range(source: Source, label: str, count: int, loss: str) -> None:
+    """Refuse truth that a loss cannot have, by the first records of a label.
 
     Raises:
-        ConfigError: a value below 0 or above 1, with its target.
+        ConfigError: a value out of range, with its target.
     """
+    low, high, want, advice = _RANGES[loss]
     _, values = source.data.arrays(label, 0, count)
     for column in source.chosen:
         target = values[:, :, column]
-        outside = target[(target < 0) | (target > 1)]
+        outside = target[(target < low) | (target > high)]
         if outside.size:
             raise ConfigError(
-                f"loss bce wants targets from 0 to 1, {source.data.targets[column].identifier!r} "
-                f"of label {label!r} has {outside[0]:g}: use poisson, or build the data with "
-                "sum_stat peak or from BED files"
+                f"loss {loss} wants targets {want}, {source.data.targets[column].identifier!r} "
+                f"of label {label!r} has {outside[0]:g}: {advice}"
             )
 
 

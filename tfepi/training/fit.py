@@ -14,14 +14,23 @@ import tensorflow as tf
 
 from tfepi.model_params import BASENJI
 from tfepi.models import bin_width, choose_heads, make_model
+from tfepi.models.sizes import SIZED_BY_DATA, sized
 from tfepi.params import Params
-from tfepi.predictors import is_h5, keras_file
+from tfepi.predictors import is_h5, keras_file, load_keras
 from tfepi.spec import Head, ModelSpec
 from tfepi.startup import device
 from tfepi.training.adapters import adapt, parameter_counts
+from tfepi.training.cells import (
+    make_conditioning,
+    trained_targets,
+    training_examples,
+    validation_examples,
+)
+from tfepi.training.dispersion import dispersion_of, with_dispersion
 from tfepi.training.epoch import Source
 from tfepi.training.restore import restore_weights
 from tfepi.training.run import Run, Settings, restored, run_key
+from tfrecords_tools.conditioning import Conditioning, head_targets
 from tfrecords_tools.data import Data
 from tfrecords_tools.errors import ConfigError
 from tfrecords_tools.files import (
@@ -62,12 +71,43 @@ def pair_heads(params: Params, data: Sequence[Data], settings: Settings) -> list
             log.warning("heads without data, left out: %s", ", ".join(heads[len(data) :]))
     if settings.targets and len(pairs) > 1:
         raise ConfigError("--targets chooses among the targets of one head; this model has more")
+    labels = (settings.train_label, settings.valid_label)
+    if params.conditioning is not None:
+        if len(pairs) > 1:
+            raise ConfigError("a conditioned model has one head: remove the others")
+        return [_conditioned(params, *pairs[0], settings)]
+    if settings.hold_out:
+        raise ConfigError(
+            f"--hold_out {','.join(settings.hold_out)}: params.json has no conditioning section, "
+            "so cell types mean nothing to this model; choose targets with --targets"
+        )
     found = []
     for head, folder in pairs:
-        folder = pool_labels(folder, (settings.train_label, settings.valid_label))
+        folder = pool_labels(folder, labels)
         chosen = select(folder.targets, list(settings.targets)) if settings.targets else None
-        found.append(Source(head, folder, chosen or tuple(range(len(folder.targets)))))
+        chosen = chosen or tuple(range(len(folder.targets)))
+        found.append(Source(head, folder, chosen, tuple(folder.targets[i] for i in chosen)))
     return found
+
+
+def _conditioned(params: Params, head: str, data: Data, settings: Settings) -> Source:
+    """Return what a conditioned model learns from."""
+    if settings.targets:
+        raise ConfigError(
+            "--targets and conditioning exclude each other: the targets are those of the cell "
+            "types that are not held out (--hold_out)"
+        )
+    data = pool_labels(data, (settings.train_label, settings.valid_label))
+    section = params.conditioning
+    found = make_conditioning(section, data, settings.train_label, settings.hold_out)
+    return Source(
+        head,
+        data,
+        trained_targets(data, found),
+        head_targets(data.targets, found),
+        training_examples(section, found),
+        validation_examples(section, found),
+    )
 
 
 def model_spec(params: Params, model: keras.Model, sources: list[Source]) -> ModelSpec:
@@ -100,17 +140,62 @@ def model_spec(params: Params, model: keras.Model, sources: list[Source]) -> Mod
                     f"{theirs}: change params.json, or build the data with other -l, -w, --crop"
                 )
         units = "probability" if params.train.loss == "bce" else "coverage"
-        heads.append(Head(source.head, tuple(data.targets[i] for i in source.chosen), units))
+        heads.append(Head(source.head, source.targets, units))
     first = sources[0].data
+    examples = sources[0].training
+    conditioning = None if examples is None else examples.conditioning
+    _check_inputs(model, conditioning, first)
     hashes = [s.data.manifest_sha256 for s in sources]
     return ModelSpec(
         name=params.model.name,
-        inputs={"sequence": (length, 4)},
+        inputs={tensor.name: tuple(tensor.shape[1:]) for tensor in model.inputs},
         bin_width=first.pool_width,
         crop=first.crop_bp,
         heads=tuple(heads),
         data=None if None in hashes else "+".join(hashes),
+        conditioning=conditioning,
     )
+
+
+def _sizes(source: Source) -> dict[str, int]:
+    """Return the sizes that a model may leave to the data, by keyword."""
+    data = source.data
+    found = {"input_length": data.seq_length, "bin_width": data.pool_width}
+    conditioning = source.training and source.training.conditioning
+    if conditioning and conditioning.reference_mode is not None:
+        found |= {"track_width": data.track_width, "track_length": data.track_length}
+        found["input_channels"] = 4 + conditioning.channels
+    if conditioning and conditioning.states is not None:
+        found["state_size"] = conditioning.states.size
+    return found
+
+
+def _check_inputs(model: keras.Model, conditioning: Conditioning | None, data: Data) -> None:
+    """Check that a model takes what the conditioning section gives, in the data's sizes."""
+    given: dict[str, tuple] = {"sequence": (data.seq_length, 4)}
+    if conditioning is not None and conditioning.reference_mode is not None:
+        given["tracks"] = (data.track_length, conditioning.channels)
+    if conditioning is not None and conditioning.states is not None:
+        given["cell_state"] = (conditioning.states.size,)
+    taken = {tensor.name: tuple(tensor.shape[1:]) for tensor in model.inputs}
+    for name in taken.keys() - given.keys():
+        key = "cell_state" if name == "cell_state" else "reference_mode"
+        raise ConfigError(
+            f"the model of params.json takes {name!r}, which its conditioning section does not "
+            f"give: add {key} to it"
+        )
+    for name in given.keys() - taken.keys():
+        raise ConfigError(
+            f"the conditioning section of params.json gives {name!r}, which the model does not "
+            "take: choose another model or more input_channels, or remove it there"
+        )
+    for name, shape in taken.items():
+        if shape != given[name]:
+            raise ConfigError(
+                f"input {name!r} is {list(shape)} in the model of params.json and "
+                f"{list(given[name])} in the data of {data.folder}: change params.json, or build "
+                "with other --track_width and --track_context"
+            )
 
 
 def _stated_crop(params: Params, data: Data) -> tuple[object, object]:
@@ -126,6 +211,25 @@ def _stated_pairs(params: Params, number: int, data: Data) -> tuple[object, obje
     stated = pairs[number] if number < len(pairs) else None
     order = data.strand_order
     return stated, list(order) if order is not None else None
+
+
+def with_learned_dispersion(spec: ModelSpec, path: Path) -> ModelSpec:
+    """Return a model's contract with the dispersion that its heads learned."""
+    model = load_keras(path)
+    several = len(spec.heads) > 1
+    heads = []
+    for head in spec.heads:
+        layer = dispersion_of(model, head.name if several else None)
+        values = keras.ops.convert_to_numpy(layer.dispersion)
+        heads.append(replace(head, dispersion=tuple(values.astype(float).tolist())))
+    return replace(spec, heads=tuple(heads))
+
+
+def _source(params: Params) -> dict:
+    """Return the params.json of a run, with the sizes that were taken from the data."""
+    if params.model.name not in SIZED_BY_DATA:
+        return params.source
+    return params.source | {"model": params.source["model"] | params.model.keywords}
 
 
 def train(
@@ -160,13 +264,16 @@ def train(
     names = [s.head for s in sources]
     if params.model.name == BASENJI:
         params = replace(params, model=choose_heads(params.model, names))
-    counts = {s.head: len(s.chosen) for s in sources}
+    counts = {s.head: len(s.targets) for s in sources}
+    params = replace(params, model=sized(params.model, _sizes(sources[0])))
     keras.utils.set_random_seed(settings.seed)
     model = make_model(
         params.model,
         counts if len(counts) > 1 else counts[names[0]],
         dtype=settings.precision,
     )
+    if params.train.loss == "negative_binomial":
+        model = with_dispersion(model, params.train.dispersion)
     spec = model_spec(params, model, sources)
     key = run_key(params, sources, settings)
     check_folder(out, resume, overwrite)
@@ -190,8 +297,10 @@ def train(
         restored_from = Path(settings.restore)
         inputs["restore"] = restored_from if is_h5(restored_from) else keras_file(restored_from)
     with run_record(out, inputs, seed=settings.seed, data_sha256=spec.data, device=device(tf)):
-        write_json(out / "params.json", params.source)
+        write_json(out / "params.json", _source(params))
         spec.write(out / "model.json")
         run.start(state)
         run.all_epochs()
+        if params.train.loss == "negative_binomial":
+            with_learned_dispersion(spec, out / "model_best.keras").write(out / "model.json")
     return out / "model_best.keras"

@@ -12,7 +12,10 @@ import keras
 import numpy as np
 from keras import ops
 
+from tfepi.layers import Dispersion
 from tfepi.train_params import LOSS_KEYS, TrainParams
+from tfepi.training.dispersion import dispersion_of
+from tfrecords_tools.errors import ConfigError
 
 EPSILON = 1e-7
 
@@ -67,6 +70,63 @@ class BinaryCrossentropy(keras.losses.Loss):
         seen, y, p = observed(y_true, y_pred)
         p = ops.clip(p, EPSILON, 1 - EPSILON)
         return mean_where(-(y * ops.log(p) + (1 - y) * ops.log(1 - p)), seen)
+
+
+@keras.saving.register_keras_serializable(package="tfepi")
+class NegativeBinomial(keras.losses.Loss):
+    """Negative log likelihood of counts with mean ŷ and variance ŷ + α·ŷ², less its constant.
+
+    (y + 1/α)·log(1 + α·ŷ) − y·log(ŷ + 1e-7) − log[α^y·Γ(y + 1/α) / Γ(1/α)]; the constant is
+    log Γ(y + 1). With α → 0 it is the Poisson loss. (NB2 of Cameron and Trivedi 1986.) α is a
+    weight per target, trained with the others.
+
+    Args:
+        layer: holds α; None is a loss that was read from a file, which cannot be called.
+    """
+
+    def __init__(self, layer: Dispersion | None = None, **kwargs):
+        super().__init__(**kwargs)
+        self._layer = layer  # no part of the configuration: the model has it
+
+    def call(self, y_true, y_pred):
+        """Return [batch].
+
+        Raises:
+            ConfigError: the loss was read from a file.
+        """
+        if self._layer is None:
+            raise ConfigError(
+                "this negative_binomial loss has lost its model's dispersion: load the model with "
+                "compile=False, then compile it with make_loss(train, model)"
+            )
+        seen, y, p = observed(y_true, y_pred)
+        dispersion = ops.cast(self._layer.dispersion, p.dtype)
+        terms = (y + 1 / dispersion) * ops.log1p(dispersion * p) - y * ops.log(p + EPSILON)
+        return mean_where(terms - log_rising_factorial(y, dispersion), seen)
+
+
+def log_rising_factorial(y, dispersion):
+    """Return log[α^y·Γ(y + 1/α) / Γ(1/α)]; for a whole y it is Σ log(1 + α·k) over k < y.
+
+    Γ's arguments are raised by 4, from where three terms of Stirling's series are right to 1e-7
+    (Abramowitz and Stegun 6.1.15 and 6.1.41); the difference of the two is taken term by term,
+    so that nothing cancels where α is small. Keras has no log Γ.
+
+    Args:
+        y: at least 0, of any shape.
+        dispersion: α, from 1e-6 to 1e4; broadcast with y.
+    """
+    a = 1 / dispersion + 4
+
+    def series(x):
+        square = ops.square(x)
+        return (1 / 12 - (1 / 360 - 1 / (1260 * square)) / square) / x
+
+    value = (a + y - 0.5) * ops.log1p(y / a) - y + series(a + y) - series(a)
+    value = value + y * ops.log1p(4 * dispersion)
+    for k in range(4):
+        value = value - ops.log1p(dispersion * y / (1 + dispersion * k))
+    return value
 
 
 class _Specificity(keras.losses.Loss):
@@ -197,16 +257,27 @@ LOSSES = {
     "mse_udot": MeanSquaredErrorUDot,
     "poisson_kl": PoissonKL,
     "poisson_mn": PoissonMultinomial,
+    "negative_binomial": NegativeBinomial,
 }
 
 
-def make_loss(train: TrainParams | str) -> keras.losses.Loss:
+def make_loss(
+    train: TrainParams | str, model: keras.Model | None = None, head: str | None = None
+) -> keras.losses.Loss:
     """Return the loss of a train section, or a loss by its name with its keys' defaults.
 
+    Args:
+        train: the section, or a name.
+        model: what is trained; negative_binomial reads the dispersion that
+            `tfepi.training.dispersion.with_dispersion` gave it.
+        head: output of the model, where it has several.
+
     Raises:
-        ConfigError: unknown name.
+        ConfigError: unknown name, or negative_binomial without a dispersion.
     """
     if isinstance(train, str):
         train = TrainParams(loss=train)
+    if train.loss == "negative_binomial":
+        return NegativeBinomial(dispersion_of(model, head), name=train.loss)
     keys = {key: getattr(train, key) for key in LOSS_KEYS[train.loss]}
     return LOSSES[train.loss](name=train.loss, **keys)

@@ -189,7 +189,33 @@ class AUPRC(_Thresholds):
         return area / ops.maximum(hits[:, 0], 1.0)
 
 
+@keras.saving.register_keras_serializable(package="tfepi")
+class Dice(_PerTarget):
+    """Leopard's soft overlap (2·Σyŷ + 10) / (Σy + Σŷ + 10), per target, then averaged.
+
+    Sums over batch and bins; Leopard's are over targets as well (Li and Guan 2021, `unet.py`).
+    """
+
+    def __init__(self, targets: int, name: str = "dice", **kwargs):
+        super().__init__(targets, name, **kwargs)
+        for label in ("count", "overlap", "total"):
+            weight = self.add_weight(shape=(targets,), initializer="zeros", name=label)
+            setattr(self, f"_{label}", weight)
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        """Add a batch [batch, bins, targets]."""
+        seen, y, p = self._observed(y_true, y_pred)
+        p = ops.where(seen > 0, p, ops.zeros_like(p))
+        for total, value in ((self._count, seen), (self._overlap, y * p), (self._total, y + p)):
+            total.assign_add(ops.sum(value, axis=0))
+
+    def per_target(self):
+        """Return [targets]; NaN where there is no truth."""
+        dice = (2 * self._overlap + 10) / (self._total + 10)
+        return ops.where(self._count > 0, dice, ops.full_like(dice, float("nan")))
+
+
 def make_metrics(train: TrainParams, targets: int) -> list[keras.metrics.Metric]:
-    """Return what is monitored: AUROC and AUPRC with the loss bce, else Pearson's R and R²."""
-    kinds = (AUROC, AUPRC) if train.loss == "bce" else (PearsonR, R2)
+    """Return what is monitored: of the loss bce AUROC, AUPRC and dice, else Pearson's R and R²."""
+    kinds = (AUROC, AUPRC, Dice) if train.loss == "bce" else (PearsonR, R2)
     return [kind(targets) for kind in kinds]

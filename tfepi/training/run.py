@@ -32,6 +32,7 @@ class Settings:
         targets: identifiers or indices of the targets to train on; empty is all.
         restore: model whose weights training starts from, or None.
         trunk: take only the trunk's weights of it.
+        hold_out: cell types that a conditioned model is not trained on; () for params.json's.
         precision: "float32", "mixed_float16" or "mixed_bfloat16".
         xla: compile steps with XLA.
         train_label, valid_label: labels of the data folder.
@@ -43,6 +44,7 @@ class Settings:
     targets: tuple[str, ...] = ()
     restore: str | None = None
     trunk: bool = False
+    hold_out: tuple[str, ...] = ()
     precision: str = "float32"
     xla: bool = False
     train_label: str = "train"
@@ -71,7 +73,9 @@ def run_key(params: Params, sources: list[Source], settings: Settings) -> dict:
         "params": params.source,
         "data": data if len(data) > 1 else data[0],
         "settings": {
-            k: v for k, v in asdict(settings).items() if k not in ("quiet", "tensorboard")
+            k: v
+            for k, v in asdict(settings).items()
+            if k not in ("quiet", "tensorboard") and (k, v) != ("hold_out", ())
         },
     }
 
@@ -226,7 +230,9 @@ class Run:
         """Write the epoch's models and metrics, then the state that speaks of them."""
         state, epoch = self.progress, line["epoch"]
         train = self.params.train
-        if train.best_by == "loss" or train.loss == "bce":
+        if train.best_by == "last":
+            score = float(epoch)
+        elif train.best_by == "loss" or train.loss == "bce":
             score = -line["valid_loss"]
         else:
             score = line["valid_pearsonr"]

@@ -94,6 +94,11 @@ def make_schedule(train: TrainParams, steps_per_epoch: int):
             train.learning_rate, train.decay_steps, train.decay_rate, staircase=True
         )
         first = train.learning_rate
+    elif train.inverse_decay is not None:
+        rate = keras.optimizers.schedules.InverseTimeDecay(
+            train.learning_rate, 1, train.inverse_decay
+        )
+        first = train.learning_rate
     else:
         rate = first = train.learning_rate
     return LinearWarmup(first, train.warmup_steps, rate) if train.warmup_steps else rate

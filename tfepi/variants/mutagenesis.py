@@ -24,9 +24,10 @@ from tfepi.variants.mutagenesis_output import (
     write_scores,
     written_part,
 )
-from tfepi.variants.mutagenesis_sites import Span, bed_sites, is_vcf, vcf_sites
+from tfepi.variants.mutagenesis_sites import Site, Span, bed_sites, is_vcf, vcf_sites
 from tfepi.variants.numbered import Plan, remove_all_parts
 from tfepi.variants.options import default_chunk_records
+from tfepi.variants.scoring import Condition
 from tfrecords_tools.errors import ConfigError, InputFileError
 from tfrecords_tools.files import (
     check_folder,
@@ -58,6 +59,7 @@ def mutate(
     model_files: dict[str, str | Path] | None = None,
     targets: Sequence[Target] | None = None,
     part_positions: int | None = None,
+    condition: Condition | None = None,
     resume: bool = False,
     overwrite: bool = False,
     quiet: bool = False,
@@ -79,6 +81,7 @@ def mutate(
         model_files: label → path of the files whose content is the model.
         targets: score only these of the head's, by identifier, with these transforms.
         part_positions: positions per part; None for a number that suits the model.
+        condition: the model's inputs besides the sequence, as in `scoring.score_vcf`.
         resume: go on in a folder with results.
         overwrite: remove results first.
         quiet: no progress bar.
@@ -130,7 +133,8 @@ def mutate(
                 record["inputs"] = dict(plan.inputs)
                 todo = plan.missing(folder)
                 if todo:
-                    run = _Run(genome, layout, spec, options, chosen, predictor or load())
+                    models = (spec, options, chosen, predictor or load(), condition)
+                    run = _Run(genome, layout, *models)
                     record["undefined_changes"] = run.write_parts(plan, folder, todo, quiet)
                 if skipped is not None:
                     write_text(folder / SKIPPED, skipped)
@@ -164,7 +168,9 @@ class _Run:
         options: Mutagenesis,
         chosen: HeadTargets,
         predictor: Predictor,
+        condition: Condition | None = None,
     ):
+        self._condition = condition
         self._genome, self._layout, self._options = genome, layout, options
         self._averaged = AveragedPredictor(predictor, options.rc, options.shifts)
         self._chosen = chosen
@@ -189,6 +195,7 @@ class _Run:
         first = positions.start // length
         sites = self._layout.sites[first : (positions.stop - 1) // length + 1]
         bases = np.stack([site.sequence(self._genome, self._window) for site in sites])
+        further = {} if self._condition is None else self._conditions(sites)
         start = self._layout.span.start
         inner = bases[:, start : start + length].reshape(-1)
         own = inner[positions.start - first * length :][: len(positions)]
@@ -203,7 +210,9 @@ class _Run:
                 position = positions.start + changes[changed] // LETTERS
                 index = start + position - (first + which[changed]) * length
                 sequences[changed, index] = changes[changed] % LETTERS
-                values = self._chosen.values(self._averaged.predict({"sequence": sequences}))
+                inputs = {name: array[which] for name, array in further.items()}
+                predicted = self._averaged.predict(inputs | {"sequence": sequences})
+                values = self._chosen.values(predicted)
                 defined = defined or bool(np.isfinite(values).any())
                 for site in np.unique(which).tolist():
                     here = np.flatnonzero(which == site)
@@ -219,6 +228,17 @@ class _Run:
                     f"{positions.stop}: its weights are damaged"
                 )
         return undefined
+
+    def _conditions(self, sites: Sequence[Site]) -> dict[str, np.ndarray]:
+        """Return the inputs besides the sequence of sites."""
+        length = self._window.length
+        found = self._condition([(s.chrom, s.window, s.window + length) for s in sites])
+        if "tracks" in found:
+            reverse = [s.strand == "-" for s in sites]
+            tracks = found["tracks"].copy()
+            tracks[reverse] = tracks[reverse][:, ::-1]
+            found["tracks"] = tracks
+        return found
 
     def _score(
         self, writer: PartWriter, own: np.ndarray, changed: np.ndarray, rows: np.ndarray

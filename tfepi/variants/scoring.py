@@ -40,6 +40,7 @@ from tfrecords_tools.genome import Genome, one_hot
 from tfrecords_tools.progress import progress
 from tfrecords_tools.targets import Target
 
+Condition = Callable[[Sequence[tuple[str, int, int]]], dict[str, np.ndarray]]
 _GROUP_BYTES = 16 << 20  # predictions scored at once
 _log = logging.getLogger(__name__)
 
@@ -56,6 +57,7 @@ def score_vcf(
     targets: Sequence[Target] | None = None,
     shard: Shard | None = None,
     chunk_records: int | None = None,
+    condition: Condition | None = None,
     resume: bool = False,
     overwrite: bool = False,
     quiet: bool = False,
@@ -78,6 +80,9 @@ def score_vcf(
         targets: score only these of the head's, by identifier, with these labels.
         shard: do a share of the work; `merge.merge_shards` makes the final files.
         chunk_records: VCF records per part; None for a size that suits the window.
+        condition: the model's inputs besides the sequence, of windows at (chromosome, start,
+            end); every allele gets those of the genome's window. Its files belong into
+            `model_files`.
         resume: go on in a folder with results.
         overwrite: remove results first.
         quiet: no progress bar.
@@ -126,7 +131,7 @@ def score_vcf(
         with run_record(folder, {}, **facts) as record:
             record["inputs"] = manifest.inputs
             if todo:
-                run = _Run(genome, manifest, predictor or load(), scored, folder)
+                run = _Run(genome, manifest, predictor or load(), scored, folder, condition)
                 record["undefined_rows"] = run.write_parts(numbers, todo, quiet)
             (folder / FOLDER).mkdir(exist_ok=True)
             if shard is None:
@@ -183,8 +188,10 @@ class _Run:
         predictor: Predictor,
         scored: HeadTargets,
         folder: Path,
+        condition: Condition | None = None,
     ):
         scoring = manifest.scoring
+        self._condition = condition
         self._genome = genome
         self._manifest = manifest
         self._passes = [AveragedPredictor(predictor, scoring.rc, s) for s in scoring.passes]
@@ -299,5 +306,9 @@ class _Run:
         sequences = np.stack([sequence(read, window, key) for key in keys])
         if self._manifest.scoring.compat == "basenji":
             sequences = one_hot(sequences, unknown=0.25)
-        each = [self._scored.values(p.predict({"sequence": sequences})) for p in self._passes]
+        inputs = {"sequence": sequences}
+        if self._condition is not None:
+            starts = [(key.chrom, window.start(key.position)) for key in keys]
+            inputs |= self._condition([(c, s, s + window.length) for c, s in starts])
+        each = [self._scored.values(p.predict(inputs)) for p in self._passes]
         return np.stack(each, axis=1) if len(each) > 1 else each[0][:, None]

@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# Models A-D, 1a-1c on a simulated genome: four cell types, the fourth held out.
+# Usage: conditioning.sh OUT   (about an hour on two cores; see conditioning.md for the budget)
+set -euo pipefail
+out=$1
+mkdir -p "$out"
+tfepi_simulate.py --marks --length 6000000 -o "$out/genome"
+tfepi_normalize.py quantile "$out/genome/tracks.txt" --hold_out cell4 -o "$out/normalized"
+tfepi_data.py -o "$out/data" -l 2048 -w 32 --stride 768 --stride_test 2048 -v chr4 -t chr5 \
+  -g "$out/genome/gaps.bed" --tracks "$out/normalized/tracks.txt" --track_width 16 --track_context 3072 \
+  "$out/genome/genome.fa" "$out/genome/targets.txt"
+tfepi_conditioning.py "$out/data" -o "$out/models" --hold_out cell4 --seeds 3 \
+  --models dsg_model_a,dsg_model_b,dsg_model_c,dsg_model_d,conditioned_stems,conditioned_wide,conditioned_state \
+  --set model.filters=8 --set train.batch_size=32 --set train.steps_per_epoch=200 \
+  --set train.train_epochs_max=6 --set conditioning.missing=mask \
+  --variants "$out/genome/variants.vcf" --effects "$out/genome/effects.tsv" \
+  -f "$out/genome/genome.fa" --tracks "$out/normalized/tracks.txt"

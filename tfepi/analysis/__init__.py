@@ -1,0 +1,1 @@
+"""What trained models do: analyses of values they gave."""

@@ -1,0 +1,1 @@
+"""Models conditioned on accessibility: trained, scored and compared on one data set."""
