@@ -57,10 +57,10 @@ def work(args: argparse.Namespace) -> None:
     parts = testing.planned_parts(asked, data, args.out, request, inputs)
     if args.resume and (metrics := testing.finished(parts)):
         return print(f"{summary_table(metrics)}\n{args.out} is finished: nothing to do")
-    plan = (request, matching.stated_sizes(params.model, True), inputs)
-    again = (args.resume, args.overwrite, args.quiet)
     model = predictors.load_predictor(args.model, args.batch_size, params, spec)
     model = cell_predictor.in_cell(model, args.cell)
+    plan = (request, matching.stated_sizes(params.model, True), inputs)  # imports Keras
+    again = (args.resume, args.overwrite, args.quiet)
     outcome = testing.run_test(model, data, args.out, *plan, *again)
     if not args.no_figures:
         from tfepi.report import figures_of_test as figures

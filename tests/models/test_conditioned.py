@@ -255,7 +255,7 @@ def test_params_name_the_models():
         (state_unet, {"state_size": 3, "track_width": 4}, "input_channels 4 leaves no channel"),
         (stems_unet, {"bin_width": 48}, "bin_width 48 does not divide"),
     ],
-    ids=str,
+    ids=lambda value: getattr(value, "__name__", str(value)),
 )
 def test_sizes_that_do_not_fit_are_refused(build, keywords, message):
     with pytest.raises(ConfigError, match=message):

@@ -64,6 +64,7 @@ def test_the_commands_in_turn(job, run_script, monkeypatch):
 def refused(run_script, *words):
     done = run_script(*words, check=False)
     assert done.returncode == 2, done.stderr
+    assert len(done.stderr.splitlines()) == 1, done.stderr
     (line,) = done.stderr.splitlines()
     return line
 

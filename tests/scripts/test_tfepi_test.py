@@ -67,7 +67,9 @@ def test_a_test_and_a_baseline(tmp_path, small_data, model, capsys):
     assert names == {"acc.txt", "metrics.json", "preds.h5", "targets.h5", "figures"}
     figures = {p.name for p in (out / "figures").iterdir()}
     stems = ("accuracy", "observed_predicted", "tracks", "training")
-    assert figures == {f"{s}.{suffix}" for s in stems for suffix in ("svg", "png")}
+    stems += tuple(f"residuals_t{number}" for number in range(3))
+    wanted = {f"{s}.{suffix}" for s in stems for suffix in ("svg", "png")}
+    assert figures == wanted | {"residuals.tsv", "residuals.json"}
     metrics = json.loads((out / "metrics.json").read_text())
     assert metrics["windows"] == len(Data.open(small_data).windows("test"))
     assert metrics["rc"] is True

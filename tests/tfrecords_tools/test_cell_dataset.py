@@ -167,6 +167,9 @@ def test_tracks_turn_with_the_strand(cell_data):
     flips = Augmentation(rc=True)
     plain, y = batches(train_dataset(*settings, examples=examples))
     turned, y_turned = batches(train_dataset(*settings, flips, examples=examples))
+    known = plain["sequence"].any(axis=(1, 2))  # nothing tells the strands of N apart
+    plain, turned = ({k: v[known] for k, v in d.items()} for d in (plain, turned))
+    y, y_turned = y[known], y_turned[known]
     flipped = ~(plain["sequence"] == turned["sequence"]).all(axis=(1, 2))
     assert 0.2 < flipped.mean() < 0.8
     for name in BOTH:

@@ -90,7 +90,9 @@ def draw_ratios(axis: Axes, ratios: Sequence[Sequence[float]]) -> None:
             )
     axis.set_xscale("log")
     axis.axvline(1, color=GREY, linewidth=0.9, linestyle="--")
-    axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    every = np.array([1.0, *(v for values in ratios for v in values)])
+    few = every.max() / every.min() < 30  # so that the numbers do not touch
+    axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)) if few else LogLocator(numticks=5))
     axis.xaxis.set_major_formatter(_plain)
     axis.xaxis.set_minor_formatter(NullFormatter())
     axis.tick_params(labelbottom=True)

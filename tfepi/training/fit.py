@@ -157,7 +157,7 @@ def model_spec(params: Params, model: keras.Model, sources: list[Source]) -> Mod
     )
 
 
-def _sizes(source: Source) -> dict[str, int]:
+def sizes_of(source: Source) -> dict[str, int]:
     """Return the sizes that a model may leave to the data, by keyword."""
     data = source.data
     found = {"input_length": data.seq_length, "bin_width": data.pool_width}
@@ -265,7 +265,7 @@ def train(
     if params.model.name == BASENJI:
         params = replace(params, model=choose_heads(params.model, names))
     counts = {s.head: len(s.targets) for s in sources}
-    params = replace(params, model=sized(params.model, _sizes(sources[0])))
+    params = replace(params, model=sized(params.model, sizes_of(sources[0])))
     keras.utils.set_random_seed(settings.seed)
     model = make_model(
         params.model,
