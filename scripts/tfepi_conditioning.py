@@ -24,6 +24,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--bootstrap", type=int, default=200, help="resamples of an interval [200]")
     p.add_argument("--block_bp", type=int, help="block size [largest that gives 20 blocks]")
     p.add_argument("--leopard", action="store_true", help="also Leopard's step sum of AUPRC")
+    p.add_argument("-p", dest="jobs", type=int, default=1, help="trainings side by side [1]")
     v = p.add_argument_group("variants whose true effects are known")
     v.add_argument("--variants", metavar="VCF", help="with ids")
     v.add_argument("--effects", metavar="TABLE", help="as tfepi_simulate.py writes it")
@@ -61,11 +62,10 @@ def work(args: argparse.Namespace) -> None:
     from tfepi.conditioning.compare import Variants, compare, summary
     from tfepi.report.conditioning_report import draw_conditioning
 
-    variants = Variants(args.variants, *list(given.values())[1:], args.bound)
+    variants = Variants(**given, bound=args.bound) if args.variants else None
     bootstrap = Bootstrap(rank_resamples=args.bootstrap, block_bp=args.block_bp, seed=args.seed)
-    again = (args.leopard, args.resume, args.overwrite, args.quiet)
-    chosen = variants if args.variants else None
-    found = compare(plan, data, args.out, bootstrap, chosen, *again)
+    again = (args.leopard, args.jobs, args.resume, args.overwrite, args.quiet)
+    found = compare(plan, data, args.out, bootstrap, variants, *again)
     draw_conditioning(plan, found, Path(args.out))
     print(f"{summary(found['scores'])}\nwrote {args.out}: scores.tsv, contrasts.tsv, figures")
 

@@ -44,7 +44,7 @@ def command(cell_data, genome_folder, cell_tables, variants):
         return (
             "tfepi_conditioning.py",
             cell_data.folder,
-            *("-o", out, "--hold_out", "c", "--seeds", 1, "-q", "--bootstrap", 20),
+            *("-o", out, "--hold_out", "c", "--seeds", 1, "-q", "--bootstrap", 20, "-p", 2),
             *("--models", "dsg_model_a,dsg_model_b,conditioned_state"),
             *("--set", '1c:conditioning.cell_state={"regions": 4, "region_bp": 64}'),
             *("--variants", variants[0], "--effects", variants[1]),

@@ -42,14 +42,14 @@ class Variants:
     """Variants whose true effects are known.
 
     Attributes:
-        vcf: path.
+        variants: path of the VCF.
         effects: table of the true effects.
         fasta: the genome.
         tracks: table of the accessibility of cell types.
         bound: a variant has an effect if its true one is further from 0.
     """
 
-    vcf: str
+    variants: str
     effects: str
     fasta: str
     tracks: str
@@ -63,6 +63,7 @@ def compare(
     bootstrap: Bootstrap,
     variants: Variants | None = None,
     leopard: bool = False,
+    jobs: int = 1,
     resume: bool = False,
     overwrite: bool = False,
     quiet: bool = False,
@@ -77,6 +78,7 @@ def compare(
         bootstrap: how intervals are made.
         variants: also compare effects of variants.
         leopard: also Leopard's step sum.
+        jobs: trainings side by side (`runs.train_models`).
         resume: go on with what is there.
         overwrite: remove what is there.
         quiet: no progress bars.
@@ -100,7 +102,7 @@ def compare(
         )
     with run_record(out, {"data": data.folder / "statistics.json"}, data_sha256=value["data"]):
         write_json(path, value)
-        train_models(plan, data, out, quiet)
+        train_models(plan, data, out, jobs, quiet)
         experiment = predict_all(plan, data, out, quiet)
         measured, blocks = measure(experiment, bootstrap, leopard, quiet)
         pairs = planned_contrasts(plan)
@@ -135,7 +137,7 @@ def _of_variants(plan, data, out, variants: Variants, bootstrap, quiet) -> dict:
         out,
         cells,
         marks,
-        variants.vcf,
+        variants.variants,
         variants.fasta,
         variants.effects,
         variants.tracks,

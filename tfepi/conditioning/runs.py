@@ -1,17 +1,68 @@
-"""Training every model of an experiment with every seed, one after the other."""
+"""Training every model of an experiment with every seed, one after the other or side by side.
+
+Keras is imported where a model is trained, so that worker processes can be told beforehand how
+many threads they have.
+"""
 
 import gc
 import json
 import logging
+from concurrent.futures import as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
 from pathlib import Path
 
-import keras
-
 from tfepi.conditioning.plan import Plan
-from tfepi.training.fit import Settings, train
+from tfepi.params import Params
 from tfrecords_tools.data import Data
+from tfrecords_tools.errors import TfepiError
+from tfrecords_tools.progress import progress
+from tfrecords_tools.workers import check_workers, worker_pool
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Training:
+    """One model and seed.
+
+    Attributes:
+        name: of the model.
+        params: its params.
+        seed: of its training.
+        data: what it is trained on.
+        folder: the run folder.
+        hold_out: cell types it is not trained on.
+        labels: of training and validation records.
+        quiet: no progress bars.
+    """
+
+    name: str
+    params: Params
+    seed: int
+    data: Data
+    folder: Path
+    hold_out: tuple[str, ...]
+    labels: tuple[str, str]
+    quiet: bool
+
+    def run(self) -> None:
+        """Train, or go on with what was stopped."""
+        import keras
+
+        from tfepi.training.fit import Settings, train
+
+        settings = Settings(
+            seed=self.seed,
+            hold_out=self.hold_out,
+            train_label=self.labels[0],
+            valid_label=self.labels[1],
+            tensorboard=False,
+            quiet=self.quiet,
+        )
+        train(self.params, self.data, self.folder, settings, resume=True)
+        keras.backend.clear_session()
+        gc.collect()
 
 
 def run_folder(out: Path, model: str, seed: int) -> Path:
@@ -19,35 +70,71 @@ def run_folder(out: Path, model: str, seed: int) -> Path:
     return out / "models" / model / f"seed{seed}"
 
 
-def train_models(plan: Plan, data: Data, out: Path, quiet: bool = False) -> None:
+def train_models(plan: Plan, data: Data, out: Path, jobs: int = 1, quiet: bool = False) -> None:
     """Train what is not trained yet; a run that was stopped goes on.
 
     Args:
         plan: models and seeds.
         data: of all of them.
         out: folder of the experiment.
+        jobs: trainings side by side, each a process with one thread; 1: one after the other in
+            this process, with all threads. How many are side by side does not matter to the
+            weights; whether any are, to their last digits.
         quiet: no progress bars.
 
     Raises:
-        ConfigError, InputFileError, UnfinishedError: as `training.fit.train`.
+        ConfigError, InputFileError, UnfinishedError: as `training.fit.train`; jobs below 1.
+        TfepiError: a process was killed.
     """
-    total = len(plan.models) * len(plan.seeds)
-    number = 0
-    for seed in plan.seeds:
-        for name, params in plan.models.items():
-            number += 1
-            settings = Settings(
-                seed=seed,
-                hold_out=plan.hold_out,
-                train_label=plan.labels[0],
-                valid_label=plan.labels[1],
-                tensorboard=False,
-                quiet=quiet,
+    check_workers(jobs)
+    trainings = [
+        Training(
+            name,
+            params,
+            seed,
+            data,
+            run_folder(out, name, seed),
+            plan.hold_out,
+            plan.labels[:2],
+            quiet or jobs > 1,
+        )
+        for seed in plan.seeds
+        for name, params in plan.models.items()
+    ]
+    if jobs == 1:
+        for number, training in enumerate(trainings, 1):
+            log.info(
+                "model %s, seed %d (%d of %d)",
+                training.name,
+                training.seed,
+                number,
+                len(trainings),
             )
-            log.info("model %s, seed %d (%d of %d)", name, seed, number, total)
-            train(params, data, run_folder(out, name, seed), settings, resume=True)
-            keras.backend.clear_session()
-            gc.collect()
+            training.run()
+        return
+    with (
+        progress(total=len(trainings), unit="training", label="train", quiet=quiet) as bar,
+        worker_pool(None, jobs) as pool,
+    ):
+        try:
+            for done in as_completed([pool.submit(_with_one_thread, t) for t in trainings]):
+                done.result()
+                bar.update(1)
+        except BrokenProcessPool:
+            raise TfepiError(
+                "a training process was killed (was memory short?): run the same command with "
+                "--resume, with fewer processes (-p)"
+            ) from None
+
+
+def _with_one_thread(training: Training) -> None:
+    """Train in a worker process."""
+    from tfepi.startup import import_tensorflow
+
+    tf = import_tensorflow(deterministic=True)
+    if tf.config.threading.get_intra_op_parallelism_threads() != 1:
+        tf.config.threading.set_intra_op_parallelism_threads(1)
+    training.run()
 
 
 def curves(plan: Plan, out: Path) -> dict[tuple[str, int], list[dict]]:
