@@ -23,7 +23,8 @@ def export(model_path: str | Path, out: str | Path, overwrite: bool = False) -> 
     """Export a model, reload the export and compare it with the original on random sequences.
 
     Signatures: `serving_default` and `predict` take {"sequence": float32 [batch, length, 4]};
-    `predict_indices` takes {"sequence": uint8 [batch, length]}. Each returns a dict by head.
+    `predict_indices` takes {"sequence": uint8 [batch, length]}. A conditioned model's further
+    inputs, float32, go with either. Each returns a dict by head.
 
     Args:
         model_path: a .keras file or a run folder.
@@ -71,19 +72,21 @@ def export_model(
 
 
 def _write(model: keras.Model, spec: ModelSpec, heads: list[str], folder: Path) -> None:
-    length = spec.seq_length
-
-    def named(outputs):
+    def predict(inputs):
+        outputs = model(inputs, training=False)
         return outputs if isinstance(outputs, dict) else {heads[0]: outputs}
 
-    def predict(sequence):
-        return named(model({"sequence": sequence}, training=False))
+    def predict_indices(inputs):
+        return predict(inputs | {"sequence": tf.one_hot(inputs["sequence"], 4, dtype=tf.float32)})
 
-    def predict_indices(sequence):
-        return predict(tf.one_hot(sequence, 4, dtype=tf.float32))
-
-    floats = [tf.TensorSpec((None, length, 4), tf.float32, name="sequence")]
-    indices = [tf.TensorSpec((None, length), tf.uint8, name="sequence")]
+    of_floats = {
+        name: tf.TensorSpec((None, *shape), tf.float32, name=name)
+        for name, shape in spec.inputs.items()
+    }
+    of_indices = of_floats | {
+        "sequence": tf.TensorSpec((None, spec.seq_length), tf.uint8, name="sequence")
+    }
+    floats, indices = [of_floats], [of_indices]
     archive = keras.export.ExportArchive()
     archive.track(model)
     archive.add_endpoint("serving_default", predict, input_signature=floats)
@@ -103,7 +106,12 @@ def _write(model: keras.Model, spec: ModelSpec, heads: list[str], folder: Path) 
 def _compare(model: keras.Model, spec: ModelSpec, heads: list[str], folder: Path) -> dict:
     rng = np.random.default_rng(0)
     indices = rng.integers(0, 5, (CHECKED, spec.seq_length), dtype=np.uint8)
-    expected = model({"sequence": one_hot(indices)}, training=False)
+    further = {
+        name: rng.random((CHECKED, *shape), np.float32)
+        for name, shape in spec.inputs.items()
+        if name != "sequence"
+    }
+    expected = model(further | {"sequence": one_hot(indices)}, training=False)
     expected = expected if isinstance(expected, dict) else {heads[0]: expected}
     loaded = tf.saved_model.load(str(folder))
     largest = relative = 0.0
@@ -112,7 +120,8 @@ def _compare(model: keras.Model, spec: ModelSpec, heads: list[str], folder: Path
         ("predict", one_hot(indices)),
         ("predict_indices", indices),
     ):
-        got = loaded.signatures[name](sequence=tf.constant(value))
+        given = further | {"sequence": value}
+        got = loaded.signatures[name](**{k: tf.constant(v) for k, v in given.items()})
         for head in heads:
             want = np.asarray(expected[head], np.float64)
             difference = float(np.abs(np.asarray(got[head], np.float64) - want).max())
