@@ -20,6 +20,6 @@ tfepi_data.py -o "$out/data" -l 2048 -w 32 --stride 512 --stride_test 2048 -r 10
   --chroms chrI,chrII,chrIII,chrIV,chrV,chrVI,chrVII,chrVIII,chrIX,chrX -v chrIX -t chrX \
   --tracks "$out/tracks.txt" --track_width 8 --track_context 3072 "$in/sacCer3.fa.gz" "$out/targets.txt"
 tfepi_conditioning.py "$out/data" -o "$out/models" --seeds 3 -p 2 --models D=dsg_model_d,B=dsg_model_b \
-  --set model.filters=6 --set train.batch_size=32 --set train.steps_per_epoch=100 \
-  --set train.train_epochs_max=6 --set train.learning_rate=0.002 --set train.best_by=loss \
+  --set model.filters=8 --set model.decoder_depth=2 --set train.batch_size=32 --set train.steps_per_epoch=100 \
+  --set train.train_epochs_max=14 --set train.learning_rate=0.002 --set train.best_by=loss \
   --set model.augment_rc=true

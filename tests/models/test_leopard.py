@@ -127,6 +127,29 @@ def test_the_output_is_that_of_plain_numpy(changes):
     assert np.ptp(got) > 0.01
 
 
+@pytest.mark.parametrize(("levels", "bins"), [(1, 4), (1, 16), (2, 2), (3, 1)])
+def test_a_shorter_decoder_is_the_same_up_to_where_it_ends(levels, bins):
+    sizes = SMALL | {"depth": 3, "bin_width": bins}
+    whole = randomised(leopard_unet(**sizes))
+    short = leopard_unet(**sizes, decoder_depth=levels)
+    for layer in short.layers:
+        if layer.name != "head":
+            layer.set_weights(whole.get_layer(layer.name).get_weights())
+    rng = np.random.default_rng(4)
+    head = short.get_layer("head")
+    head.set_weights([rng.normal(size=w.shape) for w in head.get_weights()])
+    x = rng.normal(size=(2, 64, 4)).astype(np.float32)
+    features = keras.Model(whole.input, whole.get_layer(f"up{3 - levels}b_norm").output)
+    found = np.asarray(features({"sequence": x}))
+    step = 2 ** (3 - levels)
+    assert found.shape[1] == 64 // step
+    found = found.reshape(2, 64 // bins, bins // step, -1).mean(axis=2)
+    kernel, bias = head.get_weights()
+    want = 1 / (1 + np.exp(-(found @ kernel[0] + bias)))
+    np.testing.assert_allclose(np.asarray(short({"sequence": x})), want, rtol=2e-4, atol=1e-6)
+    assert bin_width(short) == bins
+
+
 def test_wider_tracks_are_cut_to_what_lies_over_the_sequence():
     # 7 positions of 16 bp over 64 bp: one and a half are left out at either end.
     model = randomised(leopard_unet(**SMALL, input_channels=5, track_width=16, track_length=7))
@@ -279,6 +302,9 @@ def test_bad_sections_are_refused(model, message):
         ({"bin_width": 48}, "bin_width 48 does not divide input_length 64"),
         ({"filters": 1}, "filters 1 with width_factor 1.5 leave a level without any"),
         ({"output_activation": "sigmod"}, "unknown activation 'sigmod'"),
+        ({"decoder_depth": 1, "bin_width": 1}, "no multiple of the 16 bp at which decoder_depth"),
+        ({"decoder_depth": 6}, "decoder_depth is 6, want 1 to the depth 5"),
+        ({"decoder_depth": 0}, "decoder_depth is 0, want 1 to the depth 5"),
     ],
     ids=str,
 )

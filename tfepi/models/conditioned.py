@@ -33,6 +33,7 @@ def stems_unet(
     filters: int = 15,
     kernel: int = 7,
     depth: int = 5,
+    decoder_depth: int | None = None,
     width_factor: Factor = 1.5,
     output_activation: str = "sigmoid",
     dtype: str = "float32",
@@ -50,8 +51,9 @@ def stems_unet(
         track_width, track_length: as in `leopard_unet`.
         stem_filters: of each convolution of the stem.
         join_level: level of the encoder, from 1 to depth; its positions are of 2**join_level bp.
-        filters, kernel, depth, width_factor, output_activation, dtype: as in `leopard_unet`;
-            the stem has the same kernel.
+        filters, kernel, depth, decoder_depth, width_factor: as in `leopard_unet`; the stem has
+            the same kernel.
+        output_activation, dtype: as in `leopard_unet`.
 
     Returns:
         Model from `sequence` and `tracks` to [batch, input_length / bin_width, outputs].
@@ -74,8 +76,9 @@ def stems_unet(
         width, step = 2 * width, step + 1
         x = keras.layers.MaxPooling1D(2, name=f"stem{step}_pool", dtype=dtype)(x)
     joined = {join_level: over_sequence(x, width, input_length, stride, dtype)}
-    x = unet(inputs["sequence"], filters, kernel, depth, width_factor, dtype, joined)
-    y = unet_head(x, outputs, bin_width, output_activation)
+    sizes = (filters, kernel, depth, width_factor, dtype)
+    x = unet(inputs["sequence"], *sizes, joined, decoder_depth)
+    y = unet_head(x, outputs, input_length, bin_width, output_activation)
     return keras.Model(inputs=inputs, outputs=y, name="stems_unet")
 
 
@@ -94,6 +97,7 @@ def wide_unet(
     filters: int = 15,
     kernel: int = 7,
     depth: int = 5,
+    decoder_depth: int | None = None,
     width_factor: Factor = 1.5,
     output_activation: str = "sigmoid",
     dtype: str = "float32",
@@ -116,7 +120,8 @@ def wide_unet(
         summary_units: of the dense layer.
         join_level: level of the encoder; None is that of the tracks' resolution, and the
             bottleneck where they are coarser. Features are pooled to it, or repeated.
-        filters, kernel, depth, width_factor, output_activation, dtype: as in `leopard_unet`.
+        filters, kernel, depth, decoder_depth, width_factor: as in `leopard_unet`.
+        output_activation, dtype: as in `leopard_unet`.
 
     Returns:
         Model from `sequence` and `tracks` to [batch, input_length / bin_width, outputs].
@@ -144,8 +149,9 @@ def wide_unet(
         return FiLM(name=f"{name}_film", dtype=dtype)([features, summary])
 
     joined = {join_level: over_sequence(x, track_width, input_length, 2**join_level, dtype)}
-    x = unet(inputs["sequence"], filters, kernel, depth, width_factor, dtype, joined, modulate)
-    y = unet_head(x, outputs, bin_width, output_activation)
+    sizes = (filters, kernel, depth, width_factor, dtype)
+    x = unet(inputs["sequence"], *sizes, joined, decoder_depth, modulate)
+    y = unet_head(x, outputs, input_length, bin_width, output_activation)
     return keras.Model(inputs=inputs, outputs=y, name="wide_unet")
 
 
@@ -162,6 +168,7 @@ def state_unet(
     filters: int = 15,
     kernel: int = 7,
     depth: int = 5,
+    decoder_depth: int | None = None,
     width_factor: Factor = 1.5,
     output_activation: str = "sigmoid",
     dtype: str = "float32",
@@ -178,7 +185,8 @@ def state_unet(
         input_channels, track_width, track_length: as in `leopard_unet`; tracks are joined at
             the input.
         state_units: of the dense layers.
-        filters, kernel, depth, width_factor, output_activation, dtype: as in `leopard_unet`.
+        filters, kernel, depth, decoder_depth, width_factor: as in `leopard_unet`.
+        output_activation, dtype: as in `leopard_unet`.
 
     Returns:
         Model from `sequence`, `cell_state` [batch, state_size] and, of more than 4 channels,
@@ -200,8 +208,9 @@ def state_unet(
     def modulate(features, name):
         return FiLM(name=f"{name}_film", dtype=dtype)([features, state])
 
-    x = unet(inputs["sequence"], filters, kernel, depth, width_factor, dtype, joined, modulate)
-    y = unet_head(x, outputs, bin_width, output_activation)
+    sizes = (filters, kernel, depth, width_factor, dtype)
+    x = unet(inputs["sequence"], *sizes, joined, decoder_depth, modulate)
+    y = unet_head(x, outputs, input_length, bin_width, output_activation)
     return keras.Model(inputs=inputs, outputs=y, name="state_unet")
 
 

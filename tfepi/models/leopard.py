@@ -23,6 +23,7 @@ def leopard_unet(
     filters: int = 15,
     kernel: int = 7,
     depth: int = 5,
+    decoder_depth: int | None = None,
     width_factor: Factor = 1.5,
     output_activation: str = "sigmoid",
     dtype: str = "float32",
@@ -49,6 +50,8 @@ def leopard_unet(
         filters: of the first level.
         kernel: of every convolution.
         depth: number of poolings.
+        decoder_depth: levels of the decoder; None is depth, so that it ends at 1 bp. For wide bins
+            fewer do, at a part of the cost: with 2 of 5 it ends at 8 bp.
         width_factor: of filters from level to level.
         output_activation: "sigmoid" for labels, "softplus" for counts, "linear".
         dtype: precision policy; pooling to bins and the output are float32.
@@ -64,8 +67,8 @@ def leopard_unet(
     joined = {}
     if "tracks" in inputs:
         joined[0] = over_sequence(inputs["tracks"], track_width, input_length, 1, dtype)
-    x = unet(inputs["sequence"], filters, kernel, depth, width_factor, dtype, joined)
-    y = unet_head(x, outputs, bin_width, output_activation)
+    x = unet(inputs["sequence"], filters, kernel, depth, width_factor, dtype, joined, decoder_depth)
+    y = unet_head(x, outputs, input_length, bin_width, output_activation)
     return keras.Model(inputs=inputs, outputs=y, name="leopard_unet")
 
 
@@ -143,6 +146,7 @@ def unet(
     width_factor: float,
     dtype: str,
     joined: Mapping[int, keras.KerasTensor],
+    decoder_depth: int | None = None,
     modulate: Callable | None = None,
 ):
     """Add the levels of the encoder and the decoder; sizes as in `leopard_unet`.
@@ -150,12 +154,17 @@ def unet(
     Args:
         x: [batch, length, channels].
         joined: features that are put behind those of the encoder, by level.
+        decoder_depth: levels of the decoder; None is depth.
         modulate: called with the features after each batch norm and with the unit's name,
             returns what the next layer sees.
 
     Raises:
-        ConfigError: a level without filters.
+        ConfigError: a level without filters, or more levels of the decoder than of the encoder.
     """
+    if decoder_depth is None:
+        decoder_depth = depth
+    elif not 1 <= decoder_depth <= depth:
+        raise ConfigError(f"decoder_depth is {decoder_depth}, want 1 to the depth {depth}")
     counts = [filters]
     for step in range(2 * depth):
         wider = counts[-1] * width_factor if step < depth else counts[-1] / width_factor
@@ -182,7 +191,7 @@ def unet(
         if level in joined:
             x = keras.layers.Concatenate(name=f"{name}_join", dtype=dtype)([x, joined[level]])
         x = two_units(x, name)
-    for level in reversed(range(depth)):
+    for level in reversed(range(depth - decoder_depth, depth)):
         name = f"up{level}"
         x = keras.layers.Conv1DTranspose(
             counts[0], 2, strides=2, padding="same", name=f"{name}_grow", dtype=dtype
@@ -192,19 +201,33 @@ def unet(
     return x
 
 
-def unet_head(x, outputs: int, bin_width: int, activation: str):
+def unet_head(x, outputs: int, length: int, bin_width: int, activation: str):
     """Add the mean over bins and the output, a convolution of width 1, in float32.
 
+    Args:
+        x: features [batch, positions, channels] of the whole sequence.
+        outputs: number of targets.
+        length: of the sequence, bp.
+        bin_width: bp.
+        activation: of the output.
+
     Raises:
-        ConfigError: bins that do not divide the length, or an unknown activation.
+        ConfigError: bins that do not divide the length, or are no whole number of positions; or
+            an unknown activation.
     """
-    length = x.shape[1]
     if length % bin_width:
         raise ConfigError(
             f"bin_width {bin_width} does not divide input_length {length}: want a divisor of it"
         )
-    if bin_width > 1:
-        x = keras.layers.AveragePooling1D(bin_width, name="bins", dtype="float32")(x)
+    step = length // x.shape[1]
+    if bin_width % step:
+        raise ConfigError(
+            f"bin_width {bin_width} is no multiple of the {step} bp at which decoder_depth ends: "
+            "want wider bins, or more levels of the decoder"
+        )
+    if bin_width > step:
+        pool = keras.layers.AveragePooling1D(bin_width // step, name="bins", dtype="float32")
+        x = pool(x)
     return keras.layers.Conv1D(
         outputs, 1, activation=keras_activation(activation), name="head", dtype="float32"
     )(x)
