@@ -156,3 +156,22 @@ def test_what_is_refused(command, run_script, cell_data, tmp_path):
         line = one_line(run_script("tfepi_conditioning.py", data, "-o", out, *more, check=False))
         assert message in line
         assert not out.exists()
+
+
+def test_signal_is_no_label(build_cells, cell_tables, run_script, tmp_path):
+    table = cell_tables[0].with_name("signal_targets.txt")
+    table.write_text(cell_tables[0].read_text().replace("\t2\tkeep", "\t\tkeep"))
+    data = build_cells(tmp_path / "data", targets=table)
+    done = run_script("tfepi_conditioning.py", data.folder, "-o", tmp_path / "out", check=False)
+    assert "models are compared by AUPRC, which wants labels of 0 and 1" in one_line(done)
+
+
+def test_a_target_without_positives_is_said_before_training(
+    build_cells, cell_tables, run_script, tmp_path
+):
+    table = cell_tables[0].with_name("high_targets.txt")
+    table.write_text(cell_tables[0].read_text().replace("b\tM\t2\t", "b\tM\t1e6\t"))
+    data = build_cells(tmp_path / "data", targets=table)
+    done = run_script("tfepi_conditioning.py", data.folder, "-o", tmp_path / "out", check=False)
+    assert "target 'b_M' has 0 positive and" in one_line(done)
+    assert not (tmp_path / "out").exists()
