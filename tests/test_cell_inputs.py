@@ -21,7 +21,7 @@ def make_spec(data, **changes):
         "track_mask": True,
         "track_width": data.track_width,
         "track_length": data.track_length,
-        "pooling": pooling_of(data.tracks[0]),
+        "pooling": pooling_of(data.tracks),
     }
     found = Conditioning(("a", "b"), ("K", "M"), **(values | changes))
     head = Head("output", (Target(0, "K", mark="K"), Target(1, "M", mark="M")))
@@ -122,9 +122,15 @@ def test_wrong_tables(cell_data, cell_tables, chroms, tmp_path):
         CellInputs(spec, cell_tables[1], "z", chroms)
     with pytest.raises(InputFileError, match="another genome build"):
         CellInputs(spec, cell_tables[1], "a", chroms | {"chr1": 5})
-    other = make_spec(cell_data, pooling=pooling_of(cell_data.tracks[0]) | {"sum_stat": "max"})
+    other = make_spec(cell_data, pooling=pooling_of(cell_data.tracks) | {"sum_stat": "max"})
     with pytest.raises(InputFileError, match=r"has sum_stat 'mean', .* trained on .* 'max'"):
         CellInputs(other, cell_tables[1], "a", chroms)
+    with pytest.raises(InputFileError, match=r"has sum_stat 'mean', .* trained on .* 'max'"):
+        RecordCellInputs(other.conditioning, cell_data, "a")
+    mixed = (cell_data.tracks[0], replace(cell_data.tracks[1], clip=3.0))
+    with pytest.raises(ConfigError, match=r"tracks of 'a' and 'b' have clip None and 3\.0"):
+        pooling_of(mixed)
+    assert pooling_of((mixed[0], replace(mixed[0], scale=2.0)))  # a scale is a track's own
     other = make_spec(cell_data, track_length=8)
     with pytest.raises(ConfigError, match="track_length is 8 in the model and 64"):
         RecordCellInputs(other.conditioning, cell_data, "a")

@@ -7,6 +7,7 @@ import pytest
 
 from tfepi.cell_predictor import CellPredictor, PredictedAccessibility, cell_spec, cell_values
 from tfepi.spec import CallablePredictor, Head, ModelSpec
+from tfrecords_tools.cell_states import CellStates
 from tfrecords_tools.conditioning import Conditioning, track_channels
 from tfrecords_tools.errors import ConfigError
 from tfrecords_tools.targets import Target
@@ -14,8 +15,9 @@ from tfrecords_tools.targets import Target
 CELLS, MARKS = ("a", "b", "c"), ("K", "M")
 
 
-def spec(outputs, mode=None):
-    conditioning = Conditioning(CELLS, MARKS, outputs, mode, False, 4, 8 if mode else 0)
+def spec(outputs, mode=None, **pooling):
+    sizes = (4, 8 if mode else 0)
+    conditioning = Conditioning(CELLS, MARKS, outputs, mode, False, *sizes, pooling=pooling or None)
     if outputs == "marks":
         targets = tuple(Target(n, m, mark=m) for n, m in enumerate(MARKS))
     else:
@@ -48,6 +50,14 @@ def test_outputs_of_a_seen_cell_are_its_own_and_of_another_their_mean():
     found = CellPredictor(predictor, "z").predict({})["output"]
     for mark in range(2):
         np.testing.assert_allclose(found[:, :, mark], values[:, :, mark::2].mean(axis=2), rtol=1e-6)
+
+
+def test_heads_that_were_never_trained_have_no_part_in_the_mean():
+    values = np.random.default_rng(1).random((3, 8, 6)).astype(np.float32)
+    made = replace(spec("cells").conditioning, absent=(("b", "M"),))
+    found = cell_values(values, made, "z")
+    np.testing.assert_allclose(found[:, :, 0], values[:, :, [0, 2, 4]].mean(axis=2), rtol=1e-6)
+    np.testing.assert_allclose(found[:, :, 1], values[:, :, [1, 5]].mean(axis=2), rtol=1e-6)
 
 
 def test_outputs_by_mark_are_of_whichever_cell():
@@ -91,12 +101,36 @@ def test_accessibility_is_predicted_from_the_sequence():
     np.testing.assert_allclose(found[..., 1], bins * 2, rtol=1e-6)  # 4 less the mean of 1, 2, 3
 
 
+def test_a_given_average_and_a_vector_are_used_beside_predicted_accessibility():
+    made = spec("marks", "average")
+    states = CellStates({"z": (1.0, 2.0)})
+    made = replace(made, conditioning=replace(made.conditioning, given_average=True, states=states))
+    other = accessibility(("average", "z"))
+    toy = Toy(made, lambda inputs: np.concatenate([inputs["tracks"][..., 1:]] * 2, axis=2))
+    sequence = np.full((2, 32), 2, np.uint8)
+    found = PredictedAccessibility(toy, other, "z").predict({"sequence": sequence})["output"]
+    np.testing.assert_array_equal(found, 1)  # the average's own target, not the mean
+    asked = Toy(made, lambda inputs: inputs["cell_state"])
+    found = PredictedAccessibility(asked, other, "z").predict({"sequence": sequence})["output"]
+    np.testing.assert_array_equal(found, [[1, 2]] * 2)
+
+
 @pytest.mark.parametrize(
     ("made", "other", "message"),
     [
         (spec("marks"), accessibility(), "takes no accessibility"),
         (spec("marks", "delta"), accessibility(("a", "b", "z")), "no target of cell type 'c'"),
         (spec("marks", "delta"), accessibility(("a", "b", "c")), "no target of cell type 'z'"),
+        (
+            spec("marks", "delta", sum_stat="mean"),
+            accessibility(),
+            "sum_stat of 'z' is 'sum' in the accessibility model and 'mean'",
+        ),
+        (
+            spec("marks", "delta"),
+            accessibility(heads=(replace(accessibility().spec.heads[0], units="probability"),)),
+            "predicts probabilities",
+        ),
         (spec("marks", "delta"), accessibility(bin_width=8), "bin width of the tracks: 4"),
         (spec("marks", "delta"), accessibility(crop=4), "number of bins of the tracks: 8"),
         (

@@ -7,15 +7,14 @@ import numpy as np
 
 from tfepi.spec import ModelSpec
 from tfrecords_tools.conditioning import (
-    POOLING,
     Conditioning,
-    pooling_of,
+    check_pooling,
     reference_columns,
     track_channels,
     track_columns,
 )
 from tfrecords_tools.data import Data
-from tfrecords_tools.errors import ConfigError, InputFileError
+from tfrecords_tools.errors import ConfigError
 from tfrecords_tools.input_tracks import read_tracks, track_windows
 from tfrecords_tools.targets import Target, resolve
 from tfrecords_tools.tracks import Track, check_chroms, open_track
@@ -76,18 +75,13 @@ class CellInputs:
             for column in dict.fromkeys([self._own, *self._reference.tolist()]):
                 self._add(column)
         if states is not None:
-            self._state = states.array((cell,))[0] if known else self._vector(cell, where)
+            computed = states.regions and table is not None
+            self._state = self._vector(cell, where) if computed else states.array((cell,))[0]
 
     def _add(self, column: int) -> Track:
         if column not in self._open:
             row = self._tracks[column]
-            wanted = self._conditioning.pooling
-            if wanted is not None and pooling_of(row) != wanted:
-                name = next(n for n in POOLING if getattr(row, n) != wanted[n])
-                raise InputFileError(
-                    f"track of cell type {row.cell!r} has {name} {getattr(row, name)!r}, the model "
-                    f"was trained on tracks with {wanted[name]!r}: give the same in the table"
-                )
+            check_pooling([row], self._conditioning.pooling, "the table")
             track = open_track(row.file)
             common = {c: n for c, n in self._chroms.items() if c in track.chroms}
             check_chroms(track, self._needed or common or self._chroms)
@@ -100,8 +94,6 @@ class CellInputs:
         states = self._conditioning.states
         column = int(track_columns(self._tracks, (cell,), where)[0])
         track, row = self._add(column), self._tracks[column]
-        if not states.regions:
-            states.array((cell,))  # raises: vectors were given, and this one was not
         places = [(r.chrom, r.start, r.end) for r in states.regions]
         lengths = {c: self._chroms.get(c, track.chroms.get(c)) for c, _, _ in places}
         check_chroms(track, lengths)
@@ -183,6 +175,8 @@ class RecordCellInputs:
                     )
             self._own = int(track_columns(data.tracks, (cell,), where)[0])
             self._reference = reference_columns(data.tracks, conditioning, where)
+            rows = [data.tracks[c] for c in (self._own, *self._reference)]
+            check_pooling(rows, conditioning.pooling, where)
         states = conditioning.states
         self._state = None if states is None else states.array((cell,))[0]
 

@@ -7,6 +7,7 @@ import numpy as np
 from tfepi.spec import ModelSpec, Predictor
 from tfrecords_tools.conditioning import Conditioning, track_channels
 from tfrecords_tools.errors import ConfigError
+from tfrecords_tools.input_tracks import AVERAGE
 
 
 def cell_spec(spec: ModelSpec, cell: str) -> ModelSpec:
@@ -41,7 +42,8 @@ def cell_spec(spec: ModelSpec, cell: str) -> ModelSpec:
 def cell_values(values: np.ndarray, conditioning: Conditioning, cell: str) -> np.ndarray:
     """Return the marks of a cell type among a conditioned model's outputs.
 
-    A model with outputs for every training cell type gives, for another one, their mean.
+    A model with outputs for every training cell type gives, for another one, the mean of those
+    that were trained.
 
     Args:
         values: float32 [batch, bins, outputs].
@@ -56,7 +58,10 @@ def cell_values(values: np.ndarray, conditioning: Conditioning, cell: str) -> np
     by_cell = values.reshape(*values.shape[:2], len(conditioning.cells), -1)
     if cell in conditioning.cells:
         return by_cell[:, :, conditioning.cells.index(cell)]
-    return by_cell.mean(axis=2)
+    has = np.ones(by_cell.shape[2:], np.float32)  # [cells, marks]
+    for one, mark in conditioning.absent:
+        has[conditioning.cells.index(one), conditioning.marks.index(mark)] = 0
+    return (by_cell * has).sum(axis=2) / has.sum(axis=0)
 
 
 class CellPredictor:
@@ -99,41 +104,74 @@ class PredictedAccessibility:
     """
 
     def __init__(self, predictor: Predictor, accessibility: Predictor, cell: str):
-        spec, other = predictor.spec, accessibility.spec
-        conditioning = spec.conditioning
-        if conditioning is None or conditioning.reference_mode is None:
-            raise ConfigError(
-                f"the model {spec.name!r} takes no accessibility: leave --accessibility out"
-            )
-        head = other.head()
-        for name, ours, theirs in (
-            ("sequence", spec.seq_length, other.seq_length),
-            ("bin width of the tracks", conditioning.track_width, other.bin_width),
-            ("number of bins of the tracks", conditioning.track_length, other.target_length),
-            ("number of inputs", 1, len(other.inputs)),
-        ):
-            if ours != theirs:
-                raise ConfigError(
-                    f"{name}: {ours} is wanted of the accessibility model, it has {theirs}: train "
-                    "one of the sequence alone on the same windows, with bins of "
-                    f"{conditioning.track_width} bp"
-                )
-        position = {t.cell: p for p, t in enumerate(head.targets)}
-        wanted = (cell, *conditioning.cells)
-        for name in wanted:
-            if name not in position:
-                raise ConfigError(
-                    f"the accessibility model has no target of cell type {name!r}, only of "
-                    f"{', '.join(str(c) for c in position)}"
-                )
+        spec, conditioning = predictor.spec, predictor.spec.conditioning
+        own, reference = accessibility_columns(spec, accessibility.spec, cell)
         self.spec = replace(spec, inputs={"sequence": spec.inputs["sequence"]})
         self._predictor, self._accessibility = predictor, accessibility
-        self._own = position[cell]
-        self._reference = np.array([position[c] for c in conditioning.cells])
+        self._own, self._reference = own, np.array(reference)
+        self._state = None
+        if conditioning.states is not None:
+            self._state = conditioning.states.array((cell,))
 
     def predict(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Return {head: float32 [batch, bins, outputs]} of sequences."""
         name = self._accessibility.spec.head().name
         values = self._accessibility.predict(inputs)[name]
         tracks = track_channels(values, self._own, self._reference, self.spec.conditioning)
-        return self._predictor.predict(inputs | {"tracks": tracks})
+        given = inputs | {"tracks": tracks}
+        if self._state is not None:
+            given["cell_state"] = np.repeat(self._state, len(values), axis=0)
+        return self._predictor.predict(given)
+
+
+def accessibility_columns(spec: ModelSpec, other: ModelSpec, cell: str) -> tuple[int, list[int]]:
+    """Return which of an accessibility model's targets are a cell type's, and the average's.
+
+    Args:
+        spec: of a conditioned model, whose input tracks are to be predicted.
+        other: of the accessibility model.
+        cell: the cell type.
+
+    Raises:
+        ConfigError: the models do not fit each other: sizes, what a value is, cell types.
+    """
+    conditioning = spec.conditioning
+    if conditioning is None or conditioning.reference_mode is None:
+        raise ConfigError(
+            f"the model {spec.name!r} takes no accessibility: leave --accessibility out"
+        )
+    head = other.head()
+    for name, ours, theirs in (
+        ("sequence", spec.seq_length, other.seq_length),
+        ("bin width of the tracks", conditioning.track_width, other.bin_width),
+        ("number of bins of the tracks", conditioning.track_length, other.target_length),
+        ("number of inputs", 1, len(other.inputs)),
+    ):
+        if ours != theirs:
+            raise ConfigError(
+                f"{name}: {ours} is wanted of the accessibility model, it has {theirs}: train "
+                "one of the sequence alone on the same windows, with bins of "
+                f"{conditioning.track_width} bp"
+            )
+    if head.units == "probability":
+        raise ConfigError(
+            "the accessibility model predicts probabilities, not accessibility: train one with "
+            "the loss poisson, mse or negative_binomial"
+        )
+    position = {t.cell: p for p, t in enumerate(head.targets)}
+    average = (AVERAGE,) if conditioning.given_average else conditioning.cells
+    for name in (cell, *average):
+        if name not in position:
+            raise ConfigError(
+                f"the accessibility model has no target of cell type {name!r}, only of "
+                f"{', '.join(str(c) for c in position)}"
+            )
+        target = head.targets[position[name]]
+        for column, value in (conditioning.pooling or {}).items():
+            if column != "nan" and getattr(target, column) != value:
+                raise ConfigError(
+                    f"{column} of {name!r} is {getattr(target, column)!r} in the accessibility "
+                    f"model and {value!r} in the tracks of the conditioned one: train it on "
+                    "targets made like the tracks"
+                )
+    return position[cell], [position[c] for c in average]

@@ -74,10 +74,13 @@ class CellDecoder:
         bins = self._data.target_length
         if self._columns.ravel().tolist() != list(range(target.shape[2])):
             target = tf.gather(target, self._columns.ravel(), axis=2)
+        if self._examples.missing == "zero":
+            missing = tf.math.is_nan(target)
+            if self._missing:  # what has no track at all stays out of the loss
+                missing &= self._columns.ravel() < len(self._data.targets)
+            target = tf.where(missing, 0.0, target)
         if self._by_mark:
             target = _chosen(tf.reshape(target, [-1, bins, cells, marks]), which)
-        if self._examples.missing == "zero":
-            target = tf.where(tf.math.is_nan(target), 0.0, target)
         return target
 
     def _tracks(self, raw, which, size, draw):

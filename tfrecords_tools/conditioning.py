@@ -18,7 +18,7 @@ from tfrecords_tools.targets import Target
 OUTPUTS = ("marks", "cells")
 REFERENCE_MODES = ("delta", "average")
 MISSING_LABELS = ("mask", "zero")
-POOLING = ("sum_stat", "scale", "clip", "clip_soft", "nan")
+POOLING = ("sum_stat", "clip", "clip_soft", "nan")  # and scale, which is a track's own
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,7 @@ class Conditioning:
         given_average: whether the average is a track of its own.
         pooling: how the input tracks' bases became bins: their table's `POOLING` columns.
         states: vectors of cell types, or None.
+        absent: pairs of a cell type and a mark that have no track.
 
     Raises:
         ConfigError: an unknown name.
@@ -53,6 +54,7 @@ class Conditioning:
     given_average: bool = False
     pooling: dict | None = None
     states: CellStates | None = None
+    absent: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self):
         if self.outputs not in OUTPUTS:
@@ -79,6 +81,7 @@ class Conditioning:
         """Return the JSON value."""
         value = {k: v for k, v in self.__dict__.items() if v is not None and k != "states"}
         value |= {"cells": list(self.cells), "marks": list(self.marks)}
+        value["absent"] = [list(pair) for pair in self.absent]
         if self.states is not None:
             value["states"] = self.states.to_json()
         return value
@@ -88,6 +91,7 @@ class Conditioning:
         """Return what `to_json` was of."""
         states = value.get("states")
         lists = {k: tuple(value[k]) for k in ("cells", "marks")}
+        lists["absent"] = tuple(map(tuple, value["absent"]))
         return cls(**(value | lists | {"states": states and CellStates.from_json(states)}))
 
 
@@ -201,9 +205,37 @@ def reference_columns(
     return track_columns(tracks, names, where)
 
 
-def pooling_of(track: Target) -> dict:
-    """Return how an input track's bases become bins, by column of its table."""
-    return {name: getattr(track, name) for name in POOLING}
+def pooling_of(tracks: Sequence[Target]) -> dict:
+    """Return how the bases of input tracks become bins, by column of their table.
+
+    Raises:
+        ConfigError: they differ.
+    """
+    for name in POOLING:
+        for track in tracks[1:]:
+            if getattr(track, name) != getattr(tracks[0], name):
+                raise ConfigError(
+                    f"input tracks of {tracks[0].cell!r} and {track.cell!r} have {name} "
+                    f"{getattr(tracks[0], name)!r} and {getattr(track, name)!r}, but a model takes "
+                    "both for the same input: build the data with one"
+                )
+    return {name: getattr(tracks[0], name) for name in POOLING}
+
+
+def check_pooling(tracks: Sequence[Target], wanted: dict | None, where: str) -> None:
+    """Check that input tracks are pooled as those that a model was trained on.
+
+    Raises:
+        InputFileError: naming the cell type and the column.
+    """
+    for track in tracks if wanted is not None else ():
+        for name, value in wanted.items():
+            if getattr(track, name) != value:
+                raise InputFileError(
+                    f"the track of cell type {track.cell!r} in {where} has {name} "
+                    f"{getattr(track, name)!r}, the model was trained on tracks with {value!r}: "
+                    "give the same in the table"
+                )
 
 
 def track_channels(
@@ -241,14 +273,26 @@ def head_targets(targets: Sequence[Target], conditioning: Conditioning) -> tuple
     With outputs "cells" these are the data's own targets; a pair of cell type and mark that the
     data lack is a target that was never observed. With "marks" they are the marks of whichever
     cell type is chosen.
+
+    Raises:
+        ConfigError: rows of one mark that are made differently.
     """
     if conditioning.outputs == "marks":
+        trained = [t for t in targets if t.cell in conditioning.cells]
         found = []
         for number, mark in enumerate(conditioning.marks):
-            like = next(t for t in targets if t.mark == mark)
+            rows = [t for t in trained if t.mark == mark]
             made = Target(number, mark, mark=mark, description="in the cell type chosen")
-            names = ("sum_stat", "scale", "clip", "clip_soft", "threshold")
-            found.append(replace(made, **{n: getattr(like, n) for n in names}))
+            for name in ("sum_stat", "scale", "clip", "clip_soft", "threshold"):
+                values = {getattr(t, name) for t in rows}
+                if len(values) > 1 and name != "scale":
+                    raise ConfigError(
+                        f"targets of mark {mark!r} have different {name} "
+                        f"({' and '.join(map(str, values))}), but one output stands for all of "
+                        "them: build the data with one"
+                    )
+                made = replace(made, **{name: values.pop()}) if len(values) == 1 else made
+            found.append(made)
         return tuple(found)
     columns = target_columns(targets, conditioning.cells, conditioning.marks)
     found = []

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from tfrecords_tools import compat
+from tfrecords_tools.errors import InputFileError
 from tfrecords_tools.files import read_json, write_json
 from tfrecords_tools.input_tracks import padded_values
 from tfrecords_tools.intervals import intersect_array
@@ -181,6 +182,7 @@ def run_job(job: SignalJob) -> int:
                     bins = compat.stretch_values(values, *windows, black - begin, job.compat)
                 else:
                     values = track.values(chrom, begin, stop)
+                    _check_label_signal(values, job, chrom, begin)
                     inside = intersect_array(np.array([[begin, stop]]), black) - begin
                     bins = stretch_values(values, *windows, inside)
                 summary.add(bins)
@@ -189,6 +191,16 @@ def run_job(job: SignalJob) -> int:
     track.close()
     write_json(job.marker, summary.to_json())
     return len(job.starts)
+
+
+def _check_label_signal(values: np.ndarray, job: SignalJob, chrom: str, begin: int) -> None:
+    """Refuse infinite signal where it is to become labels, in which nothing would show it."""
+    infinite = np.isinf(values)
+    if job.pooling.target.threshold is not None and infinite.any():
+        raise InputFileError(
+            f"track {job.file} has the value {values[infinite][0]:g} at {chrom}:"
+            f"{begin + int(infinite.argmax())}: a threshold wants finite signal; mend the track"
+        )
 
 
 def _store(file: int, rows: np.ndarray, bins: np.ndarray) -> None:

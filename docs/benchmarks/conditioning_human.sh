@@ -22,7 +22,7 @@ paths = sorted((folder / "dnase").glob("*.bw"))
 with open(out / "targets.txt", "w") as table:
     print("", "identifier", "file", "sum_stat", "cell", "mark", "threshold", sep="\t", file=table)
     for i, path in enumerate(paths):
-        print(i, path.stem, path, "mean", path.stem, "DNase", 2, sep="\t", file=table)
+        print(i, path.stem, path, "mean", path.stem, "DNase", 0.5, sep="\t", file=table)
 with open(out / "tracks.txt", "w") as table:
     print("", "identifier", "file", "cell", "assay", sep="\t", file=table)
     for i, path in enumerate(paths):

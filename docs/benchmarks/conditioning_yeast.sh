@@ -13,7 +13,7 @@ mkdir -p "$out"
     printf '%d\t%s\t%s\tmax\tyeast\t%s\t0.5\n' $row $factor "$(realpath "$out/$factor.bed")" $factor
     row=$((row + 1))
   done
-  printf '%d\tnucleosome\t%s/atac_nucleosome.bw\tmean\tyeast\tnucleosome\t0.5\n' $row "$in"
+  printf '%d\tnucleosome\t%s/atac_nucleosome.bw\tmean\tyeast\tnucleosome\t1\n' $row "$in"
 } > "$out/targets.txt"
 printf '\tidentifier\tfile\tcell\tassay\tnan\n0\tatac_open\t%s/atac_open.bw\tyeast\tATAC\tzero\n' "$in" > "$out/tracks.txt"
 tfepi_data.py -o "$out/data" -l 2048 -w 32 --stride 512 --stride_test 2048 -r 1024 \

@@ -10,7 +10,6 @@ from tfepi.conditioning.baselines import (
     fit_logistic,
     logistic_loss,
     mean_of_cells,
-    mean_of_heads,
 )
 from tfrecords_tools.errors import ConfigError
 
@@ -25,13 +24,6 @@ def test_mean_of_cells():
     np.testing.assert_allclose(mean_of_cells([first], 0.3), [[[1, 0.3], [1, 0.3]]])
     with pytest.raises(ConfigError, match="at least one other cell type"):
         mean_of_cells([], 0.5)
-
-
-def test_mean_of_heads():
-    values = np.arange(12.0).reshape(1, 2, 6)  # three cells, two marks, cell by cell
-    np.testing.assert_allclose(mean_of_heads(values, 3), [[[2, 3], [8, 9]]])
-    with pytest.raises(ConfigError, match="6 outputs"):
-        mean_of_heads(values, 4)
 
 
 def slow_features(plan, row):

@@ -62,6 +62,9 @@ def test_a_path_is_named_after_its_file(tmp_path):
         (["basset"], [], "basset has no conditioning section"),
         (["dsg_model_a"], ["filters=8"], "want section.key=value"),
         (["dsg_model_a"], ["model.filters"], "want section.key=value"),
+        (["a/b=dsg_model_a"], [], "a model is named 'a/b': want letters"),
+        (["accessibility=dsg_model_a"], [], "another name than the baselines'"),
+        (["dsg_model_a"], ["conditioning.cell_state.regions=3"], "no model has the section"),
         (["dsg_model_a"], ["B:model.filters=8"], "no model is named 'B', only A"),
         (["dsg_model_a"], ["train.batchsize=8"], "did you mean"),
     ],
@@ -69,6 +72,17 @@ def test_a_path_is_named_after_its_file(tmp_path):
 def test_what_is_refused(models, changes, message):
     with pytest.raises(ConfigError, match=message):
         read_models(models, changes)
+
+
+def test_all_models_hold_out_the_same():
+    changes = ['conditioning.hold_out=["x"]']
+    models = read_models(["dsg_model_a", "dsg_model_b"], changes)
+    with pytest.raises(ConfigError, match="params of model A hold out x, the comparison nothing"):
+        Plan(models, (1,))
+    assert Plan(models, (1,), ("x",)).hold_out == ("x",)
+    models = read_models(["dsg_model_a"])
+    with pytest.raises(ConfigError, match="--hold_out x,x names a cell type twice"):
+        Plan(models, (1,), ("x", "x"))
 
 
 def test_a_plan_has_seeds():

@@ -119,7 +119,7 @@ def test_compare_test_and_score(
     bed.write_text("chr3\t9000\t9010\nchr3\t9000\t9010\trev\t0\t-\n")
     run_script(
         *("tfepi_ism.py", params, run, bed, "-f", fasta, "-o", ism, "-q", "-l", 6),
-        *("--cell", "c", "--tracks", cell_tables[1], "--no_plots"),
+        *("--cell", "c", "--tracks", cell_tables[1], "--no_plots", "--rc"),
     )
     with h5py.File(ism / "scores.h5") as file:
         scores = file["sum"][:]
@@ -151,6 +151,7 @@ def test_what_is_refused(command, run_script, cell_data, tmp_path):
         (("--seeds", 0), "no seeds"),
         (("--variants", "x.vcf"), "effects of variants need all of"),
         (("--test_label", "tests"), "unknown label 'tests'"),
+        (("--set", "B:model.input_length=100"), "want a multiple of 32"),
     ):
         out = tmp_path / "out"
         line = one_line(run_script("tfepi_conditioning.py", data, "-o", out, *more, check=False))

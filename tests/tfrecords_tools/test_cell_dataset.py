@@ -187,7 +187,9 @@ def test_labels_that_are_missing_can_be_zero(cell_data):
     _, zeros = batches(
         eval_dataset(cell_data, "train", 8, examples=replace(masked, missing="zero"))
     )
-    assert np.isnan(kept).any()
+    assert np.isnan(kept[:, :, 0]).any()
+    assert np.isnan(zeros[0::2, :, 1]).all()  # c has no track of M, which is no label at all
+    kept[0::2, :, 1] = zeros[0::2, :, 1] = 0
     np.testing.assert_array_equal(np.nan_to_num(kept), zeros)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tfepi.startup import import_tensorflow
-from tfrecords_tools.errors import ConfigError, InputFileError
+from tfrecords_tools.errors import ConfigError, InputFileError, UnfinishedError
 
 import_tensorflow(deterministic=True)
 import keras  # noqa: E402
@@ -164,6 +164,27 @@ def test_sizes_that_differ(cell_data, tmp_path):
     chosen = replace(chosen, model=replace(chosen.model, keywords=keywords))
     with pytest.raises(ConfigError, match=r"'tracks' is \[32, 2\] in the model .* \[64, 2\]"):
         train(chosen, cell_data, tmp_path / "run", QUIET)
+
+
+def test_windows_chosen_by_a_held_out_cell_are_refused(build_cells, tmp_path):
+    section = params().conditioning
+    for number, hold_out in enumerate(((), ("c",))):
+        data = build_cells(tmp_path / f"data{number}", positive_share=0.9, hold_out=hold_out)
+        if hold_out:
+            assert make_conditioning(section, data, "train", ("c",)).cells == ("a", "b")
+            continue
+        with pytest.raises(ConfigError, match=r"'c' is to be held out, .* \(--positive_share\)"):
+            make_conditioning(section, data, "train", ("c",))
+
+
+def test_a_run_does_not_go_on_with_other_vectors(cell_data, tmp_path):
+    table = tmp_path / "states.tsv"
+    table.write_text("a\t1\nb\t2\nc\t3\n")
+    chosen = params("state_unet", cell_state={"file": str(table)})
+    train(chosen, cell_data, tmp_path / "run", QUIET)
+    table.write_text("a\t1\nb\t2\nc\t4\n")
+    with pytest.raises(UnfinishedError, match="conditioning differ from those"):
+        train(chosen, cell_data, tmp_path / "run", QUIET, resume=True)
 
 
 def test_cells_that_cannot_be_trained_on(cell_data, small_data, tmp_path):

@@ -42,26 +42,6 @@ def mean_of_cells(truths: Iterable[np.ndarray], rate: np.ndarray | float) -> np.
     return np.where(count > 0, total / np.maximum(count, 1), rate).astype(np.float32)
 
 
-def mean_of_heads(predictions: np.ndarray, cells: int) -> np.ndarray:
-    """Return the mean over a model's cell types, which is its guess for one it never saw.
-
-    Args:
-        predictions: [windows, bins, cells * marks], all marks of the first cell type first.
-        cells: number of cell types.
-
-    Returns:
-        float32 [windows, bins, marks].
-
-    Raises:
-        ConfigError: as many outputs as no number of marks makes.
-    """
-    outputs = predictions.shape[-1]
-    if cells < 1 or outputs % cells:
-        raise ConfigError(f"{outputs} outputs are of no whole number of marks in {cells} cells")
-    shape = (*predictions.shape[:-1], cells, outputs // cells)
-    return predictions.reshape(shape).mean(axis=-2).astype(np.float32)
-
-
 @dataclass(frozen=True)
 class Neighbours:
     """Accessibility at a target's bin and at those beside it, as features.

@@ -2,7 +2,6 @@
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +12,16 @@ from tfepi.conditioning.contrasts import REPORTED, contrasts_of, contrasts_table
 from tfepi.conditioning.effects import STATISTICS as EFFECT_STATISTICS
 from tfepi.conditioning.effects import effects_json, measure_effects
 from tfepi.conditioning.measured import SEEN, UNSEEN, scores_of
-from tfepi.conditioning.plan import Plan
-from tfepi.conditioning.predict import ACCESSIBILITY, AVERAGE, predict_all
-from tfepi.conditioning.runs import train_models
+from tfepi.conditioning.plan import ACCESSIBILITY, AVERAGE, Plan
+from tfepi.conditioning.predict import predict_all, record_batches
+from tfepi.conditioning.runs import train_models, trainings_of
 from tfepi.conditioning.scores import measure, scores_json
-from tfepi.conditioning.variant_runs import gradient_ratios, score_variants
+from tfepi.conditioning.variant_runs import (
+    Variants,
+    check_variants,
+    gradient_ratios,
+    score_variants,
+)
 from tfepi.evaluation.bootstrap import Bootstrap
 from tfrecords_tools.conditioning import Conditioning, marks_of
 from tfrecords_tools.data import Data
@@ -34,26 +38,7 @@ from tfrecords_tools.genome import one_hot
 
 FORMAT = "tfepi-conditioning"
 STATISTICS = ("auprc", "positive_rate", "auroc")
-_EXAMPLES = 64
-
-
-@dataclass(frozen=True)
-class Variants:
-    """Variants whose true effects are known.
-
-    Attributes:
-        variants: path of the VCF.
-        effects: table of the true effects.
-        fasta: the genome.
-        tracks: table of the accessibility of cell types.
-        bound: a variant has an effect if its true one is further from 0.
-    """
-
-    variants: str
-    effects: str
-    fasta: str
-    tracks: str
-    bound: float = 0.0
+_BATCHES = 2  # of examples whose gradients are taken
 
 
 def compare(
@@ -91,6 +76,11 @@ def compare(
     """
     out = check_folder(out, resume, overwrite)
     check_cells(plan, data)
+    cells = [cell for group in tested_cells(plan, data) for cell in group]
+    for training in trainings_of(plan, data, out)[: len(plan.models)]:
+        spec = training.check(cells)
+        if variants is not None:
+            check_variants(spec, cells, variants)
     claim_folder(out, resume, overwrite)
     value = {"format": FORMAT, "format_version": 1, "plan": plan.to_json()}
     value["data"] = data.manifest_sha256
@@ -132,18 +122,7 @@ def planned_contrasts(plan: Plan) -> tuple[tuple[str, str], ...]:
 def _of_variants(plan, data, out, variants: Variants, bootstrap, quiet) -> dict:
     cells = tested_cells(plan, data)
     marks = marks_of(t for t in data.targets if t.cell in cells[0])
-    effects = score_variants(
-        plan,
-        out,
-        cells,
-        marks,
-        variants.variants,
-        variants.fasta,
-        variants.effects,
-        variants.tracks,
-        variants.bound,
-        quiet,
-    )
+    effects = score_variants(plan, out, cells, marks, variants, quiet)
     measured = measure_effects(effects, bootstrap)
     rows = contrasts_of(measured, planned_contrasts(plan))
     found = effects_json(measured, effects, rows)
@@ -152,12 +131,8 @@ def _of_variants(plan, data, out, variants: Variants, bootstrap, quiet) -> dict:
 
     def batches(conditioning: Conditioning, cell: str) -> Iterator[dict[str, np.ndarray]]:
         given = RecordCellInputs(conditioning, data, cell)
-        records = itertools.islice(data.records_with_tracks(plan.labels[2]), _EXAMPLES)
-        held = list(records)
-        sequences = one_hot(np.stack([s for s, _, _ in held]))
-        inputs = given(np.stack([t for _, _, t in held]), len(held)) | {"sequence": sequences}
-        for low in range(0, len(held), 16):
-            yield {name: array[low : low + 16] for name, array in inputs.items()}
+        for sequences, tracks in itertools.islice(record_batches(data, plan.labels[2]), _BATCHES):
+            yield given(tracks, len(sequences)) | {"sequence": one_hot(sequences)}
 
     every = (*cells[0], *cells[1])
     gradients = gradient_ratios(plan, out, batches, every, marks)

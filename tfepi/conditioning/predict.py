@@ -12,7 +12,7 @@ from tfepi.cell_predictor import cell_values
 from tfepi.conditioning.baselines import Neighbours, fit_logistic, mean_of_cells
 from tfepi.conditioning.check import tested_cells
 from tfepi.conditioning.measured import Key
-from tfepi.conditioning.plan import Plan
+from tfepi.conditioning.plan import ACCESSIBILITY, AVERAGE, Plan
 from tfepi.conditioning.runs import run_folder
 from tfepi.conditioning.scores import Experiment
 from tfepi.predictors import load_predictor
@@ -25,7 +25,6 @@ from tfrecords_tools.data import Data
 from tfrecords_tools.files import atomic_path
 from tfrecords_tools.progress import progress
 
-AVERAGE, ACCESSIBILITY = "other cells", "accessibility"  # baselines, as tables name them
 _BATCH = 32
 
 
@@ -91,7 +90,7 @@ def _arrays(paths: dict[str, Path], shape: tuple) -> Iterator[dict[str, np.ndarr
         }
 
 
-def _batches(data: Data, label: str) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
+def record_batches(data: Data, label: str) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
     """Yield (sequences, input tracks or None) of batches of records."""
     if data.tracks:
         records = ((s, t) for s, _, t in data.records_with_tracks(label))
@@ -109,7 +108,7 @@ def _predict(run: Path, data: Data, label: str, arrays: dict[str, np.ndarray], a
     head = predictor.spec.head().name
     given = {cell: RecordCellInputs(conditioning, data, cell) for cell in arrays}
     start = 0
-    for sequences, tracks in _batches(data, label):
+    for sequences, tracks in record_batches(data, label):
         rows, values = slice(start, start + len(sequences)), None
         for cell, array in arrays.items():
             if values is None or conditioning.by_input:
@@ -174,7 +173,7 @@ def _logistic(plan, data, seen, marks, arrays) -> None:
     fitted = fit_logistic(training())
     places = track_columns(data.tracks, tuple(arrays), str(data.folder))
     start = 0
-    for _, tracks in _batches(data, plan.labels[2]):
+    for _, tracks in record_batches(data, plan.labels[2]):
         for column, array in zip(places, arrays.values(), strict=True):
             features = near.features(tracks[:, :, column].astype(np.float32))
             array[start : start + len(tracks)] = fitted.predict(features)

@@ -7,6 +7,7 @@ many threads they have.
 import gc
 import json
 import logging
+from collections.abc import Sequence
 from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from pathlib import Path
 
 from tfepi.conditioning.plan import Plan
 from tfepi.params import Params
+from tfepi.spec import ModelSpec
 from tfrecords_tools.data import Data
 from tfrecords_tools.errors import TfepiError
 from tfrecords_tools.progress import progress
@@ -50,9 +52,35 @@ class Training:
         """Train, or go on with what was stopped."""
         import keras
 
-        from tfepi.training.fit import Settings, train
+        from tfepi.training.fit import train
 
-        settings = Settings(
+        train(self.params, self.data, self.folder, self._settings(), resume=True)
+        keras.backend.clear_session()
+        gc.collect()
+
+    def check(self, cells: Sequence[str]) -> ModelSpec:
+        """Build the model, and return its contract.
+
+        Args:
+            cells: that it is to be asked about.
+
+        Raises:
+            ConfigError: the model does not suit the data, or has no vector of a cell type.
+        """
+        import keras
+
+        from tfepi.training.fit import prepared
+
+        spec = prepared(self.params, [self.data], self._settings())[-1]
+        keras.backend.clear_session()
+        if spec.conditioning.states is not None:
+            spec.conditioning.states.array(cells)
+        return spec
+
+    def _settings(self):
+        from tfepi.training.fit import Settings
+
+        return Settings(
             seed=self.seed,
             hold_out=self.hold_out,
             train_label=self.labels[0],
@@ -60,14 +88,29 @@ class Training:
             tensorboard=False,
             quiet=self.quiet,
         )
-        train(self.params, self.data, self.folder, settings, resume=True)
-        keras.backend.clear_session()
-        gc.collect()
 
 
 def run_folder(out: Path, model: str, seed: int) -> Path:
     """Return the run folder of a model and seed."""
     return out / "models" / model / f"seed{seed}"
+
+
+def trainings_of(plan: Plan, data: Data, out: Path, quiet: bool = False) -> list[Training]:
+    """Return the trainings of a plan, seed by seed."""
+    return [
+        Training(
+            name,
+            params,
+            seed,
+            data,
+            run_folder(out, name, seed),
+            plan.hold_out,
+            plan.labels[:2],
+            quiet,
+        )
+        for seed in plan.seeds
+        for name, params in plan.models.items()
+    ]
 
 
 def train_models(plan: Plan, data: Data, out: Path, jobs: int = 1, quiet: bool = False) -> None:
@@ -87,20 +130,7 @@ def train_models(plan: Plan, data: Data, out: Path, jobs: int = 1, quiet: bool =
         TfepiError: a process was killed.
     """
     check_workers(jobs)
-    trainings = [
-        Training(
-            name,
-            params,
-            seed,
-            data,
-            run_folder(out, name, seed),
-            plan.hold_out,
-            plan.labels[:2],
-            quiet or jobs > 1,
-        )
-        for seed in plan.seeds
-        for name, params in plan.models.items()
-    ]
+    trainings = trainings_of(plan, data, out, quiet or jobs > 1)
     if jobs == 1:
         for number, training in enumerate(trainings, 1):
             log.info(

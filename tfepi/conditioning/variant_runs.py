@@ -2,6 +2,8 @@
 
 import csv
 import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import h5py
@@ -15,6 +17,8 @@ from tfepi.conditioning.measured import Key
 from tfepi.conditioning.plan import Plan
 from tfepi.conditioning.runs import run_folder
 from tfepi.predictors import keras_file, load_keras, load_predictor, read_spec, spec_path
+from tfepi.spec import ModelSpec
+from tfepi.variants.checks import survey
 from tfepi.variants.options import Scoring
 from tfepi.variants.scoring import score_vcf
 from tfrecords_tools.conditioning import Conditioning
@@ -25,6 +29,46 @@ from tfrecords_tools.progress import progress
 
 _STATISTIC = "SAD"
 _BATCH = 32
+
+
+@dataclass(frozen=True)
+class Variants:
+    """Variants whose true effects are known.
+
+    Attributes:
+        variants: path of the VCF.
+        effects: table of the true effects.
+        fasta: the genome.
+        tracks: table of the accessibility of cell types.
+        bound: a variant has an effect if its true one is further from 0.
+    """
+
+    variants: str
+    effects: str
+    fasta: str
+    tracks: str
+    bound: float = 0.0
+
+
+def check_variants(spec: ModelSpec, cells: Sequence[str], variants: Variants) -> None:
+    """Check what can be checked of a comparison of variants before models are trained.
+
+    Args:
+        spec: of a model.
+        cells: it is asked about.
+        variants: the files.
+
+    Raises:
+        InputFileError: a file that is missing or damaged, an effect that is missing, tracks of
+            another assembly or made in another way.
+    """
+    read_true_effects(variants.effects, tuple(cells), spec.conditioning.marks)
+    with Genome(variants.fasta) as genome:
+        chroms = dict(genome.chroms)
+        survey(genome, variants.variants, "error")
+    if spec.conditioning.by_input:
+        for cell in cells:
+            CellInputs(spec, variants.tracks, cell, chroms).close()
 
 
 def read_true_effects(
@@ -67,11 +111,7 @@ def score_variants(
     out: Path,
     cells: tuple[tuple[str, ...], tuple[str, ...]],
     marks: tuple[str, ...],
-    vcf: str | Path,
-    fasta: str | Path,
-    effects: str | Path,
-    tracks: str | Path,
-    bound: float = 0.0,
+    variants: Variants,
     quiet: bool = False,
 ) -> Effects:
     """Score variants with every model in every cell type, accessibility held at the reference's.
@@ -81,11 +121,7 @@ def score_variants(
         out: folder of the experiment; scores go to out/variants.
         cells: seen and unseen.
         marks: compared.
-        vcf: the variants, with ids.
-        fasta: the genome.
-        effects: table of the true effects.
-        tracks: table of the accessibility of cell types.
-        bound: a variant has an effect if its true one is further from 0 than this.
+        variants: the files, variants with ids.
         quiet: no progress bar.
 
     Raises:
@@ -93,8 +129,8 @@ def score_variants(
         others: as `variants.scoring.score_vcf`.
     """
     every = (*cells[0], *cells[1])
-    ids, places, truth = read_true_effects(effects, every, marks)
-    with Genome(fasta) as genome:
+    ids, places, truth = read_true_effects(variants.effects, every, marks)
+    with Genome(variants.fasta) as genome:
         chroms = dict(genome.chroms)
     found: dict[Key, np.ndarray] = {}
     runs = [(name, seed) for name in plan.models for seed in plan.seeds]
@@ -110,7 +146,7 @@ def score_variants(
                 asked, condition = spec, None
                 if cell is not None:
                     asked = cell_spec(spec, cell)
-                    condition = CellInputs(spec, tracks, cell, chroms)
+                    condition = CellInputs(spec, variants.tracks, cell, chroms)
 
                 def load(loaded=loaded, cell=cell):
                     return in_cell(loaded(), cell)
@@ -119,8 +155,8 @@ def score_variants(
                 score_vcf(
                     load,
                     asked,
-                    vcf,
-                    fasta,
+                    variants.variants,
+                    variants.fasta,
                     folder,
                     Scoring(stats=(_STATISTIC,), batch_size=_BATCH),
                     model_files=files | further,
@@ -134,7 +170,7 @@ def score_variants(
                     continue
                 for one in every:
                     found[name, seed, one] = cell_values(values[:, None], conditioning, one)[:, 0]
-    return Effects(cells[0], cells[1], marks, truth, found, bound, places)
+    return Effects(cells[0], cells[1], marks, truth, found, variants.bound, places)
 
 
 def _read(path: Path, ids: list[str]) -> np.ndarray:

@@ -1,11 +1,17 @@
 """The model that a command line names, checked against params.json before it is loaded."""
 
+import logging
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tfepi import predictors
 from tfepi.cell_inputs import CellInputs
-from tfepi.cell_predictor import CellPredictor, PredictedAccessibility, cell_spec
+from tfepi.cell_predictor import (
+    PredictedAccessibility,
+    accessibility_columns,
+    cell_spec,
+    in_cell,
+)
 from tfepi.evaluation import matching
 from tfepi.params import Params, read_params
 from tfepi.spec import Head, ModelSpec, Predictor
@@ -13,6 +19,8 @@ from tfepi.variants.options import check_stated, default_batch_size
 from tfrecords_tools.errors import ConfigError
 from tfrecords_tools.genome import Genome
 from tfrecords_tools.targets import Target, read_targets
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -117,7 +125,7 @@ class NamedModel:
         cell, other = self.choice.cell, self.choice.accessibility
         if other is not None:
             found = PredictedAccessibility(found, predictors.load_predictor(other, size), cell)
-        return found if cell is None else CellPredictor(found, cell)
+        return in_cell(found, cell)
 
 
 def _condition(spec: ModelSpec, choice: CellChoice) -> CellInputs | None:
@@ -139,8 +147,27 @@ def _condition(spec: ModelSpec, choice: CellChoice) -> CellInputs | None:
                 raise ConfigError(f"--{option} {value} is given without --cell: name a cell type")
         return None
     cell_spec(spec, choice.cell)  # raises of a model that is not conditioned
+    if not further:
+        for option, value in (("tracks", choice.tracks), ("accessibility", choice.accessibility)):
+            if value is not None:
+                raise ConfigError(
+                    f"--{option} {value}: the model takes the sequence alone, so leave it out"
+                )
+        if choice.cell not in spec.conditioning.cells:
+            _log.warning(
+                "the model was not trained on cell type %r and is not told of it: it gives %s",
+                choice.cell,
+                "the mean of the cell types that it was trained on"
+                if spec.conditioning.outputs == "cells"
+                else "what it gives of every cell type",
+            )
     if choice.accessibility is not None and choice.tracks is not None:
         raise ConfigError("--tracks and --accessibility exclude each other: give one")
+    if choice.accessibility is not None:
+        other = predictors.read_spec(choice.accessibility)
+        accessibility_columns(spec, other, choice.cell)
+        if spec.conditioning.states is not None:
+            spec.conditioning.states.array((choice.cell,))
     if choice.accessibility is not None or not further:
         return None
     with Genome(choice.fasta) as genome:

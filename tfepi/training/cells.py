@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import numpy as np
+
 from tfepi.conditioning_params import ConditioningParams
 from tfrecords_tools.cell_states import CellStates, marker_states, read_states
 from tfrecords_tools.conditioning import (
@@ -18,6 +20,7 @@ from tfrecords_tools.conditioning import (
 from tfrecords_tools.data import Data
 from tfrecords_tools.errors import ConfigError
 from tfrecords_tools.input_tracks import AVERAGE
+from tfrecords_tools.manifest import read_manifest
 
 
 def make_conditioning(
@@ -38,7 +41,9 @@ def make_conditioning(
         ConfigError: no cell types, an unknown one, or none left; strand pairs among the targets.
         InputFileError: a cell type without accessibility, or without a vector.
     """
-    cells = training_cells(data.targets, hold_out or params.hold_out, data.tracks)
+    hold_out = hold_out or params.hold_out
+    cells = training_cells(data.targets, hold_out, data.tracks)
+    _check_choice(data, hold_out)
     if data.strand_order is not None:
         raise ConfigError(
             "conditioning wants unstranded targets, but targets.txt pairs strands: remove "
@@ -54,13 +59,43 @@ def make_conditioning(
         data.track_length,
         any(t.cell == AVERAGE for t in data.tracks),
     )
+    columns = target_columns(data.targets, cells, found.marks)
+    absent = [(cells[c], found.marks[m]) for c, m in np.argwhere(columns < 0).tolist()]
+    found = replace(found, absent=tuple(absent))
     if params.reference_mode is not None:
-        columns = track_columns(data.tracks, cells, str(data.folder))
-        found = replace(found, pooling=pooling_of(data.tracks[columns[0]]))
-        reference_columns(data.tracks, found, str(data.folder))
+        columns = track_columns(data.tracks, cells, str(data.folder)).tolist()
+        columns += reference_columns(data.tracks, found, str(data.folder)).tolist()
+        found = replace(found, pooling=pooling_of([data.tracks[c] for c in columns]))
     if params.cell_state is not None:
         found = replace(found, states=_states(params, data, label, cells))
     return found
+
+
+def _check_choice(data: Data, hold_out: tuple[str, ...]) -> None:
+    """Refuse data whose windows were chosen by the targets of a cell type that is held out.
+
+    Raises:
+        ConfigError: naming the cell type and the option.
+    """
+    for folder in data.folders:
+        manifest = read_manifest(folder)
+        options = {} if manifest is None else manifest.get("options", {})
+        chosen = [
+            option
+            for option, value in (
+                ("--peaks", options.get("peaks_only")),
+                ("--regions", options.get("regions", "all") != "all"),
+                ("--positive_share", options.get("positive_share") is not None),
+            )
+            if value
+        ]
+        looked_at = [c for c in hold_out if c not in options.get("hold_out", ())]
+        if chosen and looked_at:
+            raise ConfigError(
+                f"cell type {looked_at[0]!r} is to be held out, but its targets had a part in "
+                f"choosing the windows of {folder} ({', '.join(chosen)}): build the data with "
+                f"--hold_out {','.join(hold_out)}"
+            )
 
 
 def _states(

@@ -232,6 +232,31 @@ def _source(params: Params) -> dict:
     return params.source | {"model": params.source["model"] | params.model.keywords}
 
 
+def prepared(
+    params: Params, data: Sequence[Data], settings: Settings
+) -> tuple[Params, list[Source], keras.Model, ModelSpec]:
+    """Return what training begins with: params with the data's sizes, sources, model, contract.
+
+    Raises:
+        ConfigError: params, model and data disagree.
+    """
+    sources = pair_heads(params, data, settings)
+    names = [s.head for s in sources]
+    if params.model.name == BASENJI:
+        params = replace(params, model=choose_heads(params.model, names))
+    counts = {s.head: len(s.targets) for s in sources}
+    params = replace(params, model=sized(params.model, sizes_of(sources[0])))
+    keras.utils.set_random_seed(settings.seed)
+    model = make_model(
+        params.model,
+        counts if len(counts) > 1 else counts[names[0]],
+        dtype=settings.precision,
+    )
+    if params.train.loss == "negative_binomial":
+        model = with_dispersion(model, params.train.dispersion)
+    return params, sources, model, model_spec(params, model, sources)
+
+
 def train(
     params: Params,
     data: Data | Sequence[Data],
@@ -260,21 +285,8 @@ def train(
         TfepiError: the loss became NaN or infinite.
     """
     out = Path(out)
-    sources = pair_heads(params, [data] if isinstance(data, Data) else list(data), settings)
-    names = [s.head for s in sources]
-    if params.model.name == BASENJI:
-        params = replace(params, model=choose_heads(params.model, names))
-    counts = {s.head: len(s.targets) for s in sources}
-    params = replace(params, model=sized(params.model, sizes_of(sources[0])))
-    keras.utils.set_random_seed(settings.seed)
-    model = make_model(
-        params.model,
-        counts if len(counts) > 1 else counts[names[0]],
-        dtype=settings.precision,
-    )
-    if params.train.loss == "negative_binomial":
-        model = with_dispersion(model, params.train.dispersion)
-    spec = model_spec(params, model, sources)
+    folders = [data] if isinstance(data, Data) else list(data)
+    params, sources, model, spec = prepared(params, folders, settings)
     key = run_key(params, sources, settings)
     check_folder(out, resume, overwrite)
     state = restored(out, key) if resume and (out / "state.json").exists() else None
@@ -291,8 +303,8 @@ def train(
     run = Run(model, params, sources, out, settings, key)
     claim_folder(out, resume, overwrite)
     remove_parts(out)
-    folders = [f for s in sources for f in s.data.folders]
-    inputs = {f"data{n}": f / "statistics.json" for n, f in enumerate(folders)}
+    paths = [f for s in sources for f in s.data.folders]
+    inputs = {f"data{n}": f / "statistics.json" for n, f in enumerate(paths)}
     if settings.restore:
         restored_from = Path(settings.restore)
         inputs["restore"] = restored_from if is_h5(restored_from) else keras_file(restored_from)

@@ -69,7 +69,11 @@ def run_key(params: Params, sources: list[Source], settings: Settings) -> dict:
         s.data.manifest_sha256 or [s.data.counts, s.data.seq_length, s.data.target_length]
         for s in sources
     ]
-    return {
+    examples = sources[0].training
+    conditioned = {}
+    if examples is not None:  # cell types, how their tracks are made, their vectors
+        conditioned = {"conditioning": examples.conditioning.to_json()}
+    return conditioned | {
         "params": params.source,
         "data": data if len(data) > 1 else data[0],
         "settings": {
