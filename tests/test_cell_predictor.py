@@ -120,6 +120,7 @@ def test_a_given_average_and_a_vector_are_used_beside_predicted_accessibility():
     [
         (spec("marks"), accessibility(), "takes no accessibility"),
         (spec("marks", "delta"), accessibility(("a", "b", "z")), "no target of cell type 'c'"),
+        (spec("marks", "delta"), accessibility((*"abcz", "a")), "has 5 targets of 4 cell types"),
         (spec("marks", "delta"), accessibility(("a", "b", "c")), "no target of cell type 'z'"),
         (
             spec("marks", "delta", sum_stat="mean"),

@@ -159,6 +159,11 @@ def accessibility_columns(spec: ModelSpec, other: ModelSpec, cell: str) -> tuple
             "the loss poisson, mse or negative_binomial"
         )
     position = {t.cell: p for p, t in enumerate(head.targets)}
+    if len(position) < len(head.targets):
+        raise ConfigError(
+            f"the accessibility model has {len(head.targets)} targets of {len(position)} cell "
+            "types: want one each, its accessibility"
+        )
     average = (AVERAGE,) if conditioning.given_average else conditioning.cells
     for name in (cell, *average):
         if name not in position:

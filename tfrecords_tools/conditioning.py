@@ -91,7 +91,7 @@ class Conditioning:
         """Return what `to_json` was of."""
         states = value.get("states")
         lists = {k: tuple(value[k]) for k in ("cells", "marks")}
-        lists["absent"] = tuple(map(tuple, value["absent"]))
+        lists["absent"] = tuple(map(tuple, value.get("absent", ())))
         return cls(**(value | lists | {"states": states and CellStates.from_json(states)}))
 
 
@@ -188,8 +188,7 @@ def track_columns(tracks: Sequence[Target], cells: Sequence[str], where: str) ->
         if cell not in position:
             raise InputFileError(
                 f"cell type {cell!r} has no accessibility track in {where}, which has "
-                f"{', '.join(map(str, position))}: add a row to the table of tracks, or leave the "
-                "cell type out with --hold_out"
+                f"{', '.join(map(str, position))}: add a row for it to the table of tracks"
             )
     return np.array([position[c] for c in cells], np.int32)
 

@@ -302,7 +302,7 @@ def test_requests_that_are_refused(tmp_path, make_data, make_predictor):
     with pytest.raises(ConfigError, match="shifts is empty"):
         run(shifts=())
     inputs = {"sequence": (96, 4), "tracks": (4, 2)}
-    with pytest.raises(ConfigError, match="also takes tracks"):
+    with pytest.raises(ConfigError, match="in one cell type at a time: name one with --cell"):
         run(make_predictor(data, inputs=inputs))
     assert not (tmp_path / "out").exists()
     data.places["test"] = []

@@ -105,13 +105,15 @@ def prepare(
         InputFileError: the label has not as many windows as records.
     """
     head = spec.head(request.head)
+    extra = sorted(set(spec.inputs) - {"sequence"})
+    by_mark = spec.conditioning is not None and spec.conditioning.outputs == "marks"
+    if (extra or by_mark) and not isinstance(data, CellData):
+        trained = f" (trained on: {', '.join(spec.conditioning.cells)})" if by_mark else ""
+        raise ConfigError(
+            f"the model is tested in one cell type at a time: name one with --cell{trained}"
+        )
     check_sizes(spec, data, head, stated)
     check_shifts(spec, request.shifts)
-    extra = sorted(set(spec.inputs) - {"sequence"})
-    if extra and not isinstance(data, CellData):
-        raise ConfigError(
-            f"the model also takes {', '.join(extra)} of a cell type: name one with --cell"
-        )
     of_head, of_data = chosen_targets(head, data, request.targets)
     layout = layout_of(data, request.label, of_data, data.target_length)
     if request.bootstrap.resamples:
