@@ -4,7 +4,7 @@
 A `Predictor` is a spec and a function; every command that asks a model goes through one.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -18,6 +18,8 @@ from tfrecords_tools.files import read_json, write_json
 from tfrecords_tools.genome import one_hot, reverse_complement
 from tfrecords_tools.targets import Target, strand_order
 
+# The inputs besides the sequence, by name, of windows at (chromosome, start, end), 0-based.
+Condition = Callable[[Sequence[tuple[str, int, int]]], dict[str, np.ndarray]]
 FORMAT = "tfepi-model"
 FORMAT_VERSION = 1
 

@@ -50,7 +50,7 @@ def main() -> None:
     model.compile(
         make_optimizer(params.train, 1000),
         make_loss(params.train),
-        make_metrics(params.train, outputs),
+        metrics=make_metrics(params.train, outputs),
     )
 
     def epoch(number: int):

@@ -23,6 +23,12 @@ def check_cells(plan: Plan, data: Data) -> None:
         InputFileError: a cell type that is trained on or tested without accessibility.
     """
     cells = [c for group in tested_cells(plan, data) for c in group]
+    for cell in cells:
+        if "/" in cell or cell.startswith("."):
+            raise ConfigError(
+                f"cell type {cell!r} cannot be part of a file's name: rename it in the tables, "
+                "without / and without a dot at its start"
+            )
     _check_labels(data, plan.labels[2], cells)
     sections = [params.conditioning for params in plan.models.values()]
     computed = [s for s in sections if s.cell_state is not None and s.cell_state.file is None]

@@ -13,9 +13,9 @@ from tfepi.prediction.options import Request, default_part_windows
 from tfepi.prediction.output import NAME, write_predictions
 from tfepi.prediction.parts import PredictedParts
 from tfepi.prediction.phases import Phases
-from tfepi.prediction.site_values import Condition, SiteValues, check_condition
+from tfepi.prediction.site_values import SiteValues, check_condition
 from tfepi.prediction.windows import Place, Site, Windows
-from tfepi.spec import AveragedPredictor, ModelSpec, Predictor, check_shifts
+from tfepi.spec import AveragedPredictor, Condition, ModelSpec, Predictor, check_shifts
 from tfepi.variants.head_targets import HeadTargets
 from tfepi.variants.numbered import Plan, remove_all_parts
 from tfrecords_tools.errors import ConfigError, InputFileError

@@ -1,16 +1,15 @@
 """A model asked for sites of a genome: the sequence read, and what else the model takes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from tfepi.prediction.windows import Site
-from tfepi.spec import ModelSpec, Predictor
+from tfepi.spec import Condition, ModelSpec, Predictor
 from tfepi.variants.head_targets import HeadTargets
 from tfrecords_tools.errors import ConfigError
 from tfrecords_tools.genome import Genome
 
-Condition = Callable[[list[tuple[str, int, int]]], dict[str, np.ndarray]]
 """From (chromosome, start, end) of sequences, which may reach beyond a chromosome's ends, to what
 a model takes besides them, by name of the input, one row per sequence."""
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tfepi.spec import AveragedPredictor, ModelSpec, Predictor, check_shifts
+from tfepi.spec import AveragedPredictor, Condition, ModelSpec, Predictor, check_shifts
 from tfepi.variants import mutagenesis_scores as scores
 from tfepi.variants.alleles import Window
 from tfepi.variants.head_targets import HeadTargets
@@ -27,7 +27,6 @@ from tfepi.variants.mutagenesis_output import (
 from tfepi.variants.mutagenesis_sites import Site, Span, bed_sites, is_vcf, vcf_sites
 from tfepi.variants.numbered import Plan, remove_all_parts
 from tfepi.variants.options import default_chunk_records
-from tfepi.variants.scoring import Condition
 from tfrecords_tools.errors import ConfigError, InputFileError
 from tfrecords_tools.files import (
     check_folder,

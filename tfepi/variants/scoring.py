@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tfepi.spec import AveragedPredictor, ModelSpec, Predictor, check_shifts
+from tfepi.spec import AveragedPredictor, Condition, ModelSpec, Predictor, check_shifts
 from tfepi.variants.alleles import (
     AllelePair,
     SequenceKey,
@@ -40,7 +40,6 @@ from tfrecords_tools.genome import Genome, one_hot
 from tfrecords_tools.progress import progress
 from tfrecords_tools.targets import Target
 
-Condition = Callable[[Sequence[tuple[str, int, int]]], dict[str, np.ndarray]]
 _GROUP_BYTES = 16 << 20  # predictions scored at once
 _log = logging.getLogger(__name__)
 
