@@ -261,7 +261,7 @@ def test_params_may_leave_out_the_number_of_outputs():
     ("model", "message"),
     [
         ({"outputs": 4}, "outputs 4, the data has 2: leave it out"),
-        ({"targets": 4}, "unknown key 'targets' .* choose from .*outputs"),
+        ({"targets": 4}, "unknown key 'targets' .*: choose from augment_rc, .*14 in all"),
         ({"width_factor": 0.5}, "model.width_factor is 0.5, want a number of at least 1"),
         ({"width_factor": "1.5"}, "model.width_factor is '1.5', want a number of at least 1"),
         ({"width_factor": float("inf")}, "model.width_factor is inf, want a number"),
