@@ -54,7 +54,8 @@ def work(args: argparse.Namespace) -> None:
         saved = SavedPredictions(args.compare)
         compare.common_targets(saved.layout, layout, args.compare, "the ridge")
     inputs = {"data": files.identity(data.folder / "statistics.json")}
-    files.check_folder(args.out, args.resume, args.overwrite)
+    read = inputs | ({"test compared": args.compare} if args.compare else {})
+    files.check_folder(args.out, args.resume, args.overwrite, read)
     made = (data, args.out, options, args.targets, bootstrap, inputs)
     metrics = finished(baseline.planned_parts(*made)) if args.resume else None
     if metrics is None:

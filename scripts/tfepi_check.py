@@ -42,11 +42,12 @@ def work(args: argparse.Namespace) -> bool:
         raise errors.ConfigError(f"--read is {args.read}, want a number of Mb above 0")
     options = build_arguments.options(args)
     vcf = VariantSource(args.vcf, header_text, read_variants) if args.vcf else None
-    folder = files.claim_folder(args.out, overwrite=args.overwrite) if args.out else None
     inputs = (args.genome, args.targets, options, vcf, args.bed)
-    record = contextlib.nullcontext()
-    if folder:
-        record = files.run_record(folder, preflight.input_files(*inputs), seed=options.seed)
+    folder, record = None, contextlib.nullcontext()
+    if args.out:
+        read = preflight.input_files(*inputs)
+        folder = files.claim_folder(args.out, overwrite=args.overwrite, inputs=read)
+        record = files.run_record(folder, read, seed=options.seed)
     with record:
         found = preflight.preflight(*inputs, args.ref_policy, round(args.read * 1e6), args.quiet)
         print(preflight_table.as_text(found), flush=True)

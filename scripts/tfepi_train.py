@@ -44,7 +44,7 @@ def work(args: argparse.Namespace) -> None:
     from tfepi.startup import import_tensorflow
     from tfrecords_tools.data import Data
     from tfrecords_tools.errors import ConfigError
-    from tfrecords_tools.files import existing
+    from tfrecords_tools.files import check_folder, existing
 
     params = read_params(args.params)
     if args.epochs is not None:
@@ -57,6 +57,8 @@ def work(args: argparse.Namespace) -> None:
     for label in f"{args.train_label},{args.valid_label}".split(","):
         if not any(label in folder.labels for folder in data):
             data[0].shards(label)  # says which labels there are
+    read = {f"data {folder.folder}": folder.folder for folder in data}
+    check_folder(args.out, args.resume, args.overwrite, read)
     import_tensorflow(deterministic=not args.xla)  # Keras compiles nothing when it is on
     from tfepi.training.fit import Settings, train
 

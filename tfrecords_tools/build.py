@@ -120,15 +120,13 @@ def build(
             f"output folder {out} holds an unfinished build: use --resume to go on, "
             "--overwrite to start anew"
         )
-    if overwrite and (out / WORK).exists():
-        shutil.rmtree(out / WORK)
     fingerprint = plan.fingerprint()
     done = _finished(out, fingerprint) if resume and out.is_dir() else None
     if done is not None:
         shutil.rmtree(out / WORK, ignore_errors=True)  # killed between the manifest and this
         log.info("%s is complete already", out)
         return done
-    claim_folder(out, resume, overwrite)
+    claim_folder(out, resume, overwrite, fingerprint["inputs"])
     work = out / WORK
     with run_record(out, fingerprint["inputs"], seed=plan.options.seed, workers=workers):
         _begin(work, fingerprint)
@@ -140,7 +138,11 @@ def build(
         with worker_pool(executor, workers) as pool:
             run_jobs(pool, coverage.run_job, jobs, "coverage", "window", quiet)
             tracks = coverage.summarise(jobs)
-            check_observed(plan, work, tracks)
+            try:
+                check_observed(plan, work, tracks)
+            except InputFileError:
+                shutil.rmtree(work)  # no build of this plan can go on
+                raise
             written, rows = balance(plan, work)
             limits = [t.limit for t in tracks[: len(plan.targets)]]
             shards = _shard_jobs(written, rows, len(plan.windows), out, limits)
@@ -159,13 +161,23 @@ def write_split(plan: Plan, out: str | Path, resume: bool = False, overwrite: bo
     Raises:
         UnfinishedError: the folder has results and neither resume nor overwrite was asked for.
     """
-    out = claim_folder(out, resume, overwrite)
-    with run_record(out, plan.inputs(), seed=plan.options.seed):
+    inputs = plan.inputs()
+    out = claim_folder(out, resume, overwrite, inputs)
+    with run_record(out, inputs, seed=plan.options.seed):
         write_contigs(out, plan)
 
 
 def _warn(plan: Plan, tracks: list[coverage.TrackSummary]) -> None:
     for target, summary in zip((*plan.targets, *plan.tracks), tracks, strict=True):
+        if target.threshold is not None and summary.mean in (0, 1):
+            log.warning(
+                "target %s: %s bin is above its threshold %g, so that every label is %d and "
+                "nothing can be learned; choose another threshold, or leave the target out",
+                target.identifier,
+                ("no", "every")[int(summary.mean)],
+                target.threshold,
+                summary.mean,
+            )
         if summary.clipped:
             log.warning(
                 "%s: %d bins at the hard limit; consider clip_soft or a smaller scale",

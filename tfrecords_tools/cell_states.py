@@ -154,7 +154,8 @@ def marker_states(
     count = bins // per
     names = list(columns)
     chosen = [columns[c] for c in names]
-    places, values = [], []
+    numbers: dict[str, int] = {}
+    windows, values = [], []
     for window, (_, _, tracks) in zip(
         data.windows(label), data.records_with_tracks(label), strict=True
     ):
@@ -163,14 +164,16 @@ def marker_states(
             seen = ~np.isnan(inside)
             sums = np.where(seen, inside, 0).reshape(count, per, -1).sum(axis=1)
             values.append(sums / seen.reshape(count, per, -1).sum(axis=1))
-        start = window.start - data.crop_bp
-        places += [(window.chrom, start + n * bp) for n in range(count)]
+        number = numbers.setdefault(window.chrom, len(numbers))
+        windows.append((number, window.start - data.crop_bp))
+    at = np.array(windows, np.int64).reshape(-1, 2)
+    chroms, starts = at[:, 0].repeat(count), (at[:, 1:] + bp * np.arange(count)).ravel()
     means = np.concatenate(values)
     trained = np.log1p(means[:, [names.index(c) for c in training]])
     spread = trained.var(axis=1)
     order = np.argsort(-np.where(np.isnan(spread), -1, spread), kind="stable")
     order = order[~np.isnan(spread[order])]
-    rows = _apart([places[i] for i in order.tolist()], bp, size)
+    rows = _apart(chroms[order], starts[order], bp, size)
     if len(rows) < size:
         raise ConfigError(
             f"cell_state wants {size} marker regions of {bp} bp, the training windows have "
@@ -179,18 +182,22 @@ def marker_states(
     kept = order[rows]
     mean = trained[kept].mean(axis=1)
     sd = float((trained[kept] - mean[:, None]).std()) or 1.0
-    regions = tuple(Interval(c, s, s + bp) for c, s in (places[i] for i in kept.tolist()))
+    names_of = list(numbers)
+    regions = tuple(
+        Interval(names_of[c], s, s + bp)
+        for c, s in zip(chroms[kept].tolist(), starts[kept].tolist(), strict=True)
+    )
     mean = tuple(mean.astype(float).tolist())
     blank = CellStates({training[0]: (0.0,) * size}, regions, mean, sd)
     vectors = {c: tuple(blank.vector(means[kept, n]).tolist()) for n, c in enumerate(names)}
     return CellStates(vectors, regions, mean, sd)
 
 
-def _apart(places: list[tuple[str, int]], bp: int, size: int) -> list[int]:
+def _apart(chroms: np.ndarray, starts: np.ndarray, bp: int, size: int) -> list[int]:
     """Return the first `size` of ranked places that overlap none before them."""
     found: list[int] = []
-    kept: dict[tuple[str, int], list[int]] = {}
-    for number, (chrom, start) in enumerate(places):
+    kept: dict[tuple[int, int], list[int]] = {}
+    for number, (chrom, start) in enumerate(zip(map(int, chroms), map(int, starts), strict=True)):
         cell = start // bp
         near = [s for c in (cell - 1, cell, cell + 1) for s in kept.get((chrom, c), [])]
         if any(abs(s - start) < bp for s in near):

@@ -106,16 +106,10 @@ def train_dataset(
     Raises:
         ConfigError: fewer examples than a batch.
     """
-    count = data.counts.get(label)
-    each = examples.per_window if examples else 1
-    if count is not None and count // workers * each < batch_size:
-        raise ConfigError(
-            f"label {label!r} has {count * each} examples for {workers} worker(s), a batch is "
-            f"{batch_size}: use a smaller batch_size"
-        )
+    paths = [str(p) for p in data.shards(label)]
+    whole_batches(data, label, batch_size, examples, workers)
     stream = np.random.SeedSequence(seed, spawn_key=(epoch,))
     rng = np.random.default_rng(stream)
-    paths = [str(p) for p in data.shards(label)]
     rng.shuffle(paths)
     low = int(rng.integers(1 << 31))
     records = _files(data, paths)
@@ -126,6 +120,28 @@ def train_dataset(
     decode = _decoder(data, targets, augmentation, low, epoch, examples)
     batches = records.batch(batch_size, drop_remainder=True).enumerate()
     return batches.map(decode, tf.data.AUTOTUNE, deterministic=True).prefetch(2)
+
+
+def whole_batches(
+    data: Data,
+    label: str,
+    batch_size: int,
+    examples: CellExamples | None = None,
+    workers: int = 1,
+) -> int:
+    """Return how many batches `train_dataset` gives each worker; the label must be counted.
+
+    Raises:
+        ConfigError: none.
+    """
+    each = examples.per_window if examples else 1
+    found = data.counts[label] // workers * each // batch_size
+    if not found:
+        raise ConfigError(
+            f"label {label!r} has {data.counts[label] * each} examples for {workers} worker(s), a "
+            f"batch is {batch_size}: use a smaller batch_size"
+        )
+    return found
 
 
 def _files(data: Data, paths: list[str]) -> tf.data.Dataset:

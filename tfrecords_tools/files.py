@@ -8,9 +8,10 @@ import platform
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
+from types import MappingProxyType
 
 from tfrecords_tools.errors import ConfigError, InputFileError, UnfinishedError
 
@@ -169,7 +170,10 @@ def same_identity(old: dict, new: dict) -> bool:
 
 
 def check_folder(
-    path: str | os.PathLike, resume: bool | None = None, overwrite: bool = False
+    path: str | os.PathLike,
+    resume: bool | None = None,
+    overwrite: bool = False,
+    inputs: Mapping[str, str | os.PathLike | dict] = MappingProxyType({}),
 ) -> Path:
     """Return an output folder's path after checking that it may be written.
 
@@ -180,10 +184,12 @@ def check_folder(
         path: the folder.
         resume: go on with what is there; None is a command that cannot.
         overwrite: remove what is there.
+        inputs: label → path (or `identity`) of every file or folder that is read.
 
     Raises:
         UnfinishedError: it has results and neither resume nor overwrite was asked for, or it was
-            not made here, or overwrite would remove the working directory; or it cannot be made.
+            not made here, or overwrite would remove the working directory or an input; or it
+            cannot be made.
     """
     path = Path(path)
     above = next(p for p in (path, *path.absolute().parents) if p.exists())
@@ -205,10 +211,20 @@ def check_folder(
         raise UnfinishedError(
             f"output folder {path} has results: use {again}--overwrite to redo; it holds {holds}"
         )
-    if overwrite and path.resolve() in (Path.cwd(), *Path.cwd().parents):
+    if not overwrite:
+        return path
+    root = path.resolve()
+    if root in (Path.cwd(), *Path.cwd().parents):
         raise UnfinishedError(
             f"output folder {path} holds the working directory: overwrite it from elsewhere"
         )
+    for label, value in inputs.items():
+        source = Path(value["path"] if isinstance(value, dict) else value)
+        if root in (source.resolve(), *source.resolve().parents):
+            raise UnfinishedError(
+                f"output folder {path} holds the {label} that is read, {source}: --overwrite "
+                "would remove it; name another folder"
+            )
     return path
 
 
@@ -231,10 +247,13 @@ def check_report(path: str | Path | None, suffixes: tuple[str, ...], overwrite: 
 
 
 def claim_folder(
-    path: str | os.PathLike, resume: bool | None = None, overwrite: bool = False
+    path: str | os.PathLike,
+    resume: bool | None = None,
+    overwrite: bool = False,
+    inputs: Mapping[str, str | os.PathLike | dict] = MappingProxyType({}),
 ) -> Path:
     """Make an output folder, emptied if `overwrite`, or refuse it as `check_folder` does."""
-    path = check_folder(path, resume, overwrite)
+    path = check_folder(path, resume, overwrite, inputs)
     if overwrite and path.is_dir():
         shutil.rmtree(path)
     path.mkdir(parents=True, exist_ok=True)

@@ -40,23 +40,15 @@ def read_tracks(path: str | Path, extra: bool = False) -> tuple[Target, ...]:
         InputFileError: as of a targets table, or a row without cell.
         ConfigError: as of a targets table, a cell twice, an unknown assay, a strand pair.
     """
-    path = existing(path, "table of input tracks")
     where = f"table of input tracks {path}"
-    tracks = read_table(path, where, True, extra, _DEFAULTS)
+    tracks = read_accessibility(path, where, extra, _DEFAULTS)
     cells: dict[str, Target] = {}
     for track in tracks:
-        if track.cell is None:
-            raise InputFileError(
-                f"{where}: track {track.identifier!r} has no cell: name the cell type whose "
-                "accessibility it is in a column 'cell'"
-            )
         if track.cell in cells:
             raise ConfigError(
                 f"{where}: tracks {cells[track.cell].identifier!r} and {track.identifier!r} are "
                 f"both of cell {track.cell!r}: keep one"
             )
-        if track.assay not in (None, *ASSAYS):
-            raise unknown("assay", track.assay, ASSAYS, f"of {track.identifier!r} in {where}")
         if track.strand_pair not in (None, track.index):
             raise ConfigError(
                 f"{where}: track {track.identifier!r} has strand_pair {track.strand_pair}: "
@@ -64,6 +56,55 @@ def read_tracks(path: str | Path, extra: bool = False) -> tuple[Target, ...]:
             )
         cells[track.cell] = track
     return tracks
+
+
+def read_accessibility(
+    path: str | Path, where: str, extra: bool = False, defaults: dict | None = None
+) -> tuple[Target, ...]:
+    """Read a table whose rows are accessibility tracks of cell types.
+
+    Args:
+        path: of the table.
+        where: the table, for messages.
+        extra, defaults: as of `targets.read_table`.
+
+    Raises:
+        InputFileError: as of a targets table, or a row without cell.
+        ConfigError: as of a targets table, or an unknown assay.
+    """
+    path = existing(path, where.removesuffix(f" {path}"))
+    tracks = read_table(path, where, True, extra, defaults)
+    for track in tracks:
+        if track.cell is None:
+            raise InputFileError(
+                f"{where}: track {track.identifier!r} has no cell: name the cell type whose "
+                "accessibility it is in a column 'cell'"
+            )
+        if track.assay not in (None, *ASSAYS):
+            raise unknown("assay", track.assay, ASSAYS, f"of {track.identifier!r} in {where}")
+    return tracks
+
+
+def check_signal(values: np.ndarray, row: Target, chrom: str, start: int) -> None:
+    """Check that values are accessibility: finite and not negative, or NaN for none.
+
+    Args:
+        values: of the bases from `start` on.
+        row: of the table.
+        chrom, start: where, 0-based.
+
+    Raises:
+        InputFileError: naming track, value and place.
+    """
+    with np.errstate(invalid="ignore"):
+        wrong = (values < 0) | np.isinf(values)
+    if wrong.any():
+        at = int(wrong.argmax())
+        raise InputFileError(
+            f"input track {row.identifier!r} ({row.file}) has the value {values[at]:g} at "
+            f"{chrom}:{start + at}: accessibility is finite and not negative; give the signal "
+            "itself, not its logarithm or its difference from an average"
+        )
 
 
 def check_cells_have_tracks(targets: Sequence[Target], tracks: Sequence[Target]) -> None:
@@ -104,15 +145,7 @@ def padded_values(
     low, high = max(start, 0), min(end, length)
     if low < high:
         values = track.values(chrom, low, high)
-        with np.errstate(invalid="ignore"):
-            wrong = (values < 0) | np.isinf(values)
-        if wrong.any():
-            at = int(wrong.argmax())
-            raise InputFileError(
-                f"input track {row.identifier!r} ({row.file}) has the value {values[at]:g} at "
-                f"{chrom}:{low + at}: accessibility is finite and not negative; give the signal "
-                "itself, not its logarithm or its difference from an average"
-            )
+        check_signal(values, row, chrom, low)
         out[low - start : high - start] = values
     return out
 

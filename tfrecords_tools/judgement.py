@@ -39,6 +39,12 @@ def judge_track(
     largest, smallest = max(c.largest for c in observed), min(c.smallest for c in observed)
     if largest == smallest:
         findings.warning(f"{where} has one value everywhere ({largest:g}): nothing to learn")
+    if target.threshold is not None and survey.bins and not survey.largest_bin > 0:
+        findings.warning(
+            f"{where} has no bin above its threshold {target.threshold:g} in the "
+            f"{survey.examined:.0%} looked at (largest value {largest:g}): every label would be "
+            "0; lower the threshold, or leave the target out"
+        )
     if smallest < 0:
         findings.warning(
             f"{where} has negative values (smallest {smallest:g}): the poisson loss and the "

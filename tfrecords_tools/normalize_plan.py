@@ -56,7 +56,7 @@ class TracksPlan:
         Raises:
             UnfinishedError: it has results, made from something else or not to be touched.
         """
-        claim_folder(folder, resume, overwrite)
+        claim_folder(folder, resume, overwrite, self.inputs)
         remove_parts(folder)
         if (folder / self.name).exists():
             self._same(folder)

@@ -8,11 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from tfrecords_tools.builds import build_of
-from tfrecords_tools.errors import ConfigError, InputFileError, unknown
-from tfrecords_tools.files import existing
+from tfrecords_tools.errors import ConfigError, InputFileError
 from tfrecords_tools.genome import missing_chrom
-from tfrecords_tools.input_tracks import ASSAYS, AVERAGE
-from tfrecords_tools.targets import Target, read_table, resolve
+from tfrecords_tools.input_tracks import AVERAGE, check_signal, read_accessibility
+from tfrecords_tools.targets import Target, resolve
 from tfrecords_tools.tracks import open_track
 
 MEAN = "mean"
@@ -48,21 +47,16 @@ def read_cells(path: str | Path) -> tuple[CellTrack, ...]:
         ConfigError: the same; or a row without cell, a cell named "average" or "mean", replicates
             of two assays, an unknown assay, a clip or threshold, or a scale below 0.
     """
-    path = existing(path, "tracks table")
     where = f"tracks table {path}"
-    rows = resolve(read_table(path, where, with_files=True, extra=False), path)
+    rows = resolve(read_accessibility(path, where), path)
     by_cell: dict[str, list[Target]] = {}
     for row in rows:
         what = f"{where}: track {row.identifier!r}"
-        if row.cell is None:
-            raise ConfigError(f"{what} has no cell: name its cell type in the column 'cell'")
         if row.cell in (AVERAGE, MEAN):
             raise ConfigError(
                 f"{what} has the cell {row.cell!r}, which means the average of all: name it "
                 "otherwise, or leave it out"
             )
-        if row.assay not in (None, *ASSAYS):
-            raise unknown("assay", row.assay, ASSAYS, f"of {row.identifier!r} in {where}")
         for column in ("clip", "clip_soft", "threshold"):
             if getattr(row, column) is not None:
                 raise ConfigError(
@@ -179,7 +173,7 @@ class Signal:
         seen = np.zeros(end - start, bool) if self._keep else None
         for row, track in zip(self._rows, self._tracks, strict=True):
             values = track.values(chrom, start, end)
-            _check_signal(values, row, chrom, start)
+            check_signal(values, row, chrom, start)
             known = ~np.isnan(values)
             np.add(total, np.multiply(values, row.scale, dtype=np.float64), out=total, where=known)
             if self._keep:
@@ -192,15 +186,3 @@ class Signal:
         """Close the files."""
         for track in self._tracks:
             track.close()
-
-
-def _check_signal(values: np.ndarray, row: Target, chrom: str, start: int) -> None:
-    with np.errstate(invalid="ignore"):
-        bad = (values < 0) | (values == np.inf)
-    if bad.any():
-        at = int(np.argmax(bad))
-        raise InputFileError(
-            f"track {row.identifier!r} ({row.file}) has the value {values[at]:g} at "
-            f"{chrom}:{start + at}-{start + at + 1}: want a signal of 0 or more, such as coverage "
-            "or cut sites"
-        )

@@ -116,30 +116,6 @@ def test_places_are_sets_of_variants():
         assert rows["A"][name]["value"] == pytest.approx(np.mean([w[name] for w in want]))
 
 
-def test_a_model_that_knows_no_cells_guesses_their_differences():
-    effects = make().between_cells()
-    assert effects.seen == ("t − mono",)
-    assert effects.unseen == ("t − neut", "mono − neut")
-    found = scores_of(measure_effects(effects, Bootstrap(rank_resamples=0)))
-    rows = {(r["model"], r["group"]): r for r in found}
-    assert rows["D", "unseen cell"]["sign_accuracy"]["value"] == 0.5
-    assert rows["D", "unseen cell"]["auroc"]["value"] == 0.5
-    assert rows["D", "unseen cell"]["spearmanr"]["value"] is None
-    first = make()
-    for s in (1, 2):
-        truth = (first.truth["t"] - first.truth["neut"])[:, 0]
-        value = (first.predictions["B", s, "t"] - first.predictions["B", s, "neut"])[:, 0]
-        want = plain(truth, value, 0)["sign_accuracy"]
-        assert rows["B", "t − neut"]["sign_accuracy"]["by_seed"][str(s)] == pytest.approx(want)
-
-
-def test_between_cells_leaves_out_what_a_model_lacks():
-    effects = make()
-    predictions = {k: v for k, v in effects.predictions.items() if k[::2] != ("B", "neut")}
-    found = make(predictions=predictions).between_cells()
-    assert {k[2] for k in found.predictions if k[0] == "B"} == {"t − mono"}
-
-
 def test_errors():
     effects = make()
     with pytest.raises(ConfigError, match=r"bound of an effect is -1"):

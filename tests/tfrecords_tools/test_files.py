@@ -39,6 +39,22 @@ def test_the_working_directory_is_not_removed(tmp_path, monkeypatch):
     assert (out / "result").exists()
 
 
+@pytest.mark.parametrize("name", [".", "statistics.json", "deep/tracks.bw"])
+def test_an_input_is_not_removed(tmp_path, name):
+    out = files.claim_folder(tmp_path / "out", False, False)
+    (out / "deep").mkdir()
+    for inner in ("statistics.json", "deep/tracks.bw"):
+        (out / inner).write_text("1")
+    for inputs in ({"data": str(out / name)}, {"data": {"path": str(out / name), "size": 1}}):
+        with pytest.raises(UnfinishedError, match=r"holds the data that is read, .* another"):
+            files.claim_folder(out, False, True, inputs)
+    assert files.claim_folder(out, True, False, {"data": out / name}) == out
+    assert (out / "deep" / "tracks.bw").exists()
+    (tmp_path / "genome.fa").write_text("")
+    files.claim_folder(out, False, True, {"genome": tmp_path / "genome.fa"})
+    assert not (out / "deep").exists()
+
+
 def test_a_failed_start_does_not_block_the_next(tmp_path):
     with pytest.raises(RuntimeError), files.run_record(tmp_path, {}):
         raise RuntimeError

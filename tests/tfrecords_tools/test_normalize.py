@@ -9,7 +9,7 @@ import pyBigWig
 import pytest
 
 from tfrecords_tools import normalize_runs
-from tfrecords_tools.errors import ConfigError, InputFileError, UnfinishedError
+from tfrecords_tools.errors import ConfigError, InputFileError, TfepiError, UnfinishedError
 from tfrecords_tools.input_tracks import read_tracks
 from tfrecords_tools.normalize import normalize
 from tfrecords_tools.normalize_survey import QuantileOptions
@@ -239,8 +239,8 @@ def test_two_assays_are_warned_of(table, tmp_path, caplog):
 @pytest.mark.parametrize(
     ("chrom", "value", "message"),
     [
-        ("chr2", -1.5, "track 'a' .*a.bw. has the value -1.5 at chr2:40-41: want a signal of 0"),
-        ("chr10", np.inf, "track 'a' .*a.bw. has the value inf at chr10:40-41"),
+        ("chr2", -1.5, "track 'a' .*a.bw. has the value -1.5 at chr2:40: accessibility is finite"),
+        ("chr10", np.inf, "track 'a' .*a.bw. has the value inf at chr10:40: "),
     ],
 )
 def test_bad_signal_is_named(table, signal, tmp_path, write_bigwig, chrom, value, message):
@@ -307,7 +307,7 @@ def test_bad_options(table, tmp_path, options, message):
 def test_bad_tables(tmp_path, rows, message):
     path = tmp_path / "t.txt"
     path.write_text(HEADER + rows)
-    with pytest.raises(ConfigError, match=message):
+    with pytest.raises(TfepiError, match=message):
         read_cells(path)
 
 

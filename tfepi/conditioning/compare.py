@@ -74,14 +74,17 @@ def compare(
     Raises:
         UnfinishedError: the folder has results, or those of another plan.
     """
-    out = check_folder(out, resume, overwrite)
+    inputs = {"data": data.folder / "statistics.json"}
+    if variants is not None:
+        inputs |= variants.files
+    out = check_folder(out, resume, overwrite, inputs)
     check_cells(plan, data)
     cells = [cell for group in tested_cells(plan, data) for cell in group]
     for training in trainings_of(plan, data, out)[: len(plan.models)]:
         spec = training.check(cells)
         if variants is not None:
             check_variants(spec, cells, variants)
-    claim_folder(out, resume, overwrite)
+    claim_folder(out, resume, overwrite, inputs)
     value = {"format": FORMAT, "format_version": 1, "plan": plan.to_json()}
     value["data"] = data.manifest_sha256
     path = out / "plan.json"
@@ -90,7 +93,7 @@ def compare(
             f"{out} holds an experiment of other models, seeds or data: use --overwrite, or "
             "another folder"
         )
-    with run_record(out, {"data": data.folder / "statistics.json"}, data_sha256=value["data"]):
+    with run_record(out, inputs, data_sha256=value["data"]):
         write_json(path, value)
         train_models(plan, data, out, jobs, quiet)
         experiment = predict_all(plan, data, out, quiet)

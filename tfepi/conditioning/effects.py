@@ -5,8 +5,7 @@ genome and says nothing of a mutation. These statistics are of what it says of m
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from itertools import combinations
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -79,28 +78,6 @@ class Effects:
     def design(self) -> Design:
         """Models, seeds and cell types."""
         return Design.of(self.predictions, self.seen, self.unseen, self.marks)
-
-    def between_cells(self) -> "Effects":
-        """Return differences of effects between every two cell types, named "a − b".
-
-        A pair is seen if both cell types are. What a model gives that knows no cell types is 0.
-        """
-        cells = (*self.seen, *self.unseen)
-        pairs = {f"{a} − {b}": (a, b) for a, b in combinations(cells, 2)}
-        seen = tuple(n for n, pair in pairs.items() if set(pair) <= set(self.seen))
-        predictions = {}
-        for name, (a, b) in pairs.items():
-            for (model, seed, cell), value in self.predictions.items():
-                if cell == a and (model, seed, b) in self.predictions:
-                    other = self.predictions[model, seed, b]
-                    predictions[model, seed, name] = value - other
-        return replace(
-            self,
-            seen=seen,
-            unseen=tuple(n for n in pairs if n not in seen),
-            truth={n: self.truth[a] - self.truth[b] for n, (a, b) in pairs.items()},
-            predictions=predictions,
-        )
 
 
 def measure_effects(effects: Effects, bootstrap: Bootstrap | None = None) -> Measured:

@@ -25,7 +25,9 @@ from tfrecords_tools.conditioning import Conditioning
 from tfrecords_tools.errors import InputFileError
 from tfrecords_tools.files import existing
 from tfrecords_tools.genome import Genome
+from tfrecords_tools.input_tracks import read_tracks
 from tfrecords_tools.progress import progress
+from tfrecords_tools.targets import resolve
 
 _STATISTIC = "SAD"
 _BATCH = 32
@@ -48,6 +50,13 @@ class Variants:
     fasta: str
     tracks: str
     bound: float = 0.0
+
+    @property
+    def files(self) -> dict[str, str]:
+        """Label → path of every file."""
+        named = {n: getattr(self, n) for n in ("variants", "effects", "fasta", "tracks")}
+        rows = resolve(read_tracks(self.tracks), existing(self.tracks, "table of input tracks"))
+        return named | {f"track {r.identifier}": r.file for r in rows}
 
 
 def check_variants(spec: ModelSpec, cells: Sequence[str], variants: Variants) -> None:

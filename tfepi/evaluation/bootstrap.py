@@ -42,7 +42,11 @@ class Bootstrap:
         for name in ("resamples", "rank_resamples"):
             value = getattr(self, name)
             if value < 0 or 0 < value < 20:
-                raise ConfigError(f"{name} is {value}: want 0 for no intervals, or at least 20")
+                what = "of rank statistics " if name == "rank_resamples" else ""
+                raise ConfigError(
+                    f"bootstrap {what}has {value} resamples: want 0 for no intervals, or at least "
+                    "20"
+                )
         if self.block_bp is not None and self.block_bp < 1:
             raise ConfigError(f"block_bp is {self.block_bp}: want a positive number of bp")
         if not 0 < self.level < 1:

@@ -39,8 +39,9 @@ def export(model_path: str | Path, out: str | Path, overwrite: bool = False) -> 
         TfepiError: the reloaded export differs by more than 1e-5 of the largest value.
     """
     spec = ModelSpec.read(spec_path(model_path))
-    check_folder(out, overwrite=overwrite)
-    return export_model(load_keras(model_path), spec, out, keras_file(model_path), overwrite)
+    source = keras_file(model_path)
+    check_folder(out, overwrite=overwrite, inputs={"model": source})
+    return export_model(load_keras(model_path), spec, out, source, overwrite)
 
 
 def export_model(
@@ -52,7 +53,7 @@ def export_model(
 ) -> dict:
     """Do the same with a model that is loaded, whose weights came from the file `source`."""
     out = Path(out)
-    check_folder(out, overwrite=overwrite)
+    check_folder(out, overwrite=overwrite, inputs={"model": source})
     heads = [h.name for h in spec.heads]
     with atomic_path(out) as part:
         with run_record(claim_folder(part), {"model": source}):

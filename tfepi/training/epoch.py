@@ -19,7 +19,7 @@ from tfepi.training.losses import make_loss
 from tfepi.training.metrics import make_metrics
 from tfrecords_tools.conditioning import CellExamples
 from tfrecords_tools.data import Data
-from tfrecords_tools.dataset import Augmentation, eval_dataset, train_dataset
+from tfrecords_tools.dataset import Augmentation, eval_dataset, train_dataset, whole_batches
 from tfrecords_tools.errors import ConfigError
 from tfrecords_tools.progress import progress
 from tfrecords_tools.targets import Target
@@ -59,9 +59,12 @@ class Source:
 
 
 def epoch_steps(source: Source, train: TrainParams, label: str) -> int:
-    """Return the batches of an epoch: as many as the records make, at most steps_per_epoch."""
-    each = source.training.per_window if source.training else 1
-    whole = max(1, source.data.counts[label] * each // train.batch_size)
+    """Return the batches of an epoch: as many as the records make, at most steps_per_epoch.
+
+    Raises:
+        ConfigError: the records do not make one.
+    """
+    whole = whole_batches(source.data, label, train.batch_size, source.training)
     return min(train.steps_per_epoch or whole, whole)
 
 

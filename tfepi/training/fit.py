@@ -27,7 +27,7 @@ from tfepi.training.cells import (
     validation_examples,
 )
 from tfepi.training.dispersion import dispersion_of, with_dispersion
-from tfepi.training.epoch import Source
+from tfepi.training.epoch import Source, epoch_steps
 from tfepi.training.restore import restore_weights
 from tfepi.training.run import Run, Settings, restored, run_key
 from tfrecords_tools.conditioning import Conditioning, head_targets
@@ -241,6 +241,8 @@ def prepared(
         ConfigError: params, model and data disagree.
     """
     sources = pair_heads(params, data, settings)
+    for source in sources:
+        epoch_steps(source, params.train, settings.train_label)  # one batch at least
     names = [s.head for s in sources]
     if params.model.name == BASENJI:
         params = replace(params, model=choose_heads(params.model, names))
@@ -288,7 +290,12 @@ def train(
     folders = [data] if isinstance(data, Data) else list(data)
     params, sources, model, spec = prepared(params, folders, settings)
     key = run_key(params, sources, settings)
-    check_folder(out, resume, overwrite)
+    paths = [f for s in sources for f in s.data.folders]
+    inputs = {f"data{n}": f / "statistics.json" for n, f in enumerate(paths)}
+    if settings.restore:
+        restored_from = Path(settings.restore)
+        inputs["restore"] = restored_from if is_h5(restored_from) else keras_file(restored_from)
+    check_folder(out, resume, overwrite, inputs)
     state = restored(out, key) if resume and (out / "state.json").exists() else None
     if settings.restore:
         restore_weights(model, settings.restore, settings.trunk)
@@ -301,13 +308,8 @@ def train(
         model = adapt(model, params.transfer)
         log.info("trains %d of %d parameters", *parameter_counts(model))
     run = Run(model, params, sources, out, settings, key)
-    claim_folder(out, resume, overwrite)
+    claim_folder(out, resume, overwrite, inputs)
     remove_parts(out)
-    paths = [f for s in sources for f in s.data.folders]
-    inputs = {f"data{n}": f / "statistics.json" for n, f in enumerate(paths)}
-    if settings.restore:
-        restored_from = Path(settings.restore)
-        inputs["restore"] = restored_from if is_h5(restored_from) else keras_file(restored_from)
     with run_record(out, inputs, seed=settings.seed, data_sha256=spec.data, device=device(tf)):
         write_json(out / "params.json", _source(params))
         spec.write(out / "model.json")

@@ -63,7 +63,7 @@ class Plan:
                 for, or they were made from something else (naming what).
             InputFileError: manifest.json is damaged.
         """
-        folder = claim_folder(folder, resume, overwrite)
+        folder = claim_folder(folder, resume, overwrite, self.inputs)
         (folder / FOLDER).mkdir(exist_ok=True)
         remove_parts(folder)
         remove_parts(folder / FOLDER)

@@ -161,7 +161,7 @@ def check_place(
 
 def _begin(folder: Path, manifest: Manifest, resume: bool, overwrite: bool) -> None:
     """Claim the folder, and check that what is there belongs to this run."""
-    claim_folder(folder, resume, overwrite)
+    claim_folder(folder, resume, overwrite, manifest.inputs)
     remove_parts(folder)
     if (folder / FOLDER).is_dir():
         remove_parts(folder / FOLDER)
