@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from tfrecords_tools import compat, coverage
-from tfrecords_tools.errors import InputFileError, UnfinishedError
+from tfrecords_tools.errors import InputFileError, TfepiError, UnfinishedError
 from tfrecords_tools.files import (
     atomic_path,
     claim_folder,
@@ -130,7 +130,6 @@ def build(
     work = out / WORK
     with run_record(out, fingerprint["inputs"], seed=plan.options.seed, workers=workers):
         _begin(work, fingerprint)
-        (out / "tfrecords").mkdir(exist_ok=True)
         for folder in (out, out / "tfrecords", work / "done"):
             remove_parts(folder)
         jobs = coverage.plan_jobs(plan, work)
@@ -140,10 +139,11 @@ def build(
             tracks = coverage.summarise(jobs)
             try:
                 check_observed(plan, work, tracks)
-            except InputFileError:
-                shutil.rmtree(work)  # no build of this plan can go on
+                written, rows = balance(plan, work)
+            except TfepiError:
+                shutil.rmtree(work)  # nothing of this plan can be gone on with
                 raise
-            written, rows = balance(plan, work)
+            (out / "tfrecords").mkdir(exist_ok=True)
             limits = [t.limit for t in tracks[: len(plan.targets)]]
             shards = _shard_jobs(written, rows, len(plan.windows), out, limits)
             Genome(plan.fasta, work).close()  # indexed once, if it must be, not in every job

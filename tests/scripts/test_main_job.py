@@ -113,3 +113,48 @@ def test_bad_options_are_said_before_anything_is_written(job, run_script, monkey
     assert "train_epochs_max is 0" in refused(run_script, *train, "--epochs", "0")
     assert "no whole number" in refused(run_script, *train, "--seed", "-1")
     assert not (job / "new").exists()
+
+
+def test_overwrite_removes_no_input(job, run_script, monkeypatch):
+    monkeypatch.chdir(job)
+    windows = ("-l", "256", "-w", "64", "-c", "96", "-v", "chr4", "-t", "chr5")
+    genome = ("genome/genome.fa", "genome/targets.txt")
+    vcf = "genome/variants.vcf"
+    commands = {
+        "data": [
+            ("tfepi_train.py", "params.json", "data"),
+            ("tfepi_test.py", "params.json", "run", "data"),
+            ("tfepi_baseline.py", "-k", "3", "data"),
+        ],
+        "run": [
+            ("tfepi_train.py", "params.json", "data", "--restore", "run"),
+            ("tfepi_test.py", "params.json", "run", "data"),
+            ("tfepi_variants.py", "params.json", "run", vcf, "-f", genome[0]),
+            ("tfepi_export.py", "run"),
+        ],
+        "genome": [
+            ("tfepi_data.py", *windows, *genome),
+            ("tfepi_check.py", *windows, *genome),
+            ("tfepi_variants.py", "params.json", "run", vcf, "-f", genome[0]),
+            ("tfepi_predict.py", "params.json", "run", "-f", genome[0]),
+        ],
+    }
+    for out, lines in commands.items():
+        before = {p: p.stat().st_mtime_ns for p in (job / out).rglob("*") if p.is_file()}
+        for words in lines:
+            line = refused(run_script, *words, "-q", "-o", out, "--overwrite")
+            assert f"output folder {out} holds the " in line, words
+            assert line.endswith("name another folder"), words
+        after = {p: p.stat().st_mtime_ns for p in (job / out).rglob("*") if p.is_file()}
+        assert after == before
+
+
+def test_overwrite_waits_for_what_can_be_checked(job, run_script, monkeypatch):
+    monkeypatch.chdir(job)
+    large = PARAMS | {"train": PARAMS["train"] | {"batch_size": 100_000}}
+    (job / "large.json").write_text(json.dumps(large))
+    line = refused(
+        run_script, "tfepi_train.py", "-q", "-o", "run", "--overwrite", "large.json", "data"
+    )
+    assert "a batch is 100000: use a smaller batch_size" in line
+    assert (job / "run" / "model_best.keras").exists()

@@ -152,11 +152,18 @@ def test_what_is_refused(command, run_script, cell_data, tmp_path):
         (("--variants", "x.vcf"), "effects of variants need all of"),
         (("--test_label", "tests"), "unknown label 'tests'"),
         (("--set", "B:model.input_length=100"), "want a multiple of 32"),
+        (("--set", "train.batch_size=100000"), "a batch is 100000: use a smaller batch_size"),
+        (("--bootstrap", 10), "10 resamples: want 0 for no intervals"),
     ):
         out = tmp_path / "out"
         line = one_line(run_script("tfepi_conditioning.py", data, "-o", out, *more, check=False))
         assert message in line
         assert not out.exists()
+    line = one_line(
+        run_script("tfepi_conditioning.py", data, "-o", data, "--overwrite", check=False)
+    )
+    assert "holds the data that is read" in line
+    assert (data / "statistics.json").exists()
 
 
 def test_signal_is_no_label(build_cells, cell_tables, run_script, tmp_path):

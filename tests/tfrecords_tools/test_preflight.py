@@ -313,6 +313,14 @@ class TestValues:
         assert not messages(found)
         assert any("no value on chr2" in w for w in messages(found, "warning"))
 
+    @pytest.mark.parametrize(("threshold", "told"), [(1.0, False), (9.5, True)])
+    def test_a_threshold_above_every_value(self, folder, threshold, told):
+        flat(folder, 9.0)
+        table = one_target(folder, threshold=threshold, sum_stat="max")
+        warned = messages(check(folder, targets=table), "warning")
+        found = [w for w in warned if "no bin above its threshold 9.5" in w and "one" in w]
+        assert bool(found) == told
+
     def test_one_file_twice(self, folder):
         (folder / "two.txt").write_text("\tidentifier\tfile\n0\ta\tt0.bw\n1\tb\tt0.bw\n")
         assert any("same file" in w for w in messages(check(folder, targets="two.txt"), "warning"))

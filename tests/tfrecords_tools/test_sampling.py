@@ -400,3 +400,17 @@ def test_a_target_without_value_is_told(folder, tmp_path, caplog, values):
         InputFileError, match=r"target 'none' \(.*none.bw\) has no value in any window, so that"
     ):
         build(plan, tmp_path / "e", quiet=True)
+    plan = replace(plan, targets=plan.targets[:1])
+    build(plan, tmp_path / "e", quiet=True)  # needs no --overwrite
+
+
+def test_a_threshold_that_tells_nothing_apart_is_told(folder, tmp_path, caplog):
+    plan = planned(folder)
+    high, low = (replace(t, threshold=x) for t, x in zip(plan.targets, (1e6, -1), strict=False))
+    with caplog.at_level(logging.WARNING):
+        build(replace(plan, targets=(high, low, plan.targets[2])), tmp_path / "d", quiet=True)
+    told = [r.message for r in caplog.records if "threshold" in r.message]
+    assert [m.split(", so that")[0] for m in told] == [
+        f"target {high.identifier}: no bin is above its threshold 1e+06",
+        f"target {low.identifier}: every bin is above its threshold -1",
+    ]
