@@ -1,9 +1,11 @@
 """The models of a comparison, and changes of their params."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
+from tfepi.conditioning.check import check_cells
 from tfepi.conditioning.plan import NAMES, Plan, read_models
 from tfrecords_tools.errors import ConfigError
 
@@ -88,3 +90,13 @@ def test_all_models_hold_out_the_same():
 def test_a_plan_has_seeds():
     with pytest.raises(ConfigError, match="no seeds"):
         Plan(read_models(["dsg_model_a"]), ())
+
+
+def test_more_positions_than_memory_are_refused_before_training(cell_data):
+    plan = Plan(read_models(["dsg_model_a"]), (1,), (), ("train", "valid", "test"))
+    check_cells(plan, cell_data)
+    large = replace(cell_data, counts=cell_data.counts | {"test": 10**12})
+    with pytest.raises(
+        ConfigError, match=r"AUPRC over 8,000,000,000,000 positions of 'test' takes"
+    ):
+        check_cells(plan, large)

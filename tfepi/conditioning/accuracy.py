@@ -24,7 +24,9 @@ LEOPARD_MEANING = (
     "Leopard's step sum: the average precision of predictions rounded to 0.001, the width of its "
     "1,001 bins"
 )
+POSITION_BYTES = 80  # that ranking the labels of one target takes, about
 _CHUNK_VALUES = 1 << 17
+_INDEX = np.uint32
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ class RankedLabels:
             ConfigError: a label that is neither 0 nor 1, or an observed position without a finite
                 prediction.
         """
-        seen = np.flatnonzero(~np.isnan(truth))
+        seen = np.flatnonzero(~np.isnan(truth)).astype(_INDEX)
         labels, values = truth[seen], prediction[seen]
         odd = (labels != 0) & (labels != 1)
         if odd.any():
@@ -77,7 +79,8 @@ class RankedLabels:
             )
         order = np.argsort(-values, kind="stable")
         position = seen[order]
-        return cls(labels[order] > 0, values[order], block[position], position, blocks)
+        block = block[position].astype(_INDEX, copy=False)
+        return cls(labels[order] > 0, values[order], block, position, blocks)
 
     def among(self, chosen: np.ndarray) -> "RankedLabels":
         """Return the labels at chosen positions.
@@ -106,7 +109,7 @@ class RankedLabels:
                 f"{ends.min():g} to {ends.max():g}: leave it out"
             )
         scale = 10**digits
-        rounded = np.floor(self.prediction.astype(float) * scale + 0.5) / scale
+        rounded = np.floor(self.prediction.astype(float) * scale + 0.5).astype(np.float32) / scale
         return RankedLabels(self.positive, rounded, self.block, self.position, self.blocks)
 
     def statistics(self, drawn: np.ndarray | None = None) -> dict[str, np.ndarray]:
@@ -149,7 +152,7 @@ class RankedLabels:
         starts = np.flatnonzero(np.r_[True, self.prediction[1:] != self.prediction[:-1]])
         held = np.logical_or.reduceat(self.positive, starts)
         lengths = np.diff(np.r_[starts, len(self.prediction)])
-        step = np.repeat(np.cumsum(held) - held, lengths)
+        step = np.repeat((np.cumsum(held) - held).astype(_INDEX), lengths)
         tied = np.repeat(held, lengths) & ~self.positive
         count, draws = int(held.sum()), np.ascontiguousarray(drawn.T)
         size = max(1, _CHUNK_VALUES // len(drawn))

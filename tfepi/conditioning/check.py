@@ -1,11 +1,15 @@
 """The cell types that an experiment trains on and tests, and what the data need of them."""
 
+import os
+
 import numpy as np
 
+from tfepi.conditioning.accuracy import POSITION_BYTES
 from tfepi.conditioning.plan import Plan
 from tfrecords_tools.conditioning import cells_of, track_columns, training_cells
 from tfrecords_tools.data import Data
 from tfrecords_tools.errors import ConfigError
+from tfrecords_tools.files import shown_size
 
 
 def tested_cells(plan: Plan, data: Data) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -19,7 +23,8 @@ def check_cells(plan: Plan, data: Data) -> None:
 
     Raises:
         ConfigError: an unknown cell type, none left to train on, no input tracks, or targets that
-            are no labels or leave nothing to score in the test records.
+            are no labels or leave nothing to score in the test records; more of these than
+            fit into memory.
         InputFileError: a cell type that is trained on or tested without accessibility.
     """
     cells = [c for group in tested_cells(plan, data) for c in group]
@@ -29,6 +34,14 @@ def check_cells(plan: Plan, data: Data) -> None:
                 f"cell type {cell!r} cannot be part of a file's name: rename it in the tables, "
                 "without / and without a dot at its start"
             )
+    positions = data.counts[plan.labels[2]] * data.target_length
+    need = positions * POSITION_BYTES
+    if need > (there := os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")):
+        raise ConfigError(
+            f"AUPRC over {positions:,} positions of {plan.labels[2]!r} takes about "
+            f"{shown_size(need)} of memory, this machine has {shown_size(there)}: build the data "
+            "with wider bins (-w) or fewer test chromosomes"
+        )
     _check_labels(data, plan.labels[2], cells)
     sections = [params.conditioning for params in plan.models.values()]
     computed = [s for s in sections if s.cell_state is not None and s.cell_state.file is None]
