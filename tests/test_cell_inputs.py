@@ -122,6 +122,9 @@ def test_wrong_tables(cell_data, cell_tables, chroms, tmp_path):
         CellInputs(spec, cell_tables[1], "z", chroms)
     with pytest.raises(InputFileError, match="another genome build"):
         CellInputs(spec, cell_tables[1], "a", chroms | {"chr1": 5})
+    state = make_spec(cell_data, reference_mode=None, states=states_of(cell_data))  # 1c
+    with pytest.raises(InputFileError, match="another genome build"):
+        CellInputs(state, cell_tables[1], "a", chroms | {"chr1": 5})
     other = make_spec(cell_data, pooling=pooling_of(cell_data.tracks) | {"sum_stat": "max"})
     with pytest.raises(InputFileError, match=r"has sum_stat 'mean', .* trained on .* 'max'"):
         CellInputs(other, cell_tables[1], "a", chroms)
