@@ -88,6 +88,18 @@ def test_compare_test_and_score(
     for name in ("training_curves", "auprc", "contrasts", "variant_effects"):
         assert (out / "figures" / f"{name}.png").stat().st_size > 5000
 
+    tables = subprocess.run(
+        [sys.executable, ROOT / "docs" / "benchmarks" / "conditioning_tables.py", out],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    line = next(x for x in tables.splitlines() if x.startswith("| auprc |"))
+    column = line.split(" | ").index("unseen cell, K")
+    line = next(x for x in tables.splitlines() if x.startswith("| accessibility | "))
+    value = rows["accessibility", "unseen cell", "K", "all"]["auprc"]["value"]
+    assert line.split(" | ")[column].startswith(f"{value:.3f} [")
+
     run = out / "models" / "B" / "seed44"
     params = run / "params.json"
     test = tmp_path / "test"
