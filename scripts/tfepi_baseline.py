@@ -2,7 +2,6 @@
 """Fit a ridge regression on k-mer counts, test it, compare a model's test with it."""
 
 import argparse
-from pathlib import Path
 
 from tfrecords_tools import command
 
@@ -35,7 +34,7 @@ def work(args: argparse.Namespace) -> None:
     from tfepi.evaluation.metrics import summary_table
     from tfepi.evaluation.predictions import SavedPredictions
     from tfepi.evaluation.testing import finished
-    from tfrecords_tools import files
+    from tfrecords_tools import files, output
     from tfrecords_tools.data import Data
 
     options = baseline.RidgeOptions(
@@ -55,7 +54,7 @@ def work(args: argparse.Namespace) -> None:
         compare.common_targets(saved.layout, layout, args.compare, "the ridge")
     inputs = {"data": files.identity(data.folder / "statistics.json")}
     read = inputs | ({"test compared": args.compare} if args.compare else {})
-    files.check_folder(args.out, args.resume, args.overwrite, read)
+    output.check_folder(args.out, args.resume, args.overwrite, read)
     made = (data, args.out, options, args.targets, bootstrap, inputs)
     metrics = finished(baseline.planned_parts(*made)) if args.resume else None
     if metrics is None:
@@ -65,7 +64,7 @@ def work(args: argparse.Namespace) -> None:
     print(summary_table(metrics))
     if args.compare:
         found = compare.compare_tests(args.compare, args.out, args.bin, bootstrap)
-        files.write_json(Path(args.out) / "comparison.json", found)
+        files.write_json(f"{args.out}/comparison.json", found)
         print(f"\n{args.compare} minus ridge, the same windows, 95% intervals")
         print(compare.comparison_table(found))
     print(f"wrote {args.out}")

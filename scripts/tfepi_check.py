@@ -33,7 +33,7 @@ def work(args: argparse.Namespace) -> bool:
 
     from tfepi.variants.checks import REF_POLICIES
     from tfepi.variants.vcf import header_text, read_variants
-    from tfrecords_tools import errors, files, preflight, preflight_table
+    from tfrecords_tools import errors, files, output, preflight, preflight_table
     from tfrecords_tools.variant_survey import VariantSource
 
     if args.ref_policy not in REF_POLICIES:
@@ -46,8 +46,8 @@ def work(args: argparse.Namespace) -> bool:
     folder, record = None, contextlib.nullcontext()
     if args.out:
         read = preflight.input_files(*inputs)
-        folder = files.claim_folder(args.out, overwrite=args.overwrite, inputs=read)
-        record = files.run_record(folder, read, seed=options.seed)
+        folder = output.claim_folder(args.out, overwrite=args.overwrite, inputs=read)
+        record = output.run_record(folder, read, seed=options.seed)
     with record:
         found = preflight.preflight(*inputs, args.ref_policy, round(args.read * 1e6), args.quiet)
         print(preflight_table.as_text(found), flush=True)

@@ -44,8 +44,8 @@ def work(args: argparse.Namespace) -> None:
     from tfepi.startup import import_tensorflow
     from tfrecords_tools.data import Data
     from tfrecords_tools.errors import ConfigError
-    from tfrecords_tools.files import check_folder
     from tfrecords_tools.joined import pool_labels
+    from tfrecords_tools.output import check_folder
 
     labels = (args.train_label, args.valid_label, args.test_label)
     models = plans.read_models(args.models.split(","), args.changes)

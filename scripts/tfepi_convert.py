@@ -24,7 +24,7 @@ def work(args: argparse.Namespace) -> None:
 
     from tfepi.params import read_params
     from tfepi.predictors import is_h5, read_spec
-    from tfrecords_tools.files import check_folder
+    from tfrecords_tools.output import check_folder
     from tfrecords_tools.targets import read_targets
 
     if not Path(args.out).suffix:

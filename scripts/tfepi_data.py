@@ -22,13 +22,13 @@ def parser() -> argparse.ArgumentParser:
 
 
 def work(args: argparse.Namespace) -> None:
-    from tfrecords_tools import estimate, files, plan
+    from tfrecords_tools import estimate, output, plan
     from tfrecords_tools.build import build, write_split
     from tfrecords_tools.workers import check_workers
 
     check_workers(args.processes)
     if not args.dry_run:
-        files.check_folder(args.out, args.resume, args.overwrite)
+        output.check_folder(args.out, args.resume, args.overwrite)
     planned = plan.make_plan(args.genome, args.targets, build_arguments.options(args))
     print(estimate.describe(planned), flush=True)
     if args.split_test:

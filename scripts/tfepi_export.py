@@ -18,7 +18,7 @@ def parser() -> argparse.ArgumentParser:
 def work(args: argparse.Namespace) -> None:
     from tfepi.predictors import spec_path
     from tfepi.startup import import_tensorflow
-    from tfrecords_tools.files import check_folder
+    from tfrecords_tools.output import check_folder
 
     spec_path(args.model)
     check_folder(args.out, overwrite=args.overwrite)

@@ -44,7 +44,7 @@ def work(args: argparse.Namespace) -> None:
     from tfepi.report.mutagenesis_figures import Plots, draw_mutagenesis
     from tfepi.variants.mutagenesis import mutate
     from tfepi.variants.mutagenesis_options import Mutagenesis
-    from tfrecords_tools.files import check_folder
+    from tfrecords_tools.output import check_folder
 
     names = ("length", "up", "down", "rc", "untransform", "ref_policy")
     options = Mutagenesis(

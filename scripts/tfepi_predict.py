@@ -45,7 +45,7 @@ def work(args: argparse.Namespace) -> None:
     from tfepi.evaluation.matching import parse_shifts
     from tfepi.evaluation.named_model import CellChoice, NamedModel
     from tfepi.prediction import embedding, ensemble, options, run, windows
-    from tfrecords_tools.files import check_folder
+    from tfrecords_tools.output import check_folder
 
     request = options.Request(
         **{name: getattr(args, name) for name in ("rc", "untransform", "site_length", "sum")},

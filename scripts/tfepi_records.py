@@ -14,10 +14,10 @@ def parser() -> command.Parser:
 def info(args: argparse.Namespace) -> None:
     import json
 
-    from tfrecords_tools import files, record_info
+    from tfrecords_tools import files, output, record_info
     from tfrecords_tools.data import Data
 
-    files.check_report(args.out, (".tsv", ".json"), args.overwrite)
+    output.check_report(args.out, (".tsv", ".json"), args.overwrite)
     options = (args.labels, not args.no_count, args.targets, args.style, args.quiet)
     found = [record_info.describe(Data.open(folder), *options) for folder in args.data]
     texts = "\n\n".join(map(record_info.as_text, found))
@@ -29,9 +29,9 @@ def info(args: argparse.Namespace) -> None:
 
 
 def validate(args: argparse.Namespace) -> int:
-    from tfrecords_tools import files, validate
+    from tfrecords_tools import files, output, validate
 
-    files.check_report(args.out, (".json",), args.overwrite)
+    output.check_report(args.out, (".json",), args.overwrite)
     report = validate.validate(args.data, args.show, args.quiet)
     print(report.summary(), flush=True)
     sys.stderr.writelines(line + "\n" for line in report.lines())

@@ -37,14 +37,14 @@ def work(args: argparse.Namespace) -> None:
     from dataclasses import replace
 
     from tfepi.simulate import Simulation, simulate
-    from tfrecords_tools import files
+    from tfrecords_tools import output
 
     kind = Simulation.large if args.large else Simulation.with_marks if args.marks else Simulation
     settings = kind(seed=args.seed)
     names = ("length", "chromosomes", "tracks", "variants", "depth")
     settings = replace(settings, **{n: v for n in names if (v := getattr(args, n)) is not None})
-    folder = files.claim_folder(args.out, overwrite=args.overwrite)
-    with files.run_record(folder, inputs={}, seed=args.seed):
+    folder = output.claim_folder(args.out, overwrite=args.overwrite)
+    with output.run_record(folder, inputs={}, seed=args.seed):
         simulate(folder, settings, args.quiet)
     files_written = sorted(p.name for p in folder.iterdir())
     what = "cell types" if settings.marks else "tracks"

@@ -35,7 +35,7 @@ def work(args: argparse.Namespace) -> None:
     from tfepi.evaluation.bootstrap import Bootstrap
     from tfepi.evaluation.metrics import summary_table
     from tfepi.params import find_params, read_params
-    from tfrecords_tools import files, joined
+    from tfrecords_tools import files, joined, output
     from tfrecords_tools.data import Data
 
     params = read_params(args.params, training=False)
@@ -53,7 +53,7 @@ def work(args: argparse.Namespace) -> None:
     testing.prepare(asked, data, request, matching.stated_sizes(params.model))
     inputs = {"params": find_params(args.params), "data": data.folder / "statistics.json"}
     inputs = {k: files.identity(v) for k, v in (matching.model_files(args.model) | inputs).items()}
-    files.check_folder(args.out, args.resume, args.overwrite, inputs)
+    output.check_folder(args.out, args.resume, args.overwrite, inputs)
     parts = testing.planned_parts(asked, data, args.out, request, inputs)
     if args.resume and (metrics := testing.finished(parts)):
         return print(f"{summary_table(metrics)}\n{args.out} is finished: nothing to do")

@@ -44,7 +44,8 @@ def work(args: argparse.Namespace) -> None:
     from tfepi.startup import import_tensorflow
     from tfrecords_tools.data import Data
     from tfrecords_tools.errors import ConfigError
-    from tfrecords_tools.files import check_folder, existing
+    from tfrecords_tools.files import existing
+    from tfrecords_tools.output import check_folder
 
     params = read_params(args.params)
     if args.epochs is not None:

@@ -16,10 +16,8 @@ from tfrecords_tools import compat, coverage
 from tfrecords_tools.errors import InputFileError, TfepiError, UnfinishedError
 from tfrecords_tools.files import (
     atomic_path,
-    claim_folder,
     read_json,
     remove_parts,
-    run_record,
     same_identity,
     sha256,
     write_json,
@@ -35,6 +33,7 @@ from tfrecords_tools.manifest import (
     write_layout,
     write_manifest,
 )
+from tfrecords_tools.output import claim_folder, run_record
 from tfrecords_tools.plan import Plan
 from tfrecords_tools.pooled_bins import balance, check_observed
 from tfrecords_tools.records import RecordWriter, sequence_features

@@ -9,17 +9,11 @@ import numpy as np
 
 from tfrecords_tools.data import Data
 from tfrecords_tools.errors import ConfigError, InputFileError
-from tfrecords_tools.files import (
-    atomic_path,
-    check_folder,
-    claim_folder,
-    identity,
-    versions,
-    write_json,
-)
+from tfrecords_tools.files import atomic_path, identity, write_json
 from tfrecords_tools.input_tracks import TABLE
 from tfrecords_tools.intervals import Interval
 from tfrecords_tools.manifest import FORMAT, FORMAT_VERSION, shard_entry
+from tfrecords_tools.output import check_folder, claim_folder, versions
 from tfrecords_tools.record_windows import WINDOWS
 from tfrecords_tools.records import RecordWriter
 from tfrecords_tools.target_summary import TargetSums

@@ -1,6 +1,6 @@
 """What a build will cost: windows, bytes and CPU time, before it starts."""
 
-from tfrecords_tools.files import shown_size
+from tfrecords_tools.output import shown_size
 from tfrecords_tools.plan import Plan
 
 # Measured with scripts/benchmark_data.py on one core of a server CPU; order of magnitude only.

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from tfrecords_tools.errors import InputFileError
-from tfrecords_tools.files import check_folder, identity, run_record
+from tfrecords_tools.files import identity
 from tfrecords_tools.fragment_clusters import read_clusters
 from tfrecords_tools.fragment_signal import FragmentOptions
 from tfrecords_tools.fragment_spool import FragmentSpool
@@ -25,6 +25,7 @@ from tfrecords_tools.input_tracks import AVERAGE, TABLE
 from tfrecords_tools.normalize_plan import TracksPlan
 from tfrecords_tools.normalize_runs import write_bigwig
 from tfrecords_tools.normalize_tracks import stems
+from tfrecords_tools.output import check_folder, run_record
 from tfrecords_tools.progress import progress
 from tfrecords_tools.targets import Target, write_targets
 

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from tfrecords_tools.coverage import TrackSummary
 from tfrecords_tools.errors import InputFileError
-from tfrecords_tools.files import atomic_path, inside, read_json, sha256, versions, write_json
+from tfrecords_tools.files import atomic_path, inside, read_json, sha256, write_json
 from tfrecords_tools.input_tracks import TABLE
 from tfrecords_tools.intervals import Interval, write_bed
+from tfrecords_tools.output import versions
 from tfrecords_tools.plan import Plan
 from tfrecords_tools.targets import Target, write_targets
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from tfrecords_tools.errors import ConfigError, unknown
-from tfrecords_tools.files import check_folder, identity, run_record
+from tfrecords_tools.files import identity
 from tfrecords_tools.input_tracks import AVERAGE, TABLE
 from tfrecords_tools.normalize_plan import TracksPlan
 from tfrecords_tools.normalize_runs import Runs, runs_of, stretches, write_bigwig
@@ -28,6 +28,7 @@ from tfrecords_tools.normalize_tracks import (
     read_cells,
     stems,
 )
+from tfrecords_tools.output import check_folder, run_record
 from tfrecords_tools.progress import progress
 from tfrecords_tools.quantile import QuantileMap
 from tfrecords_tools.targets import Target, write_targets

@@ -10,14 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tfrecords_tools.errors import UnfinishedError
-from tfrecords_tools.files import (
-    MARKER,
-    claim_folder,
-    read_json,
-    remove_parts,
-    same_identity,
-    write_json,
-)
+from tfrecords_tools.files import read_json, remove_parts, same_identity, write_json
+from tfrecords_tools.output import MARKER, claim_folder
 
 FORMAT_VERSION = 1
 

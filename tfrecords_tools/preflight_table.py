@@ -3,7 +3,7 @@
 import math
 from dataclasses import asdict
 
-from tfrecords_tools.files import shown_size
+from tfrecords_tools.output import shown_size
 from tfrecords_tools.preflight import Preflight
 from tfrecords_tools.text_table import text_table
 

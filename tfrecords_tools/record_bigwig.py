@@ -21,8 +21,9 @@ from tfrecords_tools.chrom_sizes import read_sizes
 from tfrecords_tools.data import Data
 from tfrecords_tools.data_writer import claim_output, source_files
 from tfrecords_tools.errors import ConfigError, InputFileError
-from tfrecords_tools.files import atomic_path, check_room, run_record
+from tfrecords_tools.files import atomic_path
 from tfrecords_tools.genome import missing_chrom
+from tfrecords_tools.output import check_room, run_record
 from tfrecords_tools.overlaps import averaged, windows_at_once
 from tfrecords_tools.progress import progress
 from tfrecords_tools.record_windows import (

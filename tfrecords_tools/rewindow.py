@@ -17,8 +17,8 @@ from tfrecords_tools import transforms
 from tfrecords_tools.data import Data
 from tfrecords_tools.data_writer import DataWriter, claim_output, source_files
 from tfrecords_tools.errors import ConfigError, InputFileError
-from tfrecords_tools.files import run_record
 from tfrecords_tools.intervals import Interval
+from tfrecords_tools.output import run_record
 from tfrecords_tools.pooling import KEEP_MIN_SHARE
 from tfrecords_tools.progress import progress
 from tfrecords_tools.record_windows import (

@@ -13,8 +13,8 @@ import numpy as np
 from tfrecords_tools.data import Data
 from tfrecords_tools.data_writer import DataWriter, claim_output, source_files
 from tfrecords_tools.errors import ConfigError, unknown
-from tfrecords_tools.files import run_record
 from tfrecords_tools.intervals import covered_bases, merge_array
+from tfrecords_tools.output import run_record
 from tfrecords_tools.progress import progress
 from tfrecords_tools.record_windows import (
     check_places,

@@ -1,6 +1,9 @@
 """Conditioned models by the commands: compared, tested, and asked for variants in one cell type."""
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -8,6 +11,7 @@ import pytest
 
 from tfrecords_tools.genome import Genome, decode
 
+ROOT = Path(__file__).parents[2]
 TINY = ("model.filters=2", "model.depth=2", "model.kernel=3", "train.batch_size=16")
 SHORT = ("train.train_epochs_max=2", "train.steps_per_epoch=3")
 

@@ -16,8 +16,9 @@ from tfepi.benchmark.measure import measure
 from tfepi.benchmark.settings import Settings
 from tfepi.benchmark.table import markdown, rows
 from tfrecords_tools.errors import TfepiError
-from tfrecords_tools.files import claim_folder, run_record, versions, write_json, write_text
+from tfrecords_tools.files import write_json, write_text
 from tfrecords_tools.framing import read_frames
+from tfrecords_tools.output import claim_folder, run_record, versions
 
 FORMAT = "tfepi-benchmark"
 FORMAT_VERSION = 1

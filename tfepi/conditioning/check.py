@@ -9,7 +9,7 @@ from tfepi.conditioning.plan import Plan
 from tfrecords_tools.conditioning import cells_of, track_columns, training_cells
 from tfrecords_tools.data import Data
 from tfrecords_tools.errors import ConfigError
-from tfrecords_tools.files import shown_size
+from tfrecords_tools.output import shown_size
 
 
 def tested_cells(plan: Plan, data: Data) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -26,15 +26,9 @@ from tfepi.evaluation.bootstrap import Bootstrap
 from tfrecords_tools.conditioning import Conditioning, marks_of
 from tfrecords_tools.data import Data
 from tfrecords_tools.errors import UnfinishedError
-from tfrecords_tools.files import (
-    check_folder,
-    claim_folder,
-    read_json,
-    run_record,
-    write_json,
-    write_text,
-)
+from tfrecords_tools.files import read_json, write_json, write_text
 from tfrecords_tools.genome import one_hot
+from tfrecords_tools.output import check_folder, claim_folder, run_record
 
 FORMAT = "tfepi-conditioning"
 STATISTICS = ("auprc", "positive_rate", "auroc")

@@ -20,7 +20,8 @@ from tfepi.evaluation.testing import (
     write_results,
 )
 from tfrecords_tools.errors import ConfigError, unknown
-from tfrecords_tools.files import run_record, write_json
+from tfrecords_tools.files import write_json
+from tfrecords_tools.output import run_record
 from tfrecords_tools.progress import progress
 from tfrecords_tools.targets import select
 

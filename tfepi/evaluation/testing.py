@@ -16,7 +16,8 @@ from tfepi.evaluation.predictions import Layout, PredictionError, PredictionPart
 from tfepi.spec import AveragedPredictor, Head, ModelSpec, Predictor, check_shifts
 from tfepi.variants.numbered import FOLDER
 from tfrecords_tools.errors import ConfigError, InputFileError, unknown
-from tfrecords_tools.files import read_json, run_record, write_json, write_text
+from tfrecords_tools.files import read_json, write_json, write_text
+from tfrecords_tools.output import run_record
 from tfrecords_tools.progress import progress
 
 

@@ -19,8 +19,9 @@ from tfepi.spec import AveragedPredictor, Condition, ModelSpec, Predictor, check
 from tfepi.variants.head_targets import HeadTargets
 from tfepi.variants.numbered import Plan, remove_all_parts
 from tfrecords_tools.errors import ConfigError, InputFileError
-from tfrecords_tools.files import check_folder, check_room, identity, run_record, shown_size
+from tfrecords_tools.files import identity
 from tfrecords_tools.genome import Genome
+from tfrecords_tools.output import check_folder, check_room, run_record, shown_size
 from tfrecords_tools.progress import progress
 from tfrecords_tools.targets import Target, select
 

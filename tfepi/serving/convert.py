@@ -14,7 +14,8 @@ from tfepi.serving.export import export_model
 from tfepi.spec import ModelSpec
 from tfepi.training.adapters import merge
 from tfrecords_tools.errors import ConfigError, UnfinishedError
-from tfrecords_tools.files import atomic_path, check_folder, read_json, write_json
+from tfrecords_tools.files import atomic_path, read_json, write_json
+from tfrecords_tools.output import check_folder
 
 
 def convert(

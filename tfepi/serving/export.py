@@ -11,8 +11,9 @@ import tensorflow as tf
 from tfepi.predictors import SAVED_MODEL_SPEC, keras_file, load_keras, spec_path
 from tfepi.spec import ModelSpec
 from tfrecords_tools.errors import TfepiError
-from tfrecords_tools.files import atomic_path, check_folder, claim_folder, run_record, write_json
+from tfrecords_tools.files import atomic_path, write_json
 from tfrecords_tools.genome import one_hot
+from tfrecords_tools.output import check_folder, claim_folder, run_record
 
 log = logging.getLogger(__name__)
 TOLERANCE = 1e-5

@@ -33,14 +33,9 @@ from tfepi.training.run import Run, Settings, restored, run_key
 from tfrecords_tools.conditioning import Conditioning, head_targets
 from tfrecords_tools.data import Data
 from tfrecords_tools.errors import ConfigError
-from tfrecords_tools.files import (
-    check_folder,
-    claim_folder,
-    remove_parts,
-    run_record,
-    write_json,
-)
+from tfrecords_tools.files import remove_parts, write_json
 from tfrecords_tools.joined import join, pool_labels
+from tfrecords_tools.output import check_folder, claim_folder, run_record
 from tfrecords_tools.targets import select
 
 __all__ = ["Settings", "model_spec", "pair_heads", "train"]

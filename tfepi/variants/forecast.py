@@ -10,7 +10,7 @@ from tfepi.variants.output import TABLE
 from tfepi.variants.parts import score_shape
 from tfepi.variants.percentiles import PERCENTILES
 from tfepi.variants.scores import PREDICTIONS
-from tfrecords_tools.files import check_room, shown_size
+from tfrecords_tools.output import check_room, shown_size
 
 _PART_OVERHEAD = 20_000
 _COMPRESSION = 0.2  # bgzip of the records' own text

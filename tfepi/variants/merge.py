@@ -15,7 +15,8 @@ from tfepi.variants.output import (
 )
 from tfepi.variants.parts import is_whole
 from tfrecords_tools.errors import ConfigError, InputFileError, UnfinishedError
-from tfrecords_tools.files import identity, remove_parts, run_record, same_identity
+from tfrecords_tools.files import identity, remove_parts, same_identity
+from tfrecords_tools.output import run_record
 
 SHARDS = "shards"
 

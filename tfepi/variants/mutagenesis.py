@@ -28,15 +28,9 @@ from tfepi.variants.mutagenesis_sites import Site, Span, bed_sites, is_vcf, vcf_
 from tfepi.variants.numbered import Plan, remove_all_parts
 from tfepi.variants.options import default_chunk_records
 from tfrecords_tools.errors import ConfigError, InputFileError
-from tfrecords_tools.files import (
-    check_folder,
-    check_room,
-    identity,
-    run_record,
-    shown_size,
-    write_text,
-)
+from tfrecords_tools.files import identity, write_text
 from tfrecords_tools.genome import Genome
+from tfrecords_tools.output import check_folder, check_room, run_record, shown_size
 from tfrecords_tools.progress import progress
 from tfrecords_tools.targets import Target
 

@@ -28,15 +28,9 @@ from tfepi.variants.parts import PartWriter, is_whole, written_part
 from tfepi.variants.scores import score
 from tfepi.variants.vcf import Variant, chunks, read_variants
 from tfrecords_tools.errors import ConfigError, InputFileError, UnfinishedError
-from tfrecords_tools.files import (
-    MARKER,
-    check_folder,
-    claim_folder,
-    identity,
-    remove_parts,
-    run_record,
-)
+from tfrecords_tools.files import identity, remove_parts
 from tfrecords_tools.genome import Genome, one_hot
+from tfrecords_tools.output import MARKER, check_folder, claim_folder, run_record
 from tfrecords_tools.progress import progress
 from tfrecords_tools.targets import Target
 
