@@ -103,7 +103,11 @@ def test_differences():
 def test_training_curves():
     curves = {
         (model, seed): [
-            {"epoch": e, "loss": m + 0.1 * seed + 1 / (e + 1), "valid_loss": None if e == 1 else e}
+            {
+                "epoch": e,
+                "loss": m + 0.1 * seed + 1 / (e + 1),
+                "valid_loss": None if e == 1 else e + 1,
+            }
             for e in range(3 if (model, seed) == ("B", 2) else 5)
         ]
         for m, model in enumerate("AB")
@@ -117,6 +121,10 @@ def test_training_curves():
     assert len(found["B"].get_xdata()) == 3  # as far as every seed got
     assert len(train.get_lines()) == 6
     assert np.isnan(lines(valid)["A"].get_ydata()[1])
+    assert train.get_yscale() == valid.get_yscale() == "log"
+    for epochs in curves.values():
+        epochs[0]["loss"] = -0.1  # a likelihood may be above 1
+    assert figures.training_curves_of_models(curves).axes[0].get_yscale() == "linear"
     with pytest.raises(ConfigError, match="no training curves"):
         figures.training_curves_of_models({})
     with pytest.raises(ConfigError, match="no losses"):

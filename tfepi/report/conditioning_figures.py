@@ -9,6 +9,7 @@ import numpy as np
 import seaborn
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 
 from tfepi.report.figures import FIRST, GREY, SECOND, short, some, styled
 from tfepi.report.model_panels import NO_ESTIMATE, draw_estimates, draw_ratios, name_rows
@@ -31,6 +32,9 @@ def training_curves_of_models(
     curves: Mapping[tuple[str, int], Sequence[dict]], label: str = "loss"
 ) -> Figure:
     """Draw loss by epoch of several models: a thin line per seed, a thick one for their mean.
+
+    The scale is logarithmic where all losses are above 0: those of the first epochs may be many
+    times the others.
 
     Args:
         curves: (model, seed) → one dict per epoch: "epoch", "loss" and "valid_loss". The mean is
@@ -73,6 +77,12 @@ def training_curves_of_models(
             axis.xaxis.get_major_locator().set_params(integer=True)
             axis.grid(axis="y", color="0.9", linewidth=0.6)
         axes[0].set_ylabel(label)
+        values = [x for line in axes[0].lines + axes[-1].lines for x in line.get_ydata()]
+        if np.nanmin(values) > 0:
+            axes[0].set_yscale("log")
+            axes[0].yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axes[0].yaxis.set_major_formatter("{x:g}")
+            axes[0].yaxis.set_minor_formatter("")
         handles, names = axes[0].get_legend_handles_labels()
         figure.legend(handles, names, loc="outside right center", handlelength=3)
     return figure
