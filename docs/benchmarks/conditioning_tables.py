@@ -79,12 +79,16 @@ def of_gradients(found: dict) -> None:
     lines = []
     for model in dict.fromkeys(run["model"] for run in found["runs"]):
         for name in ("tracks", "cell_state"):
-            given = [r["ratios"][name] for r in found["runs"] if r["model"] == model]
-            values = [r["scaled"]["mean"] for r in given if r and r["scaled"]]
-            if values:
-                spread = f"{statistics.mean(values):.2f} [{min(values):.2f}, {max(values):.2f}]"
-                lines.append([model, name, spread])
-    table(["model", "sequence over", "ratio: mean [least, most]"], lines)
+            seeds: dict[int, list[float]] = {}
+            for run in found["runs"]:
+                ratio = run["ratios"][name]
+                if run["model"] == model and ratio and ratio["scaled"]:
+                    seeds.setdefault(run["seed"], []).append(ratio["scaled"]["mean"])
+            if seeds:
+                means = [f"{statistics.mean(values):.2f}" for values in seeds.values()]
+                lines.append([model, name, *means])
+    names = [f"seed {s}" for s in dict.fromkeys(run["seed"] for run in found["runs"])]
+    table(["gradient ratio", "sequence over", *names], lines)
 
 
 def main() -> None:
