@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Models A-D, 1a-1c on a simulated genome: four cell types, the fourth held out.
-# Usage: conditioning.sh OUT   (about an hour on two cores; see conditioning.md for the budget)
+# Usage: conditioning.sh OUT   (90 minutes on two cores; see conditioning.md for the budget)
 set -euo pipefail
 out=$1
 mkdir -p "$out"

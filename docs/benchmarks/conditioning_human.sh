@@ -32,7 +32,7 @@ tfepi_data.py -o "$out/data" -l 2048 -w 64 --stride 512 --stride_test 2048 -r 40
   --split_bed "$out/split.bed" --tracks "$out/tracks.txt" --track_width 64 \
   "$in/windows.fa.gz" "$out/targets.txt"
 tfepi_conditioning.py "$out/data" -o "$out/models" --seeds 3 -p 2 --hold_out HepG2 \
-  --models dsg_model_a,dsg_model_d,conditioned_state \
+  --models dsg_model_a,conditioned_state \
   --set model.filters=8 --set model.decoder_depth=2 --set train.batch_size=32 --set train.steps_per_epoch=100 \
   --set train.train_epochs_max=14 --set train.learning_rate=0.002 --set train.best_by=loss \
   --set model.augment_rc=true
