@@ -42,6 +42,22 @@ def of_models(found: dict, statistic: str, counted: str, rate: str) -> None:
     table([statistic, *(f"{group}, {mark}" for group, mark in columns)], lines)
 
 
+def of_places(found: dict, statistic: str) -> None:
+    """Print a statistic by where variants lie, in the cell types trained on.
+
+    Places where fewer than a tenth of the variants have an effect are left out.
+    """
+    rows = [r for r in found["scores"] if r["group"] == "seen cells" and r["set"] != "all"]
+    rows = [r for r in rows if r["effect_rate"]["value"] >= 0.1 and r[statistic]["interval"]]
+    columns = list(dict.fromkeys((r["mark"], r["set"]) for r in rows))
+    by_key = {(r["model"], r["mark"], r["set"]): r for r in rows}
+    lines = []
+    for model in dict.fromkeys(r["model"] for r in rows):
+        there = [by_key.get((model, *column)) for column in columns]
+        lines.append([model, *(shown(r[statistic], 2) if r else "–" for r in there)])
+    table([f"{statistic}, seen cells", *(f"{m}, {place}" for m, place in columns)], lines)
+
+
 def of_contrasts(found: dict, statistic: str, counted: str) -> None:
     """Print paired differences of models."""
     rows = [r for r in found["contrasts"] if r["set"] == counted]
@@ -101,6 +117,7 @@ def main() -> None:
         effects = json.loads((folder / "effects.json").read_text())
         for statistic in ("spearmanr", "sign_accuracy", "auroc"):
             of_models(effects, statistic, counted, "effect_rate")
+        of_places(effects, "spearmanr")
         of_contrasts(effects, "spearmanr", counted)
         of_gradients(json.loads((folder / "gradients.json").read_text()))
     for note in scores["notes"]:
