@@ -1,6 +1,7 @@
 """Scores and contrasts of an experiment against resampling the data themselves."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -306,3 +307,12 @@ def test_design():
         "y": (1,),
         "z": (2,),
     }
+
+
+def test_one_cell_type_differs_from_none():
+    whole = make()
+    values = {k: v for k, v in whole.predictions.items() if k[2] == "t"}
+    one = replace(whole, seen=("t",), unseen=(), truth={"t": whole.truth["t"]}, predictions=values)
+    found, _ = measure(one, Bootstrap(rank_resamples=0))
+    assert not found.notes
+    assert {r["group"] for r in scores_of(found)} == {"seen cells"}

@@ -64,7 +64,9 @@ def test_accuracy_by_mark():
     (seeds,) = values_of(first, size=3)
     assert len(seeds) == 8 * 2  # the ninth is a baseline
     assert first.texts[0].get_text() == "positive rate 0.050"
-    assert "single seeds" in figure.get_supxlabel()
+    assert figure.get_supxlabel().endswith("all positions (small circles: single seeds)")
+    narrow = figures.accuracy_by_mark(rows, groups=("seen cells",))
+    assert narrow.get_supxlabel().endswith("all positions\n(small circles: single seeds)")
     with pytest.raises(ConfigError, match="no scores of differing positions"):
         figures.accuracy_by_mark(rows, counted="differing")
 

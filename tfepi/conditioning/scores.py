@@ -164,7 +164,7 @@ def measure(
                     bar.update(len(design.runs))
                     continue
                 truth = experiment.column(experiment.truth[cell], k)
-                chosen = _check_target(truth, differ, cell, mark, notes)
+                chosen = _check_target(truth, differ, cell, mark, notes, len(design.cells) > 1)
                 for s, mask in enumerate(chosen):
                     found.counts[s, k, c] = int(mask.sum())
                 for model, seed in design.runs:
@@ -189,7 +189,7 @@ def measure(
 
 
 def _check_target(
-    truth: np.ndarray, differ: np.ndarray, cell: str, mark: str, notes: list[str]
+    truth: np.ndarray, differ: np.ndarray, cell: str, mark: str, notes: list[str], several: bool
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return which positions are in each of `SETS`; add to the notes what cannot be scored."""
     observed = ~np.isnan(truth)
@@ -208,7 +208,8 @@ def _check_target(
     inside = observed & differ
     labels = truth[inside]
     if not inside.any():
-        notes.append(f"{name}: no observed position differs between cell types")
+        if several:  # one cell type differs from none
+            notes.append(f"{name}: no observed position differs between cell types")
     elif labels.min() == labels.max():
         notes.append(
             f"{name}: every label is {labels[0]:g} where cell types differ, so AUPRC is undefined "

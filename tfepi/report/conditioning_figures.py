@@ -25,7 +25,8 @@ LABELS = {
 _CHANCE = {"auroc": 0.5, "sign_accuracy": 0.5, "spearmanr": 0.0}
 _NAME = 34
 _LINES = ("-", "--", ":", "-.")
-_SEEDS = " (small circles: single seeds)"
+_SEEDS = "(small circles: single seeds)"
+_WIDE = 6.0
 
 
 def training_curves_of_models(
@@ -137,8 +138,14 @@ def accuracy_by_mark(
     models = list(dict.fromkeys(r["model"] for r in chosen))
     figure = _grid(chosen, groups, models, [short(m, _NAME) for m in models], draw, title, 13)
     label = f"{LABELS.get(statistic, statistic)}, {counted} {unit}"
-    figure.supxlabel(f"{label}{_SEEDS if _seeded(chosen, statistic) else ''}", fontsize=9)
+    _name_below(figure, label, _seeded(chosen, statistic))
     return figure
+
+
+def _name_below(figure: Figure, label: str, seeded: bool) -> None:
+    """Write what the values are, in two lines where one does not fit."""
+    note = f"{' ' if figure.get_figwidth() > _WIDE else chr(10)}{_SEEDS}" if seeded else ""
+    figure.supxlabel(f"{label}{note}", fontsize=9)
 
 
 def _guess(panel: Sequence[dict], statistic: str) -> float | None:
@@ -181,8 +188,7 @@ def differences(
     names = [f"{short(a)} − {short(b)}" for a, b in pairs]
     figure = _grid(chosen, groups, pairs, names, draw, title)
     label = LABELS.get(statistic, statistic)
-    note = _SEEDS if _seeded(chosen, statistic) else ""
-    figure.supxlabel(f"difference in {label}, {counted} {unit}{note}", fontsize=9)
+    _name_below(figure, f"difference in {label}, {counted} {unit}", _seeded(chosen, statistic))
     return figure
 
 
