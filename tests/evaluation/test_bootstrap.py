@@ -97,7 +97,7 @@ def test_errors():
         bootstrap.genome_blocks([])
     with pytest.raises(ConfigError, match="leaves 2 blocks"):
         bootstrap.genome_blocks(tiles("chr1", 20), 10_000)
-    with pytest.raises(ConfigError, match="resamples is 5"):
+    with pytest.raises(ConfigError, match="has 5 resamples"):
         bootstrap.Bootstrap(resamples=5)
     with pytest.raises(ConfigError, match="rank_resamples is -1"):
         bootstrap.Bootstrap(rank_resamples=-1)

@@ -79,7 +79,7 @@ def test_edges_are_whole_bins():
     assert Phases.of(2, 100, site) == Phases(2, 4, 320, 32)
     assert Phases.of(2, 96, site) == Phases(2, 3, 320, 32)
     assert Phases.of(1, 0, site) is None
-    with pytest.raises(ConfigError, match=r"edge is 5216 bp \(163 whole bins\): 2 phases"):
+    with pytest.raises(ConfigError, match=r"edge is 5216 bp \(whole bins\): 2 phases"):
         Phases.of(2, 5_200, site)
 
 

@@ -99,10 +99,10 @@ def test_compare_test_and_score(
         check=True,
     ).stdout
     line = next(x for x in tables.splitlines() if x.startswith("| auprc |"))
-    column = line.split(" | ").index("unseen cell, K")
+    column = [x.strip() for x in line.split("|")].index("unseen cell, K")
     line = next(x for x in tables.splitlines() if x.startswith("| accessibility | "))
     value = rows["accessibility", "unseen cell", "K", "all"]["auprc"]["value"]
-    assert line.split(" | ")[column].startswith(f"{value:.3f} [")
+    assert line.split("|")[column].startswith(f" {value:.3f} [")
 
     run = out / "models" / "B" / "seed44"
     params = run / "params.json"

@@ -191,7 +191,11 @@ def test_bad_phases_and_ensembles_are_one_line(here, model, write_model, genome_
     other = write_model(32)
     options = ("-f", genome_folder / "genome.fa", "-o", tmp_path / "out")
     for given, more, message in (
-        (model, ("--edge", 5), "edge is 32 bp: 1 phases of windows of 128 bp would leave bases"),
+        (
+            model,
+            ("--edge", 5),
+            "edge is 32 bp (whole bins): 1 phases of windows",
+        ),
         (model, ("--phases", 5), "phases are 5: want 1 to 4, the bins of a window"),
         (model, ("--phases", 2, "-s"), "--sum is of windows side by side"),
         (f"{model},{other}", (), f"models {model} and {other} differ in their crop, 64 and 0"),

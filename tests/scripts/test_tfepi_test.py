@@ -143,7 +143,7 @@ def test_bce_gives_auroc_columns(tmp_path, small_data, model):
         (("-t", "T9"), "unknown target 'T9'"),
         (("--head", "human"), "is not one of the model's heads"),
         (("--block_bp", "100000000"), "leaves 1 blocks"),
-        (("--bootstrap", "3"), "resamples is 3"),
+        (("--bootstrap", "3"), "bootstrap has 3 resamples"),
         (("--batch_size", "0"), "batch_size is 0"),
     ],
 )

@@ -193,6 +193,7 @@ def test_numbers_of_parameters_by_formula(model, transfer, count):
 
 @pytest.mark.parametrize("transfer", EVERY, ids=name)
 def test_training_changes_what_may_change_and_nothing_else(model, transfer):
+    keras.utils.set_random_seed(5)  # an adapter of few units may begin with none that is active
     adapted = adapt(model, transfer)
     before = values(adapted)
     allowed = {w.path for w in adapted.trainable_weights}

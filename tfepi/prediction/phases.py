@@ -59,7 +59,7 @@ class Phases:
         if self.edge < 0:
             raise ConfigError(f"edge is {self.edge * width} bp: want 0 or more")
         if self.edge > most:
-            bins = f" ({self.edge} whole bins)" if width > 1 else ""
+            bins = " (whole bins)" if width > 1 else ""
             raise ConfigError(
                 f"edge is {self.edge * width} bp{bins}: {self.count} phases of windows of "
                 f"{self.bins * width} bp would leave bases without a value; want an edge of at "
