@@ -99,7 +99,7 @@ def test_errors():
         bootstrap.genome_blocks(tiles("chr1", 20), 10_000)
     with pytest.raises(ConfigError, match="has 5 resamples"):
         bootstrap.Bootstrap(resamples=5)
-    with pytest.raises(ConfigError, match="rank_resamples is -1"):
+    with pytest.raises(ConfigError, match="of rank statistics has -1 resamples"):
         bootstrap.Bootstrap(rank_resamples=-1)
     with pytest.raises(ConfigError, match="block_bp is 0"):
         bootstrap.Bootstrap(block_bp=0)
