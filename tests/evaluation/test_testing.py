@@ -88,6 +88,14 @@ def test_values_and_intervals_equal_plain_resampling(tmp_path, make_data, make_p
         rows = np.concatenate([np.tile(members[k], row[k]) for k in range(blocks.count)])
         want.append(np.nanmean(each[rows.astype(int)]))
     assert found["interval"] == pytest.approx(np.quantile(want, [0.025, 0.975]), abs=1e-9)
+    found, want = metrics["over_all"]["pearsonr"], []
+    assert found["value"] == pytest.approx(pearsonr(*seen_pair(truth, prediction))[0], abs=1e-9)
+    for row in drawn:
+        rows = np.concatenate([np.tile(members[k], row[k]) for k in range(blocks.count)])
+        rows = rows.astype(int)
+        want.append(pearsonr(*seen_pair(truth[rows], prediction[rows]))[0])
+    assert found["interval"] == pytest.approx(np.quantile(want, [0.025, 0.975]), abs=1e-9)
+    assert "all targets at once" in summary_table(metrics)
     saved = SavedPredictions(tmp_path)
     np.testing.assert_array_equal(saved.column(2)[1], prediction[:, :, 2])
 
@@ -119,6 +127,18 @@ def test_binary_targets_have_auroc_and_auprc(tmp_path, make_data, make_predictor
     assert entries[0]["auprc"]["value"] == pytest.approx(average_precision_score(y, p), abs=1e-9)
     low, high = entries[0]["auroc"]["interval"]
     assert low < entries[0]["auroc"]["value"] < high
+    assert entries[0]["accuracy"]["value"] == pytest.approx(((p >= 0.5) == y).mean(), abs=1e-9)
+    assert entries[0]["sensitivity"]["value"] == pytest.approx((p[y == 1] >= 0.5).mean(), abs=1e-9)
+    assert entries[0]["specificity"]["value"] == pytest.approx((p[y == 0] < 0.5).mean(), abs=1e-9)
+    blocks = genome_blocks(data.places["test"], 640)
+    weights = multiplicities(blocks.count, 40, 3)[:, np.repeat(blocks.index, 4)]
+    y, p = truth[:, :, 0].ravel(), prediction[:, :, 0].ravel()
+    specific = [((y == 0) & (p < 0.5)) @ w / ((y == 0) @ w) for w in weights.astype(float)]
+    want = np.quantile(specific, [0.025, 0.975])
+    assert entries[0]["specificity"]["interval"] == pytest.approx(want, abs=1e-9)
+    assert "accuracy" not in entries[2]  # not 0 or 1
+    shown = summary_table(metrics | {"kind": "methylation"}).splitlines()
+    assert shown[0].split() == ["target", "auroc", "accuracy", "sensitivity", "specificity"]
     assert entries[1]["auroc"] == {"value": None, "interval": None}
     assert entries[1]["pearsonr"] == {"value": None, "interval": None}
     assert "constant" in entries[1]["notes"][0]

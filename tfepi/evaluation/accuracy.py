@@ -19,6 +19,7 @@ ACROSS_TARGETS = ("pearsonr", "pearsonr_log2", "spearmanr")
 AXES = {
     "across_positions": "per target, over all positions (windows x bins)",
     "across_targets": "per position, over all targets; then the mean over positions",
+    "over_all": "over all positions of all targets at once",
 }
 SMALLEST_RATE = 1e-7
 MIN_TARGETS = 3  # two points always lie on a line

@@ -1,7 +1,5 @@
 """All accuracy of one test: every statistic, both axes, each with its interval."""
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from tfepi.evaluation.accuracy import (
@@ -12,6 +10,7 @@ from tfepi.evaluation.accuracy import (
     across_targets,
     block_sums,
     is_binary,
+    pearson_of_sums,
     statistics,
     undefined_notes,
 )
@@ -23,6 +22,7 @@ from tfepi.evaluation.bootstrap import (
     genome_blocks,
     multiplicities,
 )
+from tfepi.evaluation.calls import CALLS, call_counts, call_statistics
 from tfepi.evaluation.predictions import PredictionParts
 from tfepi.evaluation.ranks import RANKED, RankedPair
 from tfrecords_tools.progress import progress
@@ -31,13 +31,16 @@ from tfrecords_tools.targets import Target
 FORMAT = "tfepi-metrics"
 FORMAT_VERSION = 1
 REPORTED = ("pearsonr", "pearsonr_log2", "spearmanr", "r2", "poisson_deviance", "poisson_d2")
-REPORTED_BINARY = ("auroc", "auprc")
+REPORTED_BINARY = ("auroc", "auprc", *CALLS)
 
 
 def evaluate(
-    predictions: PredictionParts, bootstrap: Bootstrap | None = None, quiet: bool = True
+    predictions: PredictionParts,
+    bootstrap: Bootstrap | None = None,
+    quiet: bool = True,
+    calls: bool = False,
 ) -> dict:
-    """Return the value of metrics.json: accuracy across positions and across targets.
+    """Return the value of metrics.json: accuracy across positions, across targets, and over all.
 
     Memory holds one target's values at a time (across positions), or a stretch of about a
     million values (across targets).
@@ -46,6 +49,8 @@ def evaluate(
         predictions: observed and predicted values.
         bootstrap: how intervals are made; None: the defaults.
         quiet: no progress bar.
+        calls: predictions are probabilities: count those from 0.5 up as calls, too, of targets
+            that are 0 or 1.
 
     Raises:
         ConfigError: a block size that leaves fewer than 5 blocks.
@@ -63,8 +68,10 @@ def evaluate(
         )
     drawn = multiplicities(blocks.count, resamples, bootstrap.seed)
     rank_drawn = drawn[: bootstrap.rank_resamples]
-    targets, mean = _across_positions(predictions, blocks, drawn, rank_drawn, bootstrap, quiet)
+    draws = (drawn, rank_drawn)
+    targets, mean = _across_positions(predictions, blocks, draws, bootstrap, quiet, calls)
     by_target = _across_targets(predictions, blocks, drawn, bootstrap)
+    over_all = _over_all(predictions, blocks, drawn, bootstrap)
     if len(layout.targets) < MIN_TARGETS:
         notes.append(f"fewer than {MIN_TARGETS} targets: nothing to correlate across targets")
     return {
@@ -75,7 +82,7 @@ def evaluate(
         "bins": layout.bins,
         "bin_width": layout.bin_width,
         "axes": AXES,
-        "statistics": ADDITIVE | RANKED,
+        "statistics": ADDITIVE | RANKED | (CALLS if calls else {}),
         "bootstrap": {
             "method": "percentile interval of resampled blocks of the genome",
             "level": bootstrap.level,
@@ -88,17 +95,19 @@ def evaluate(
         "notes": notes,
         "across_positions": {"mean": mean, "targets": targets},
         "across_targets": by_target,
+        "over_all": over_all,
     }
 
 
 def _across_positions(
     predictions: PredictionParts,
     blocks: Blocks,
-    drawn: np.ndarray,
-    rank_drawn: np.ndarray,
+    draws: tuple[np.ndarray, np.ndarray],
     bootstrap: Bootstrap,
     quiet: bool,
+    calls: bool,
 ) -> tuple[list[dict], dict]:
+    drawn, rank_drawn = draws
     block = np.repeat(blocks.index, predictions.layout.bins)
     entries = []
     means: dict[str, _Mean] = {}
@@ -107,6 +116,8 @@ def _across_positions(
         truth, prediction = (v.ravel() for v in predictions.column(position))
         found = _additive(truth, prediction, block, blocks.count, drawn)
         found |= _ranked(truth, prediction, block, rank_drawn)
+        if calls and is_binary(truth):
+            found |= _called(truth, prediction, block, blocks.count, drawn)
         for name, (value, replicates) in found.items():
             means.setdefault(name, _Mean()).add(value, replicates)
         entries.append(_entry(target, truth, prediction, found, bootstrap.level))
@@ -135,6 +146,15 @@ def _additive(
     """Return value and resamples of the statistics that are functions of sums."""
     sums = block_sums(truth, prediction, block, blocks)
     values, replicates = statistics(sums.sum(axis=0)), statistics(drawn @ sums)
+    return {name: (float(values[name]), replicates[name]) for name in values}
+
+
+def _called(
+    truth: np.ndarray, prediction: np.ndarray, block: np.ndarray, blocks: int, drawn: np.ndarray
+) -> dict[str, tuple[float, np.ndarray]]:
+    """Return value and resamples of the statistics of calls."""
+    counts = call_counts(truth, prediction, block, blocks)
+    values, replicates = call_statistics(counts.sum(axis=0)), call_statistics(drawn @ counts)
     return {name: (float(values[name]), replicates[name]) for name in values}
 
 
@@ -197,6 +217,27 @@ def _across_targets(
     }
 
 
+def _over_all(
+    predictions: PredictionParts, blocks: Blocks, drawn: np.ndarray, bootstrap: Bootstrap
+) -> dict:
+    """Return the Pearson correlation of all values of all targets at once."""
+    sums, origin = np.zeros((blocks.count, 6)), None
+    for start, truth, prediction in predictions.rows():
+        block = np.repeat(blocks.index[start : start + len(truth)], truth[0].size)
+        y, p = truth.ravel().astype(float), prediction.ravel().astype(float)
+        seen = ~(np.isnan(y) | np.isnan(p))
+        if not seen.any():
+            continue
+        if origin is None:  # near the means, so that nothing cancels where these are large
+            origin = (y[seen].mean(), p[seen].mean())
+        y, p, block = y[seen] - origin[0], p[seen] - origin[1], block[seen]
+        for column, values in enumerate((None, y, p, y * y, p * p, y * p)):
+            sums[:, column] += np.bincount(block, values, blocks.count)
+    value = pearson_of_sums(*sums.sum(axis=0))
+    replicates = pearson_of_sums(*(drawn @ sums).T)
+    return {"pearsonr": estimate(value, replicates, bootstrap.level)}
+
+
 def _ratio(sums: np.ndarray) -> np.ndarray:
     with np.errstate(invalid="ignore", divide="ignore"):
         return sums[..., 0] / sums[..., 1]
@@ -209,7 +250,7 @@ def accuracy_table(metrics: dict, binary: bool = False) -> str:
         metrics: the value of metrics.json.
         binary: auroc and auprc instead of pearsonr and r2, as for the loss bce.
     """
-    columns = REPORTED_BINARY if binary else ("pearsonr", "r2")
+    columns = ("auroc", "auprc") if binary else ("pearsonr", "r2")
     lines = ["\t".join(("index", *columns, "identifier", "description"))]
     for entry in metrics["across_positions"]["targets"]:
         cells = [_number(entry.get(c, {}).get("value")) for c in columns]
@@ -223,16 +264,26 @@ def _number(value: float | None) -> str:
     return "" if value is None else f"{value:.5f}"
 
 
-def summary_table(metrics: dict, names: Sequence[str] = ("pearsonr", "pearsonr_log2")) -> str:
+def shown_statistics(metrics: dict) -> tuple[str, ...]:
+    """Return the names of the statistics that people look at first."""
+    if metrics.get("kind") != "methylation":
+        return ("pearsonr", "pearsonr_log2")
+    return ("auroc", *CALLS) if "accuracy" in metrics["statistics"] else ("pearsonr", "spearmanr")
+
+
+def summary_table(metrics: dict) -> str:
     """Return a table for people: per target, statistics with their intervals."""
+    names = shown_statistics(metrics)
     entries = metrics["across_positions"]["targets"]
     rows = [(e["identifier"], e) for e in entries]
     if len(rows) > 1:
         rows.append(("mean over targets", metrics["across_positions"]["mean"]))
+        rows.append(("all targets at once", metrics.get("over_all", {})))
+        rows.append(("mean over positions, across targets", metrics["across_targets"]))
     width = max(len("target"), *(len(name) for name, _ in rows)) + 2
     lines = ["target".ljust(width) + "".join(n.ljust(26) for n in names).rstrip()]
     for name, entry in rows:
-        cells = "".join(format_estimate(entry.get(n)).ljust(26) for n in names)
+        cells = "".join((format_estimate(entry[n]) if n in entry else "").ljust(26) for n in names)
         lines.append(name.ljust(width) + cells.rstrip())
     return "\n".join(lines)
 
