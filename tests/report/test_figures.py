@@ -223,6 +223,26 @@ def test_the_busiest_stretch():
     assert [windows[i].start for i in found] == [0, 64, 128]
 
 
+def test_sites_show_the_densest_stretch(tmp_path):
+    places = [("chr1", 0), ("chr2", 5), ("chr1", 19_999), ("chr1", 20_000), ("chr1", 30_000)]
+    places += [("chr2", 7)]
+    windows = tuple(Interval(chrom, start, start + 1, "test") for chrom, start in places)
+    layout = Layout(windows, 1, 1, (Target(0, "brain"),))
+    found = accuracy_figures.densest_stretch(layout)
+    assert found.tolist() == [2, 3, 4]
+    assert accuracy_figures.densest_stretch(layout, 5).tolist() == [2, 3]
+    parts = PredictionParts(tmp_path, layout)
+    parts.claim()
+    truth = np.array([0.1, 0.9, 0.2, np.nan, 1, 0], np.float32)[:, None, None]
+    parts.write(0, truth, np.linspace(0, 1, 6, dtype=np.float32)[:, None, None])
+    metrics = evaluate(parts, Bootstrap(0, 0))
+    accuracy_figures.draw_accuracy(parts, metrics, tmp_path / "figures", "beta")
+    text = (tmp_path / "figures" / "tracks.svg").read_text()
+    assert "20 kb that hold the most" in text
+    assert "Spearman" in (tmp_path / "figures" / "accuracy.svg").read_text()
+    assert "log2" not in (tmp_path / "figures" / "observed_predicted.svg").read_text()
+
+
 def test_training_metrics_that_are_none(tmp_path):
     path = tmp_path / "metrics.jsonl"
     with pytest.raises(InputFileError, match="does not exist"):

@@ -4,19 +4,22 @@ import json
 from pathlib import Path
 
 import numpy as np
+from matplotlib.figure import Figure
 
 from tfepi.evaluation.predictions import Layout, PredictionParts
 from tfepi.report.figures import accuracy_per_target, save_figure, training_curves
-from tfepi.report.panels import Observed, observed_predicted, tracks
+from tfepi.report.panels import SHARES, Observed, observed_predicted, sites, tracks
 from tfrecords_tools.errors import InputFileError
 from tfrecords_tools.files import existing
 
 SHOWN = 6
 TRACKS = 4
 STRETCH_BINS = 400
+STRETCH_SITES = 20_000  # bp
 _LABELS = {
     "pearsonr": "Pearson r",
     "pearsonr_log2": "Pearson r of log2(x + 1)",
+    "spearmanr": "Spearman r",
     "auroc": "AUROC",
     "auprc": "AUPRC",
 }
@@ -33,7 +36,7 @@ def draw_accuracy(
 
     Shown are up to six targets, evenly spaced by rank of accuracy from best to worst, and for
     the tracks the contiguous stretch of windows, of up to 400 bins, in which these have the
-    most observed signal.
+    most observed signal; of single bases, such as CpGs, the 20 kb that hold the most of them.
 
     Args:
         predictions: observed and predicted values.
@@ -52,7 +55,8 @@ def draw_accuracy(
     folder.mkdir(parents=True, exist_ok=True)
     entries = metrics["across_positions"]["targets"]
     binary = any("auroc" in e for e in entries)
-    names = ("auroc", "auprc") if binary else ("pearsonr", "pearsonr_log2")
+    second = "spearmanr" if unit in SHARES else "pearsonr_log2"
+    names = ("auroc", "auprc") if binary else ("pearsonr", second)
     layout = predictions.layout
     level = metrics["bootstrap"]["level"]
     axis = f"accuracy across positions, {metrics['label']} windows"
@@ -70,20 +74,50 @@ def draw_accuracy(
     unit = f"{unit} per {layout.bin_width} bp" if layout.bin_width > 1 else unit
     paths += save_figure(observed_predicted(panels, unit), folder / "observed_predicted")
     panels = [panels[i] for i in _spread(len(panels), TRACKS)]
-    windows = busiest_stretch(layout, [p.truth for p in panels])
-    starts = _bin_starts(layout, windows)
-    rows = [
-        Observed(p.name, p.truth[windows].ravel(), p.prediction[windows].ravel(), p.note)
-        for p in panels
-    ]
-    chrom = layout.windows[windows[0]].chrom
-    title = f"{metrics['label']} windows: the contiguous stretch with the most observed signal"
-    title += " (accuracy: of all windows)"
-    figure = tracks(chrom, starts, layout.bin_width, rows, unit, title)
-    paths += save_figure(figure, folder / "tracks")
+    along = _along_sites if layout.bins * layout.bin_width == 1 else _along_bins
+    paths += save_figure(along(layout, panels, unit, metrics["label"]), folder / "tracks")
     if curves is not None:
         paths += save_figure(training_curves(read_curves(curves)), folder / "training")
     return paths
+
+
+def _along_bins(layout: Layout, panels: list[Observed], unit: str, label: str) -> Figure:
+    windows = busiest_stretch(layout, [p.truth for p in panels])
+    starts = _bin_starts(layout, windows)
+    title = f"{label} windows: the contiguous stretch with the most observed signal"
+    title += " (accuracy: of all windows)"
+    chrom = layout.windows[windows[0]].chrom
+    return tracks(chrom, starts, layout.bin_width, _only(panels, windows), unit, title)
+
+
+def _along_sites(layout: Layout, panels: list[Observed], unit: str, label: str) -> Figure:
+    windows = densest_stretch(layout)
+    positions = np.array([layout.windows[i].start for i in windows])
+    title = f"{label} sites: the {STRETCH_SITES // 1000} kb that hold the most"
+    title += " (accuracy: of all sites)"
+    chrom = layout.windows[windows[0]].chrom
+    return sites(chrom, positions, _only(panels, windows), unit, title)
+
+
+def _only(panels: list[Observed], windows: np.ndarray) -> list[Observed]:
+    return [
+        Observed(p.name, p.truth[windows].ravel(), p.prediction[windows].ravel(), p.note)
+        for p in panels
+    ]
+
+
+def densest_stretch(layout: Layout, span: int = STRETCH_SITES) -> np.ndarray:
+    """Return the windows, by position, of the stretch of `span` bp that holds the most."""
+    order = sorted(range(len(layout.windows)), key=lambda i: layout.windows[i])
+    best, first = range(0, 1), 0
+    for last, i in enumerate(order):
+        end = layout.windows[i]
+        while layout.windows[order[first]].chrom != end.chrom or (
+            end.end - layout.windows[order[first]].start > span
+        ):
+            first += 1
+        best = max(best, range(first, last + 1), key=len)
+    return np.array(order[best.start : best.stop])
 
 
 def targets_shown(entries: list[dict], name: str, count: int = SHOWN) -> list[int]:
@@ -139,7 +173,8 @@ def _bin_starts(layout: Layout, windows: np.ndarray) -> np.ndarray:
 
 
 def _note(entry: dict, names: tuple[str, ...]) -> str:
-    symbols = {"pearsonr": "r", "pearsonr_log2": "r(log2)", "auroc": "AUROC", "auprc": "AUPRC"}
+    symbols = {"pearsonr": "r", "pearsonr_log2": "r(log2)", "spearmanr": "ρ"}
+    symbols |= {"auroc": "AUROC", "auprc": "AUPRC"}
     parts = [
         f"{symbols[n]} = {entry[n]['value']:.2f}"
         for n in names

@@ -6,6 +6,7 @@ from tfepi.analysis.residuals import FEWEST_POSITIONS, residuals_of
 from tfepi.evaluation.matching import curves_of
 from tfepi.evaluation.testing import Outcome
 from tfepi.report.accuracy_figures import draw_accuracy, targets_shown
+from tfepi.report.panels import SHARES
 from tfepi.report.residual_figures import draw_residuals
 from tfepi.spec import Head
 
@@ -13,9 +14,9 @@ from tfepi.spec import Head
 def draw_test(outcome: Outcome, head: Head, out: str | Path, model: str | Path) -> list[Path]:
     """Write a test's figures to out/figures.
 
-    Residuals are of the targets that the other figures show; a probability has none, nor has a
-    target with too few observed positions. The law of the negative binomial is the one learned
-    with the model, or else fitted to the residuals.
+    Residuals are of the targets that the other figures show; a probability or a beta has none, nor
+    has a target with too few observed positions. The law of the negative binomial is the one
+    learned with the model, or else fitted to the residuals.
 
     Args:
         outcome: of the test.
@@ -28,7 +29,7 @@ def draw_test(outcome: Outcome, head: Head, out: str | Path, model: str | Path) 
     """
     folder, predictions = Path(out) / "figures", outcome.predictions
     paths = draw_accuracy(predictions, outcome.metrics, folder, head.units, curves_of(model))
-    if head.units == "probability":
+    if head.units in SHARES:
         return paths
     learned = {}
     if head.dispersion is not None:

@@ -10,6 +10,8 @@ from matplotlib.figure import Figure
 
 from tfepi.report.figures import FIRST, GREY, short, some, styled
 
+SHARES = ("beta", "probability")  # units that lie between 0 and 1
+
 
 @dataclass(frozen=True)
 class Observed:
@@ -32,7 +34,8 @@ def observed_predicted(panels: Sequence[Observed], unit: str = "coverage") -> Fi
     """Draw observed against predicted values, one panel per target.
 
     Numbers of positions are shown by colour, on axes of log2(x + 1) where no value is
-    negative; a 0/1 truth gives the distributions of predictions for either value.
+    negative, unless they are shares of 1; a 0/1 truth gives the distributions of predictions for
+    either value.
 
     Args:
         panels: one or more targets.
@@ -56,16 +59,16 @@ def observed_predicted(panels: Sequence[Observed], unit: str = "coverage") -> Fi
             elif np.isin(truth, (0, 1)).all():
                 _two_classes(axis, truth, prediction, panel.note)
             else:
-                _cloud(figure, axis, truth, prediction, panel.note)
+                _cloud(figure, axis, truth, prediction, panel.note, unit in SHARES)
         for axis in axes[len(panels) :]:
             axis.set_axis_off()
         figure.supxlabel(f"x: {unit}", fontsize=9)
     return figure
 
 
-def _cloud(figure: Figure, axis: Axes, truth, prediction, note: str) -> None:
+def _cloud(figure: Figure, axis: Axes, truth, prediction, note: str, shares: bool) -> None:
     scale = "x"
-    if truth.min() >= 0 and prediction.min() > -1:
+    if not shares and truth.min() >= 0 and prediction.min() > -1:
         truth, prediction = np.log2(truth + 1), np.log2(np.maximum(prediction, 0) + 1)
         scale = "log2(x + 1)"
     low = min(truth.min(), prediction.min())
@@ -163,6 +166,44 @@ def tracks(
         axes[0].legend(loc="upper right", ncols=2, bbox_to_anchor=(1, 1.28), borderaxespad=0)
         figure.supylabel(unit, fontsize=9)
         axes[-1].set_xlabel(f"position on {chrom} (kb), bins of {bin_width} bp")
+        axes[-1].ticklabel_format(useOffset=False, style="plain", axis="x")
+        if title:
+            figure.suptitle(title, fontsize=9)
+    return figure
+
+
+def sites(
+    chrom: str,
+    positions: np.ndarray,
+    panels: Sequence[Observed],
+    unit: str = "beta",
+    title: str = "",
+) -> Figure:
+    """Draw observed and predicted values of single bases along a stretch, a row per target.
+
+    Args:
+        chrom: chromosome.
+        positions: 0-based, ascending.
+        panels: targets with a value of each position.
+        unit: what a value is.
+        title: above the first row.
+
+    Raises:
+        ConfigError: no panels.
+    """
+    some(panels, "targets")
+    x = np.asarray(positions) / 1000
+    with styled():
+        figure = Figure(figsize=(9, 1.35 * len(panels) + 0.9), layout="constrained")
+        axes = figure.subplots(len(panels), 1, squeeze=False, sharex=True).ravel()
+        for axis, panel in zip(axes, panels, strict=True):
+            axis.plot(x, panel.truth, "o", color=GREY, markersize=3, label="observed")
+            axis.plot(x, panel.prediction, "_", color=FIRST, markersize=5, label="predicted")
+            axis.set_title(f"{short(panel.name, 60)}   {panel.note}".rstrip(), loc="left")
+            axis.set_ylim(-0.04, 1.04)
+        axes[0].legend(loc="upper right", ncols=2, bbox_to_anchor=(1, 1.28), borderaxespad=0)
+        figure.supylabel(unit, fontsize=9)
+        axes[-1].set_xlabel(f"position on {chrom} (kb)")
         axes[-1].ticklabel_format(useOffset=False, style="plain", axis="x")
         if title:
             figure.suptitle(title, fontsize=9)
