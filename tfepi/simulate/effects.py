@@ -164,9 +164,9 @@ def draw_variants(
             continue
         if covered_bases(np.array([[pos - reach, pos + reach]]), avoid)[0]:
             continue
-        if place == OUTSIDE and _inside_site(pos, sites):
+        if place == OUTSIDE and inside_site(pos, sites):
             continue
-        ref, alt = _alleles(chromosome.indices, pos, rng)
+        ref, alt = alleles(chromosome.indices, pos, rng)
         if mended is not None:
             ref, alt = decode(chromosome.indices[pos : pos + 1]), np.array([mended], np.uint8)
         if alt is None:
@@ -206,15 +206,22 @@ def mend(indices: np.ndarray, sites: Sites, site: int) -> tuple[int, int]:
     return start + worst, int(np.argmin(costs[worst]))
 
 
-def _inside_site(pos: int, sites: Sites) -> bool:
+def inside_site(pos: int, sites: Sites) -> bool:
+    """Tell whether a base lies in a site."""
     near = np.searchsorted(sites.centre, [pos - MOTIF_LENGTH // 2, pos + MOTIF_LENGTH // 2 + 1])
     return bool(near[1] > near[0])
 
 
-def _alleles(
+def alleles(
     indices: np.ndarray, pos: int, rng: np.random.Generator
 ) -> tuple[str, np.ndarray | None]:
-    """Return reference bases and alternative base indices, or None where there is an N."""
+    """Return reference bases and alternative base indices, or None where there is an N.
+
+    Args:
+        indices: base indices of the chromosome, uint8 [length].
+        pos: 0-based position of the first reference base.
+        rng: source of the kind of change, its size and its bases.
+    """
     kind = rng.random()
     size = int(rng.integers(1, _LONGEST_INDEL + 1))
     length = size + 1 if kind < INDEL_SHARE / 2 else 1  # a deletion keeps its first base

@@ -66,6 +66,7 @@ def make_chromosome(
     repeat: np.ndarray,
     elements: Elements = ELEMENTS,
     spacing: int = ELEMENT_SPACING,
+    background: np.ndarray | None = None,
 ) -> Chromosome:
     """Return a random chromosome.
 
@@ -76,35 +77,42 @@ def make_chromosome(
         repeat: base indices of the genome's repeat, copies of which are inserted.
         elements: what is planted, each as often as any other.
         spacing: bp in which one element is planted.
+        background: base indices to plant them in, uint8 [length]; None for independent ones.
     """
-    threshold = np.cumsum(np.array(_BASE_SHARES[:3]) * 256).astype(np.uint8)
-    indices = np.searchsorted(
-        threshold, rng.integers(0, 256, length, np.uint8), side="right"
-    ).astype(np.uint8)
+    indices = random_bases(length, rng) if background is None else background.copy()
     _plant(indices, rng, elements, spacing)
     middle = (TELOMERE, length - TELOMERE)
-    repeats = _random_spans(rng, middle, length // 60_000, (len(repeat), len(repeat)))
+    repeats = random_spans(rng, middle, length // 60_000, (len(repeat), len(repeat)))
     repeats = repeats[repeats[:, 1] - repeats[:, 0] == len(repeat)]  # none that overlapped
     for start, end in repeats.tolist():
         copy = repeat.copy()
         hit = rng.random(len(copy)) < 0.02
         copy[hit] = rng.integers(0, 4, int(hit.sum()), np.uint8)
         indices[start:end] = reverse_complement(copy) if rng.random() < 0.5 else copy
-    long_gaps = _random_spans(rng, middle, max(1, length // 400_000), (500, 4_000))
-    short_gaps = _random_spans(rng, middle, max(1, length // 400_000), (1, 60))
+    long_gaps = random_spans(rng, middle, max(1, length // 400_000), (500, 4_000))
+    short_gaps = random_spans(rng, middle, max(1, length // 400_000), (1, 60))
     ends = np.array([(0, min(TELOMERE, length)), (max(0, length - TELOMERE), length)])
     gaps = merge_array(np.concatenate([ends, long_gaps, short_gaps]))
     for start, end in gaps.tolist():
         indices[start:end] = UNKNOWN
-    masked = _random_spans(rng, middle, length // 5_000, (100, 1_500))
+    masked = random_spans(rng, middle, length // 5_000, (100, 1_500))
     return Chromosome(
         name=name,
         indices=indices,
         lower=merge_array(np.concatenate([masked, repeats])),
         gaps=gaps,
         repeats=repeats,
-        artefacts=_random_spans(rng, middle, max(1, length // 500_000), (300, 1_500)),
+        artefacts=random_spans(rng, middle, max(1, length // 500_000), (300, 1_500)),
     )
+
+
+def random_bases(
+    length: int, rng: np.random.Generator, shares: tuple[float, ...] = _BASE_SHARES
+) -> np.ndarray:
+    """Return independent bases, A, C, G and T by these shares: uint8 [length]."""
+    threshold = np.cumsum(np.array(shares[:3]) * 256).astype(np.uint8)
+    letters = rng.integers(0, 256, length, np.uint8)
+    return np.searchsorted(threshold, letters, side="right").astype(np.uint8)
 
 
 def make_repeat(rng: np.random.Generator) -> np.ndarray:
@@ -122,7 +130,7 @@ def _plant(indices: np.ndarray, rng: np.random.Generator, elements: Elements, sp
             site[:] = mutated_copy(motif, rng, MUTATION_RATE)[: len(site)]
 
 
-def _random_spans(
+def random_spans(
     rng: np.random.Generator, inside: tuple[int, int], count: int, lengths: tuple[int, int]
 ) -> np.ndarray:
     """Return up to `count` merged random spans of a length between two bounds, inclusive."""

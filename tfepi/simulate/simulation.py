@@ -15,6 +15,7 @@ from tfepi.simulate.grammar import (
     grammars,
 )
 from tfepi.simulate.marks_simulation import simulate_marks
+from tfepi.simulate.methylation_settings import MethylationSimulation
 from tfepi.simulate.motifs import MOTIFS, find_sites
 from tfepi.simulate.sequence import make_chromosome, make_repeat
 from tfepi.simulate.settings import GENOME_STREAM, TRACK_STREAM, VARIANT_STREAM, Simulation
@@ -39,16 +40,24 @@ STEP = 16
 PEAK_FACTOR = 6.0
 
 
-def simulate(folder: str | os.PathLike, settings: Simulation, quiet: bool = False) -> None:
+def simulate(
+    folder: str | os.PathLike, settings: Simulation | MethylationSimulation, quiet: bool = False
+) -> None:
     """Write genome.fa, a bigWig and a peaks BED per track, region BEDs, a VCF and the truth.
 
     The same settings give the same bytes. One chromosome is in memory at a time.
 
     Args:
         folder: an existing folder to write into.
-        settings: what to simulate; with `marks`, see `simulate_marks`.
+        settings: what to simulate; with `marks`, see `simulate_marks`, and of methylation
+            `simulate_methylation`.
         quiet: no progress bar.
     """
+    if isinstance(settings, MethylationSimulation):
+        # Imports scipy.stats and bed-reader, which nothing else needs.
+        from tfepi.simulate.methylation_simulation import simulate_methylation
+
+        return simulate_methylation(folder, settings, quiet)
     if settings.marks:
         return simulate_marks(folder, settings, quiet)
     folder = Path(folder)

@@ -1,9 +1,10 @@
 """The files of a simulated genome: sequence, regions, bigWigs, variants and their effects."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pyBigWig
@@ -19,7 +20,7 @@ ARTEFACT_FACTOR = 40.0
 MISSING_EVERY = 80_000  # bp in which one stretch lacks values: about 1% does
 _LETTERS = np.frombuffer(b"ACGTNacgtn", np.uint8)
 _LINE = 60
-_REGIONS = {"gaps": "gaps", "unmappable": "repeats", "blacklist": "artefacts"}
+REGIONS = {"gaps": "gaps", "unmappable": "repeats", "blacklist": "artefacts"}
 
 
 @contextlib.contextmanager
@@ -42,16 +43,23 @@ def bigwig(path: Path, lengths: dict[str, int]) -> Iterator:
 
 
 @contextlib.contextmanager
-def genome_files(folder: Path) -> Iterator[Callable[[Chromosome, Sites], None]]:
-    """Give the function that adds a chromosome to genome.fa and the BEDs of regions and sites."""
+def genome_files(
+    folder: Path, regions: Mapping[str, str] = MappingProxyType(REGIONS)
+) -> Iterator[Callable[[Chromosome, Sites], None]]:
+    """Give the function that adds a chromosome to genome.fa and the BEDs of regions and sites.
+
+    Args:
+        folder: where.
+        regions: name of a BED → attribute of the chromosome that it holds.
+    """
     with contextlib.ExitStack() as stack:
         fasta = stack.enter_context(text_file(folder / "genome.fa"))
-        beds = {n: stack.enter_context(text_file(folder / f"{n}.bed")) for n in _REGIONS}
+        beds = {n: stack.enter_context(text_file(folder / f"{n}.bed")) for n in regions}
         sites_bed = stack.enter_context(text_file(folder / "sites.bed"))
 
         def write(chromosome: Chromosome, sites: Sites) -> None:
             _write_sequence(fasta, chromosome)
-            for name, attribute in _REGIONS.items():
+            for name, attribute in regions.items():
                 write_spans(beds[name], chromosome.name, getattr(chromosome, attribute))
             _write_sites(sites_bed, chromosome.name, sites)
 
