@@ -101,6 +101,19 @@ def test_build(genome_folder, tmp_path):
     killed_and_resumed(["tfepi_data.py", "-q", "-p", 2, *windows, *inputs], file_hashes, tmp_path)
 
 
+@pytest.mark.slow
+def test_build_of_methylation(genome_folder, tmp_path):
+    with Genome(genome_folder / "genome.fa") as genome, open(tmp_path / "a.bedgraph", "w") as bed:
+        for chrom, length in genome.chroms.items():
+            bases = genome.indices(chrom, 0, length)
+            for at in np.flatnonzero((bases[:-1] == 1) & (bases[1:] == 2)).tolist():
+                bed.write(f"{chrom}\t{at}\t{at + 1}\t{at % 11 / 10}\n")
+    (tmp_path / "samples.txt").write_text("\tidentifier\tfile\n0\ta\ta.bedgraph\n")
+    options = ["-l", 401, "-v", "chr2", "-t", "chr3", "-r", 64, "--kind", "methylation", "-p", 2]
+    inputs = [genome_folder / "genome.fa", tmp_path / "samples.txt"]
+    killed_and_resumed(["tfepi_data.py", "-q", *options, *inputs], file_hashes, tmp_path)
+
+
 @pytest.fixture(scope="module")
 def training(small_data, tmp_path_factory):
     """Params of a small Basset with dropout, and data for it."""

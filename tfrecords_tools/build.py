@@ -199,7 +199,7 @@ def _finished(out: Path, fingerprint: dict) -> dict | None:
     manifest = read_manifest(out)
     if manifest is None:
         return None
-    _same(manifest, fingerprint, out)
+    check_same(manifest, fingerprint, out)
     hashes = {f"tfrecords/{s['file']}": s["sha256"] for s in manifest["shards"]}
     tables = (TABLE,) if "track_table" in fingerprint else ()
     for name in (*LAYOUT, *tables, *hashes):
@@ -214,13 +214,22 @@ def _begin(work: Path, fingerprint: dict) -> None:
     """Note what is being built, or check that what was begun is the same."""
     path = work / "plan.json"
     if path.exists():
-        _same(read_json(path), fingerprint, work.parent)
+        check_same(read_json(path), fingerprint, work.parent)
         return
     work.mkdir(parents=True, exist_ok=True)
     write_json(path, {"format": "tfepi-build", "format_version": 1} | fingerprint)
 
 
-def _same(old: dict, new: dict, out: Path) -> None:
+def check_same(old: dict, new: dict, out: Path) -> None:
+    """Refuse to go on with a build of something else.
+
+    Args:
+        old, new: fingerprints of the build that was begun and of this one.
+        out: the folder, for messages.
+
+    Raises:
+        UnfinishedError: naming what differs.
+    """
     for label, entry in new["inputs"].items():
         before = old["inputs"].get(label)
         if before is None or not same_identity(before, entry):
@@ -235,8 +244,9 @@ def _same(old: dict, new: dict, out: Path) -> None:
                 f"option {name} was {before!r} when {out} was begun, now {now!r}: use the same "
                 "options to resume, or --overwrite"
             )
-    for key, noun in (("targets", "targets"), ("track_table", "tracks"), ("windows", "windows")):
-        if old.get(key) != new.get(key):
+    nouns = {"targets": "targets", "track_table": "tracks", "samples": "samples"}
+    for key, noun in (nouns | {"windows": "windows"}).items():
+        if key in new and old.get(key) != new[key]:
             raise UnfinishedError(
                 f"the {noun} differ from when {out} was begun: use the same table, or --overwrite"
             )

@@ -4,11 +4,53 @@ Imports nothing heavy, so that `--help` answers at once.
 """
 
 import argparse
+from collections.abc import Callable, Sequence
 
-from tfrecords_tools.command import whole_seed
+from tfrecords_tools.command import Parser, whole_seed
+from tfrecords_tools.errors import unknown
+
+KINDS = ("coverage", "methylation")  # of data; each has a parser of its own
 
 _CHROMS = "chromosomes, comma-separated"
 _LISTS = ("chroms", "region_labels", "hold_out")
+
+
+def parse(
+    parser_of: Callable[[str], Parser], argv: Sequence[str] | None = None
+) -> argparse.Namespace:
+    """Parse a build's command line with the parser of the kind that its --kind names.
+
+    An option of another kind ends the program with one line that names it, and status 2.
+
+    Args:
+        parser_of: returns the parser of one of `KINDS`.
+        argv: the arguments, or None for the program's own.
+    """
+    first = Parser(add_help=False)
+    first.add_argument("--kind", default=KINDS[0])
+    kind = first.parse_known_args(argv)[0].kind
+    if kind not in KINDS:
+        first.error(str(unknown("kind of data", kind, KINDS, "of --kind")))
+    parser = parser_of(kind)
+    args, rest = parser.parse_known_args(argv)
+    if options := [a.partition("=")[0] for a in rest if a.startswith("-")]:
+        (other,) = (k for k in KINDS if k != kind)
+        parser.error(
+            f"--kind {kind} does not take {', '.join(options)}: leave out what is of --kind "
+            f"{other}, or misspelt"
+        )
+    if rest:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    return args
+
+
+def add_kind(parser: Parser, kind: str) -> None:
+    """Add --kind, which `parse` reads first."""
+    parser.add_argument(
+        "--kind",
+        default=kind,
+        help="of the data; each has options of its own: --kind NAME --help [%(default)s]",
+    )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("genome", help="FASTA, plain or bgzip")
     parser.add_argument("targets", help="targets table: index, identifier, file, …")
     _add_windows(parser.add_argument_group("windows (bp)"))
-    _add_splits(parser.add_argument_group("splits"))
+    add_splits(parser.add_argument_group("splits"))
     _add_regions(parser.add_argument_group("regions (BED files)"))
     _add_values(parser.add_argument_group("values and records"))
     _add_tracks(parser.add_argument_group("input tracks (accessibility of each cell type)"))
@@ -48,6 +90,11 @@ def _add_windows(w) -> None:
         metavar="N",
         help="draw N windows of each label to train on, in place of --stride and -s",
     )
+    add_draws(w)
+
+
+def add_draws(w) -> None:
+    """Add what is left to chance: -s and --seed."""
     w.add_argument(
         "-s", "--sample", type=float, default=1.0, help="share of windows to keep [%(default)s]"
     )
@@ -56,7 +103,8 @@ def _add_windows(w) -> None:
     )
 
 
-def _add_splits(s) -> None:
+def add_splits(s) -> None:
+    """Add how the genome is divided among labels."""
     s.add_argument("-v", dest="valid", default="0.05", help=f"share or {_CHROMS} [%(default)s]")
     s.add_argument("-t", dest="test", default="0.05", help=f"share or {_CHROMS} [%(default)s]")
     s.add_argument("-f", "--folds", type=int, help="cross-validation folds instead")
@@ -70,9 +118,15 @@ def _add_splits(s) -> None:
     )
 
 
-def _add_regions(r) -> None:
+def add_places(r) -> None:
+    """Add which parts of the genome are used: --chroms, -g, --limit."""
     r.add_argument("--chroms", default="", help=f"only these {_CHROMS}")
     r.add_argument("-g", "--gaps", help="assembly gaps, left out")
+    r.add_argument("--limit", help="windows only inside these")
+
+
+def _add_regions(r) -> None:
+    add_places(r)
     r.add_argument("-b", "--blacklist", help="limited to the window's baseline")
     r.add_argument("-u", "--unmappable", help="windows mostly in these are left out")
     r.add_argument(
@@ -95,7 +149,6 @@ def _add_regions(r) -> None:
         action="store_true",
         help="store which bins are unmappable in each record",
     )
-    r.add_argument("--limit", help="windows only inside these")
     r.add_argument("--peaks", dest="peaks_only", action="store_true", help="only at peaks")
     r.add_argument(
         "--regions",
@@ -135,9 +188,7 @@ def _add_values(v) -> None:
     )
     v.add_argument("-d", dest="decimals", type=int, help="round targets to so many decimals")
     add_records_per_shard(v)
-    v.add_argument(
-        "--encoding", default="index", help="index (Basenji's), packed (ours) [%(default)s]"
-    )
+    add_encoding(v)
     v.add_argument("--compat", help="basenji, hound: exactly what these tools would write")
     v.add_argument(
         "--transform_old", action="store_true", help="with --compat hound: its older transforms"
@@ -158,14 +209,21 @@ def _add_tracks(t) -> None:
     )
 
 
-def add_records_per_shard(v) -> None:
+def add_records_per_shard(v, default: int = 256) -> None:
     """Add -r."""
     v.add_argument(
         "-r",
         dest="records_per_shard",
         type=int,
-        default=256,
+        default=default,
         help="records per shard [%(default)s]",
+    )
+
+
+def add_encoding(v) -> None:
+    """Add --encoding."""
+    v.add_argument(
+        "--encoding", default="index", help="index (Basenji's), packed (ours) [%(default)s]"
     )
 
 

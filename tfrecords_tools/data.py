@@ -38,6 +38,8 @@ class Data:
         tracks: the rows of tracks.txt, of the input tracks that every record has; () without.
         track_width: bp per bin of an input track.
         track_length: bins of an input track, centred on the sequence.
+        kind: of the data, "coverage" of the genome by tracks or "methylation" at CpGs.
+        has_coverage: whether records hold the number of reads of every target.
         manifest_sha256: of the manifest's content hashes, or None.
         layout: feature → (offset, size) in every record's bytes, where the records were written
             here and so are all alike; else None.
@@ -58,6 +60,8 @@ class Data:
     tracks: tuple[Target, ...] = ()
     track_width: int = 0
     track_length: int = 0
+    kind: str = "coverage"
+    has_coverage: bool = False
 
     @classmethod
     def open(cls, folder: str | os.PathLike) -> "Data":
@@ -100,6 +104,8 @@ class Data:
             tracks=tracks,
             track_width=stats.track_width,
             track_length=stats.track_length,
+            kind=stats.kind,
+            has_coverage=stats.coverage,
         )
         firsts = [data._checked(paths[0]) for paths in shards.values()]
         counts = count_records(folder, shards, stats.stated, manifest)
@@ -129,6 +135,14 @@ class Data:
     def strand_order(self) -> tuple[int, ...] | None:
         """Positions that swap strand pairs among the targets; None if unstranded."""
         return strand_order(self.targets)
+
+    @property
+    def strand_step(self) -> int:
+        """Bases that the other strand's sequence moves right, so that its middle is alike.
+
+        The other C of a CpG is one base before the middle of the reverse complement.
+        """
+        return 1 if self.kind == "methylation" else 0
 
     def shards(self, label: str) -> list[Path]:
         """Return a label's shards in the order of their numbers.
@@ -254,6 +268,22 @@ class Data:
     def target(self, features: dict[str, bytes], shard: Path, number: int) -> np.ndarray:
         """Return the targets, float16 [bins, targets], of a record that `frames` gave."""
         values = np.frombuffer(features["target"], np.float16)
+        return values.reshape(self.target_length, len(self.targets))
+
+    def coverage(self, features: dict[str, bytes], shard: Path, number: int) -> np.ndarray:
+        """Return the reads of each target of a record that `frames` gave.
+
+        Returns:
+            float16 [bins, targets]; 0 where the target is missing.
+
+        Raises:
+            ConfigError: the data have no coverage.
+        """
+        if not self.has_coverage:
+            raise ConfigError(
+                f"data folder {self.folder} has no coverage: build it with --store_coverage"
+            )
+        values = np.frombuffer(features["coverage"], np.float16)
         return values.reshape(self.target_length, len(self.targets))
 
     def track_values(self, features: dict[str, bytes], shard: Path, number: int) -> np.ndarray:

@@ -16,6 +16,7 @@ from tfrecords_tools.manifest import FORMAT, FORMAT_VERSION, shard_entry
 from tfrecords_tools.output import check_folder, claim_folder, versions
 from tfrecords_tools.record_windows import WINDOWS
 from tfrecords_tools.records import RecordWriter
+from tfrecords_tools.statistics import KINDS
 from tfrecords_tools.target_summary import TargetSums
 from tfrecords_tools.targets import Target, write_targets
 from tfrecords_tools.windows import Windowing
@@ -36,6 +37,8 @@ class DataWriter:
         tracks: input tracks of every record; () without.
         track_width: bp per bin of these.
         track_length: bins of these, centred on the sequence.
+        kind: of the data (`statistics.KINDS`).
+        coverage: whether every record has the reads of its targets.
     """
 
     def __init__(
@@ -49,6 +52,8 @@ class DataWriter:
         tracks: tuple[Target, ...] = (),
         track_width: int = 0,
         track_length: int = 0,
+        kind: str = KINDS[0],
+        coverage: bool = False,
     ):
         self._folder, self._windowing = folder, windowing
         self._targets, self._encoding = targets, encoding
@@ -56,6 +61,7 @@ class DataWriter:
         self._sums = TargetSums(targets, style)
         self._tracks, self._track_sums = tracks, TargetSums(tracks) if tracks else None
         self._track_width, self._track_length = track_width, track_length
+        self._kind, self._coverage = kind, coverage
         self._digest = hashlib.sha256()
         self._shards: list[dict] = []
         self.counts: dict[str, int] = {}
@@ -157,6 +163,10 @@ class DataWriter:
             "crop_bp": self._windowing.crop,
             "target_length": self._windowing.target_length,
         }
+        if self._kind != KINDS[0]:
+            found["kind"] = self._kind
+        if self._coverage:
+            found["coverage"] = True
         if self._tracks:
             found |= {
                 "num_tracks": len(self._tracks),

@@ -17,8 +17,10 @@ _ALIKE = (
     "compressed",
     "track_width",
     "track_length",
+    "kind",
+    "has_coverage",
 )
-_TARGETS_ALIKE = ("cell", "mark", "clip", "clip_soft", "scale", "sum_stat", "threshold")
+_TARGETS_ALIKE = ("cell", "mark", "clip", "clip_soft", "scale", "sum_stat", "threshold", "tissue")
 _TRACKS_ALIKE = ("cell", "assay", "clip", "clip_soft", "scale", "sum_stat", "threshold", "nan")
 
 

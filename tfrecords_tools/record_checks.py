@@ -10,7 +10,7 @@ from tfrecords_tools.records import FEATURES, sequence_sizes
 from tfrecords_tools.targets import Target
 from tfrecords_tools.transforms import lowest
 
-_INFINITY, _LARGEST, _ONE = 0x7C00, 0x7BFF, 0x3C00
+_INFINITY, _LARGEST, _ONE, _MINUS = 0x7C00, 0x7BFF, 0x3C00, 0x8000  # the last is -0
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,8 @@ class Shape:
         missing: whether each target may have missing values (NaN).
         tracks: input tracks of each record.
         track_length: bins of these.
+        kind: of the data; "methylation" has values from 0 to 1.
+        coverage: whether each target has the number of its reads beside it.
     """
 
     seq_length: int
@@ -34,6 +36,8 @@ class Shape:
     missing: tuple[bool, ...]
     tracks: tuple[Target, ...] = ()
     track_length: int = 0
+    kind: str = "coverage"
+    coverage: bool = False
 
 
 class RecordChecks:
@@ -77,6 +81,8 @@ class RecordChecks:
             yield "error", "umap", f"umap has the byte {max(mask)}, want 0 and 1"
         if self._shape.tracks:
             yield from self._tracks(features.get("tracks"))
+        if self._shape.coverage:
+            yield from self._coverage(features.get("coverage"))
         for name in features:
             if name not in FEATURES:
                 yield "note", "unknown feature", f"feature {name!r}, which is not read"
@@ -105,6 +111,31 @@ class RecordChecks:
                 "input track",
                 f"{int(wrong.sum())} bins are infinite or negative; first track "
                 f"{tracks[track].identifier} bin {at}, {values[at, track]}",
+            )
+
+    def _coverage(self, value: bytes | None) -> Iterator[tuple[str, str, str]]:
+        """Look at the numbers of reads: each is finite and not negative."""
+        wanted = 2 * self._shape.target_length * len(self._shape.targets)
+        if value is None:
+            yield "error", "feature missing", "no feature 'coverage'"
+            return
+        if len(value) != wanted:
+            yield (
+                "error",
+                "size",
+                f"coverage has {len(value)} bytes, statistics.json makes it {wanted} "
+                f"({self._shape.target_length} bins of {len(self._shape.targets)} float16 targets)",
+            )
+            return
+        values = np.frombuffer(value, np.float16).reshape(-1, len(self._shape.targets))
+        wrong = ~(values >= 0) | np.isinf(values)
+        if wrong.any():
+            at, target = np.argwhere(wrong)[0].tolist()
+            yield (
+                "error",
+                "coverage",
+                f"{int(wrong.sum())} numbers of reads are negative or not finite; first target "
+                f"{self._shape.targets[target].identifier} bin {at}, {values[at, target]}",
             )
 
     def _sequence(self, features: dict[str, bytes]) -> Iterator[tuple[str, str, str]]:
@@ -153,6 +184,9 @@ class RecordChecks:
             yield from self._told("limit", size == _LARGEST)
         if (bits >> 15).any() and np.isfinite(self._lowest).any():
             yield from self._told("root", bits.view(np.float16) < self._lowest)
+        if self._shape.kind == "methylation" and (bits > _ONE).any():
+            # above the bits of 1 are those of larger, negative and missing values
+            yield from self._told("beta", (bits > _ONE) & (size <= _INFINITY) & (bits != _MINUS))
         if self._labels.any():
             other = (bits != 0) & (bits != _ONE) & (size <= _INFINITY)
             yield from self._told("label", other & self._labels)
@@ -174,6 +208,7 @@ class RecordChecks:
             "infinite": "are infinite: float16 overflowed",
             "limit": "are at 65504, float16's limit: the true value is lost",
             "root": "are below -1, less than a statistic with a root can give",
+            "beta": "are below 0 or above 1, which no share of methylated molecules is",
             "label": "are neither 0 nor 1, the labels that a threshold gives",
         }[kind]
         yield level, _KINDS[kind], f"{count} {what}; {where}"
@@ -184,5 +219,6 @@ _KINDS = {
     "infinite": "infinity",
     "limit": "float16 limit",
     "root": "impossible value",
+    "beta": "beta",
     "label": "label",
 }

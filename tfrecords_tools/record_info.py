@@ -76,6 +76,7 @@ def describe(
     value = {
         "folder": str(data.folder),
         "manifest": data.manifest_sha256,
+        "kind": data.kind,
         "encoding": data.encoding,
         "compressed": data.compressed,
         "features": features,

@@ -11,6 +11,7 @@ _WORDS = {
     "infinite": "infinite",
     "limit": "at float16's limit",
     "root": "below what the statistic can give",
+    "beta": "below 0 or above 1",
     "label": "neither 0 nor 1",
 }
 

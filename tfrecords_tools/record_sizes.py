@@ -32,6 +32,8 @@ def checked_features(frame: bytes, data: "Data", where: str) -> dict[str, bytes]
         sizes["umap"] = data.target_length
     if data.tracks:
         sizes["tracks"] = 2 * data.track_length * len(data.tracks)
+    if data.has_coverage:
+        sizes["coverage"] = sizes["target"]
     for name, wanted in sizes.items():
         if name not in features:
             raise InputFileError(
@@ -48,7 +50,7 @@ def checked_features(frame: bytes, data: "Data", where: str) -> dict[str, bytes]
 
 def _shape(data: "Data", name: str, size: int) -> str:
     """Return what statistics.json says of a feature, and the usual slip, for a message."""
-    if name == "target":
+    if name in ("target", "coverage"):
         return f"{data.target_length} bins of {len(data.targets)} float16 targets"
     if name == "umap":
         return f"{data.target_length} bins"

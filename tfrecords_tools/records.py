@@ -4,12 +4,14 @@ A record is a tf.train.Example in a TFRecord file: `sequence` (uint8 base indice
 before 2022 uint8 or bool [length, 4], one-hot, N all zeros) or `sequence_packed` (2 bits per base,
 four bases a byte, first base in the lowest bits) with `sequence_n` (one bit per base, set where
 the base is none of ACGT); `target` float16 [target_length, targets]; optionally `umap` bool
-[target_length], `tracks` float16 [track_length, tracks].
+[target_length], `tracks` float16 [track_length, tracks], `coverage` float16 [target_length,
+targets], the reads that each target was measured with, 0 where it is missing.
 TensorFlow is not imported: Example bytes are written here, and framed by `framing`.
 """
 
 import zlib
 from collections.abc import Iterator
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +22,7 @@ from tfrecords_tools.genome import UNKNOWN
 
 ENCODINGS = ("index", "packed")  # that are written; "onehot" is read too
 MOST_DECIMALS = 6
-FEATURES = ("sequence", "sequence_packed", "sequence_n", "target", "umap", "tracks")
+FEATURES = ("sequence", "sequence_packed", "sequence_n", "target", "umap", "tracks", "coverage")
 _PACK_WEIGHTS = np.array([1, 4, 16, 64], np.uint8)
 
 
@@ -33,23 +35,30 @@ def _varint(value: int) -> bytes:
     return bytes(out)
 
 
-def _message(field: int, data: bytes) -> bytes:
-    return bytes((field << 3 | 2,)) + _varint(len(data)) + data
+def _head(field: int, size: int) -> bytes:
+    """Return what precedes a message's field of so many bytes."""
+    return bytes((field << 3 | 2,)) + _varint(size)
 
 
 def example(features: dict[str, bytes]) -> bytes:
     """Return the bytes of a tf.train.Example with one bytes value per feature."""
-    return _message(1, b"".join(_entry(*feature) for feature in features.items()))
+    parts = [p for name, value in features.items() for p in (_before(name, len(value)), value)]
+    return b"".join((_head(1, sum(map(len, parts))), *parts))
 
 
-def _entry(name: str, value: bytes) -> bytes:
-    """Return a feature's bytes, of which the value is the last."""
-    return _message(1, _message(1, name.encode()) + _message(2, _message(1, _message(1, value))))
+@lru_cache(maxsize=256)
+def _before(name: str, size: int) -> bytes:
+    """Return what precedes a feature's value of so many bytes; records are mostly alike."""
+    key = _head(1, len(name.encode())) + name.encode()
+    head = b""
+    for field in (1, 1, 2):  # the value in its list, the list in the feature, the feature
+        head = _head(field, len(head) + size) + head
+    return _head(1, len(key) + len(head) + size) + key + head
 
 
 def feature_offsets(features: dict[str, bytes]) -> dict[str, int]:
     """Return the byte at which each feature's value starts in the `example` of such features."""
-    sizes = {name: len(_entry(name, value)) for name, value in features.items()}
+    sizes = {n: len(_before(n, len(value))) + len(value) for n, value in features.items()}
     end, found = len(example(features)) - sum(sizes.values()), {}
     for name, value in features.items():
         end += sizes[name]

@@ -204,6 +204,8 @@ def rewindow(
             data.tracks,
             layout.track_width,
             layout.track_length,
+            data.kind,
+            data.has_coverage,
         ) as writer,
     ):
         for label in labels:
@@ -244,6 +246,8 @@ def _new_windows(
             made["target"] = targets[row].tobytes()
             if mask is not None:
                 made["umap"] = _unmappable(mask, offset, layout)
+            if data.has_coverage:  # of a record's only bin, which stays in the middle
+                made["coverage"] = features["coverage"]
             if data.tracks:
                 bin_ = first // layout.track_width
                 cut = data.track_values(features, shard, number)[bin_ : bin_ + layout.track_length]

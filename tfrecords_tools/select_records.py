@@ -212,6 +212,8 @@ def select_records(
             tracks=data.tracks,
             track_width=data.track_width,
             track_length=data.track_length,
+            kind=data.kind,
+            coverage=data.has_coverage,
         ) as writer,
     ):
         for old, new in zip(labels, new_labels, strict=True):
@@ -226,6 +228,9 @@ def select_records(
                     made |= {n: features[n] for n in ("umap", "tracks") if n in features}
                 values = data.target(features, shard, number)
                 made["target"] = np.ascontiguousarray(values[:, options.targets]).tobytes()
+                if data.has_coverage:
+                    reads = data.coverage(features, shard, number)
+                    made["coverage"] = np.ascontiguousarray(reads[:, options.targets]).tobytes()
                 writer.write(options.hold_out.label if aside else new, window, made)
         how = {"made_by": "select", "options": asdict(options)}
         source = {

@@ -9,6 +9,7 @@ from tfrecords_tools.records import ENCODINGS
 
 _NUMBERS = ("num_targets", "seq_length", "pool_width", "crop_bp", "target_length")
 _TRACKS = ("num_tracks", "track_width", "track_length")
+KINDS = ("coverage", "methylation")  # of data
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,8 @@ class Statistics:
         num_tracks: input tracks of every record, 0 without.
         track_width: bp.
         track_length: bins, centred on the sequence.
+        kind: one of `KINDS`.
+        coverage: whether every target has the number of its reads beside it.
     """
 
     num_targets: int
@@ -37,6 +40,8 @@ class Statistics:
     num_tracks: int = 0
     track_width: int = 0
     track_length: int = 0
+    kind: str = KINDS[0]
+    coverage: bool = False
 
     @classmethod
     def read(cls, path: Path) -> "Statistics":
@@ -82,7 +87,12 @@ class Statistics:
             for name, count in value.items()
             if name.endswith("_seqs")
         }
-        return cls(**numbers, encoding=encoding, stated=stated)
+        kind, coverage = value.get("kind", KINDS[0]), value.get("coverage", False)
+        if kind not in KINDS:
+            raise unknown("kind of data", kind, KINDS, f"in {path}")
+        if type(coverage) is not bool:
+            raise InputFileError(f"{path} has coverage = {coverage!r}: want true or false")
+        return cls(**numbers, encoding=encoding, stated=stated, kind=kind, coverage=coverage)
 
 
 def _track_numbers(path: Path, value: dict, seq_length: int) -> dict[str, int]:

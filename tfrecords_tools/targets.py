@@ -48,6 +48,7 @@ class Target:
             together, and go together.
         assay: how accessibility was measured (`input_tracks.ASSAYS`), or None.
         threshold: a bin is 1 above it and 0 else, NaN where it has no value; None keeps values.
+        tissue: of the sample whose methylation is measured, or None.
     """
 
     index: int
@@ -65,6 +66,7 @@ class Target:
     mark: str | None = None
     assay: str | None = None
     threshold: float | None = None
+    tissue: str | None = None
 
     def to_json(self) -> dict:
         """Return the fields that are set, as JSON values."""

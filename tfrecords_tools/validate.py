@@ -116,6 +116,8 @@ def _shape(
         missing if len(missing) == len(targets) else (False,) * len(targets),
         inputs,
         statistics.track_length,
+        statistics.kind,
+        statistics.coverage,
     )
 
 

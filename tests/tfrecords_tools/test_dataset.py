@@ -1,18 +1,24 @@
 """tf.data against the plain records."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from tfrecords_tools import augmentation, base_symbols
 from tfrecords_tools import dataset as D
 from tfrecords_tools.build import build
 from tfrecords_tools.build_options import BuildOptions
 from tfrecords_tools.data import Data
+from tfrecords_tools.data_writer import DataWriter
 from tfrecords_tools.errors import ConfigError
 from tfrecords_tools.genome import one_hot, reverse_complement
+from tfrecords_tools.intervals import Interval
 from tfrecords_tools.plan import make_plan
 from tfrecords_tools.records import sequence_features
+from tfrecords_tools.targets import Target
+from tfrecords_tools.windows import Windowing
 
 
 @pytest.fixture(scope="module", params=["index", "packed"])
@@ -92,10 +98,11 @@ def test_order_depends_on_seed_and_epoch_alone(data):
     assert (first != sequences(2, 0)).any()
 
 
-def moved(indices, shift, flip):
+def moved(indices, shift, flip, step=0):
     """The definition of the augmentation, on one sequence."""
     out = np.full_like(indices, 4)
     n = len(indices)
+    shift -= step if flip else 0
     for at in range(n):
         if 0 <= at - shift < n:
             out[at] = indices[at - shift]
@@ -138,8 +145,11 @@ def test_augmented_examples_are_moved_and_flipped_records(data, most, rc, per):
 
 @pytest.mark.parametrize("encoding", ["index", "packed", "onehot"])
 @pytest.mark.parametrize("length", [1, 4, 5, 7, 8, 12, 31, 90])
-@pytest.mark.parametrize("most", [0, 1, 3, 4, 11, 40])
-def test_any_length_is_moved_by_any_shift(encoding, length, most):
+@pytest.mark.parametrize(
+    ("most", "step"),
+    [(0, 0), (1, 0), (3, 0), (4, 0), (11, 0), (40, 0), (0, 1), (3, 1), (40, 1)],
+)
+def test_any_length_is_moved_by_any_shift(encoding, length, most, step):
     rng = np.random.default_rng(length)
     shifts = np.resize(np.arange(-most, most + 1), 90)
     flips = rng.random(90) < 0.5
@@ -152,17 +162,16 @@ def test_any_length_is_moved_by_any_shift(encoding, length, most):
         name: np.stack([np.frombuffer(row[name], np.uint8) for row in rows]) for name in rows[0]
     }
     data = SimpleNamespace(seq_length=length, encoding=encoding)
-    symbols = D._symbols(values, data)
-    got = D._moved(symbols, length, D.Augmentation(True, most), shifts.astype(np.int32), flips)
-    got = D._ONE_HOT[got.numpy()].reshape(90, -1, 4)[:, :length]
-    expected = [moved(*row) for row in zip(bases, shifts, flips, strict=True)]
+    symbols = base_symbols.as_symbols(values, data)
+    how = D.Augmentation(True, most)
+    got = augmentation.moved(symbols, length, how, shifts.astype(np.int32), flips, step)
+    got = base_symbols.ONE_HOT[got.numpy()].reshape(90, -1, 4)[:, :length]
+    expected = [moved(*row, step) for row in zip(bases, shifts, flips, strict=True)]
     np.testing.assert_array_equal(got, one_hot(np.stack(expected)))
 
 
 def test_records_of_other_writers_are_parsed(data):
     """Without a manifest nothing is known of the records' layout."""
-    from dataclasses import replace
-
     assert data.layout is not None
     sliced = collected(D.eval_dataset(data, "valid", 64))
     parsed = collected(D.eval_dataset(replace(data, layout=None), "valid", 64))
@@ -187,3 +196,83 @@ def test_bad_requests_are_refused(data):
         D.Augmentation(shift=-1)
     with pytest.raises(ConfigError, match="example or batch"):
         D.Augmentation(per="epoch")
+
+
+@pytest.fixture(scope="module", params=["index", "packed"])
+def methylation(request, tmp_path_factory):
+    """Windows of 33 bp around a CpG each, two targets with their reads."""
+    folder = tmp_path_factory.mktemp("methylation") / "data"
+    folder.mkdir()
+    rng = np.random.default_rng(8)
+    targets = (Target(0, "a"), Target(1, "b"))
+    kind = {"kind": "methylation", "coverage": True}
+    with DataWriter(folder, Windowing(33, 16, 1), targets, request.param, **kind) as writer:
+        for row in range(96):
+            indices = rng.integers(0, 5, 33, dtype=np.uint8)
+            indices[16:18] = 1, 2
+            betas = rng.random((1, 2)).astype(np.float16)
+            reads = rng.integers(1, 40, (1, 2)).astype(np.float16)
+            betas[0, row % 5 : 1], reads[0, row % 5 : 1] = np.nan, 0
+            features = sequence_features(indices, request.param)
+            features |= {"target": betas.tobytes(), "coverage": reads.tobytes()}
+            writer.write("train", Interval("chr1", row, row + 1), features)
+        writer.finish({"made_by": "test", "options": {}, "inputs": {}, "source": {}})
+    return Data.open(folder)
+
+
+def other_strand(indices):
+    """The other strand with its C in the middle, letter by letter."""
+    letters = ["TGCAN"[i] for i in indices[::-1]]
+    return np.array(["ACGTN".find(x) for x in ["N", *letters[:-1]]], np.uint8)
+
+
+def test_the_other_strands_c_is_in_the_middle_too(methylation):
+    indices, targets = methylation.arrays("train")
+    expected = {}
+    for sequence, target in zip(indices, targets, strict=True):
+        for found, flip in ((sequence, False), (other_strand(sequence), True)):
+            assert found[16] == 1
+            expected[one_hot(found).tobytes()] = target.astype(np.float32), flip
+    flips = []
+    for inputs, values in D.train_dataset(methylation, "train", 16, 3, 0, D.Augmentation(rc=True)):
+        for sequence, target in zip(inputs["sequence"].numpy(), values.numpy(), strict=True):
+            assert sequence[16].tolist() == [0, 1, 0, 0]
+            wanted, flip = expected[sequence.tobytes()]
+            np.testing.assert_array_equal(target, wanted)
+            flips.append(flip)
+    assert 0.3 < np.mean(flips) < 0.7
+    assert len(flips) == 96
+
+
+@pytest.mark.parametrize("laid_out", [True, False])
+def test_targets_are_weighed_by_their_reads(methylation, laid_out):
+    data = methylation if laid_out else replace(methylation, layout=None)
+    reads = np.stack([data.coverage(*reversed(frame)) for frame in data.frames("train")])
+    _, targets = data.arrays("train")
+    expected = np.minimum(reads.astype(np.float32), 20) / np.float32(20)
+    assert (expected == 1).any()
+    assert ((expected > 0) & (expected < 1)).any()
+    got = list(D.eval_dataset(data, "train", 40, coverage_cap=20))
+    np.testing.assert_allclose(np.concatenate([w for _, _, w in got]), expected, rtol=1e-6)
+    np.testing.assert_array_equal(np.concatenate([t for _, t, _ in got]), targets)
+    assert (expected[np.isnan(targets)] == 0).all()
+    by_target = {t.tobytes(): w for t, w in zip(targets.astype(np.float32), expected, strict=True)}
+    augmentation = D.Augmentation(rc=True)
+    for _, batch, weights in D.train_dataset(
+        data, "train", 32, 1, 0, augmentation, targets=(1, 0), coverage_cap=20
+    ):
+        for target, weight in zip(
+            batch.numpy()[..., ::-1], weights.numpy()[..., ::-1], strict=True
+        ):
+            np.testing.assert_allclose(weight, by_target[target.tobytes()], rtol=1e-6)
+    assert len(next(iter(D.eval_dataset(data, "train", 8)))) == 2
+
+
+def test_weights_without_coverage_are_refused(methylation, data):
+    with pytest.raises(ConfigError, match="has no coverage: build it with --store_coverage"):
+        D.eval_dataset(data, "valid", 8, coverage_cap=20)
+    for cap in (0, -1, float("inf"), float("nan")):
+        with pytest.raises(ConfigError, match=f"coverage_cap is {cap:g}, want a positive number"):
+            D.train_dataset(methylation, "train", 8, 1, 0, coverage_cap=cap)
+    with pytest.raises(ConfigError, match="examples of cell types have no weights"):
+        D.eval_dataset(methylation, "train", 8, examples=SimpleNamespace(), coverage_cap=20)

@@ -130,12 +130,12 @@ def test_tables_of_published_models(table, header):
 
 
 def test_extra_columns_are_passed_over_if_asked(table, caplog):
-    table.write_text(HEADER.replace("description", "tissue") + ROWS)
-    with pytest.raises(TfepiError, match="unknown column 'tissue'"):
+    table.write_text(HEADER.replace("description", "organ") + ROWS)
+    with pytest.raises(TfepiError, match="unknown column 'organ'"):
         read_targets(table)
     with caplog.at_level(logging.INFO):
         assert [t.identifier for t in read_targets(table, extra=True)] == ["a+", "a-", "c"]
-    assert "columns tissue are not used" in caplog.text
+    assert "columns organ are not used" in caplog.text
 
 
 CELLS = "\tidentifier\tfile\tcell\tmark\tassay\tthreshold\n"
