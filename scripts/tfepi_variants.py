@@ -41,7 +41,7 @@ def work(args: argparse.Namespace) -> None:
 
     from tfepi.evaluation.matching import parse_shifts
     from tfepi.evaluation.named_model import CellChoice, NamedModel
-    from tfepi.variants import merge, options, scoring
+    from tfepi.variants import merge, options, part_runs, scoring
     from tfrecords_tools.errors import ConfigError
 
     if args.merge:
@@ -56,7 +56,7 @@ def work(args: argparse.Namespace) -> None:
         shifts=parse_shifts(args.shifts),
     )
     shard = options.Shard.parse(args.shard) if args.shard else None
-    scoring.check_place(args.out, shard, args.resume, args.overwrite)
+    part_runs.Place.of(args.out, shard, args.resume, args.overwrite)
     choice = CellChoice(args.cell, args.tracks, args.accessibility, args.fasta)
     named = (args.params, args.model, args.targets, args.head, args.batch_size, choice)
     model = NamedModel.of(*named)

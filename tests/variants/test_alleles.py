@@ -163,6 +163,12 @@ def test_bins_that_leave_out_the_variant_are_refused():
         Window.of(spec)
 
 
+def test_a_model_of_one_cpg_is_named_its_command(toy):
+    spec = toy.toy_spec(extra={"kind": "methylation"})
+    with pytest.raises(ConfigError, match=r"with tfepi_methylation.py variants"):
+        Window.of(spec)
+
+
 def test_keys():
     snv = pair_of(5, "A", "C")
     assert len(sequence_keys(snv, "A", True)) == 1

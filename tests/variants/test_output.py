@@ -131,7 +131,7 @@ def test_annotating_an_annotated_vcf_replaces(run, vcf):
 
 
 def test_names_that_info_cannot_hold():
-    assert annotate._info_text("a b;c=d,e\tf") == "a_b_c_d_e_f"
+    assert annotate.info_text("a b;c=d,e\tf") == "a_b_c_d_e_f"
 
 
 def test_long_chromosomes_get_csi(run, monkeypatch):

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tfepi.spec import ModelSpec
+from tfepi.spec import METHYLATION, ModelSpec
 from tfrecords_tools.errors import ConfigError
 from tfrecords_tools.genome import Genome, encode
 
@@ -45,8 +45,13 @@ class Window:
         """Return the window of a model.
 
         Raises:
-            ConfigError: the bins leave out the variant.
+            ConfigError: the bins leave out the variant, or are of one CpG.
         """
+        if spec.kind == METHYLATION:
+            raise ConfigError(
+                "the model predicts the methylation of one CpG: score variants with "
+                "tfepi_methylation.py variants"
+            )
         window = cls(spec.seq_length, spec.bin_width, spec.crop, spec.target_length)
         if not 0 <= window.center < window.bins:
             raise ConfigError(

@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -171,8 +171,19 @@ def _host(read: Stretches, variant: Variant, swap: bool) -> tuple[str, str]:
     return "", f"{problem}, and no ALT equals it"
 
 
-def survey(genome: Genome, vcf: str | Path, ref_policy: str) -> Survey:
+def survey(
+    genome: Genome,
+    vcf: str | Path,
+    ref_policy: str,
+    look: Callable[[Sequence[AllelePair]], object] = len,
+) -> Survey:
     """Read a whole VCF and check every record, in constant memory.
+
+    Args:
+        genome: the FASTA.
+        vcf: VCF, VCF.gz or BCF, sorted.
+        ref_policy: what becomes of records that cannot be scored (`REF_POLICIES`).
+        look: called with the pairs of each few thousand records.
 
     Raises:
         InputFileError: unreadable, truncated or unsorted; under "error" the first record that
@@ -188,6 +199,7 @@ def survey(genome: Genome, vcf: str | Path, ref_policy: str) -> Survey:
         for chrom in dict.fromkeys(v.chrom for v in chunk):
             _same_naming(genome, chrom, vcf)
         pairs, skipped = check(genome, chunk, ref_policy)
+        look(pairs)
         counts["records"] += len(chunk)
         counts["rows"] += len(pairs)
         counts["skipped"] += len(skipped)

@@ -4,6 +4,7 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import ClassVar, Self
 
 from tfepi.variants.alleles import Window
 from tfepi.variants.checks import Survey
@@ -13,13 +14,15 @@ from tfrecords_tools.errors import ConfigError, InputFileError
 from tfrecords_tools.files import read_json, write_json
 from tfrecords_tools.targets import Target
 
-FORMAT = "tfepi-variants"
 FORMAT_VERSION = 1
 
 
 @dataclass(frozen=True)
 class Manifest:
     """The facts that decide every byte of the results.
+
+    A command with other results has a class of its own, with a format and with what its options
+    and its window are.
 
     Attributes:
         inputs: label → identity of each input file ("vcf", "fasta", "model…").
@@ -29,6 +32,10 @@ class Manifest:
         survey: what the VCF holds.
         chunk_records: records of the VCF per numbered part.
     """
+
+    FORMAT: ClassVar[str] = "tfepi-variants"
+    SCORING: ClassVar[type] = Scoring
+    WINDOW: ClassVar[type] = Window
 
     inputs: dict[str, dict]
     scoring: Scoring
@@ -50,7 +57,7 @@ class Manifest:
     def to_json(self) -> dict:
         """Return the JSON value of manifest.json."""
         return {
-            "format": FORMAT,
+            "format": self.FORMAT,
             "format_version": FORMAT_VERSION,
             "inputs": self.inputs,
             "scoring": asdict(self.scoring),
@@ -72,7 +79,7 @@ class Manifest:
         write_json(folder / NAME, self.to_json())
 
     @classmethod
-    def read(cls, folder: Path) -> "Manifest":
+    def read(cls, folder: Path) -> Self:
         """Read folder/manifest.json.
 
         Raises:
@@ -80,16 +87,16 @@ class Manifest:
         """
         path = folder / NAME
         value = read_json(path)
-        if value.get("format") != FORMAT or value.get("format_version") != FORMAT_VERSION:
+        if value.get("format") != cls.FORMAT or value.get("format_version") != FORMAT_VERSION:
             raise InputFileError(
                 f"{path} has format {value.get('format')!r} version "
-                f"{value.get('format_version')!r}, want {FORMAT!r} version {FORMAT_VERSION}"
+                f"{value.get('format_version')!r}, want {cls.FORMAT!r} version {FORMAT_VERSION}"
             )
         try:
             return cls(
                 inputs=value["inputs"],
-                scoring=Scoring.from_json(value["scoring"]),
-                window=Window(**value["window"]),
+                scoring=cls.SCORING.from_json(value["scoring"]),
+                window=cls.WINDOW(**value["window"]),
                 targets=tuple(Target(**t) for t in value["targets"]),
                 survey=Survey(**value["survey"]),
                 chunk_records=value["chunk_records"],
@@ -97,7 +104,7 @@ class Manifest:
         except (KeyError, TypeError, ConfigError) as error:
             raise InputFileError(f"{path} is damaged: {error!r}") from None
 
-    def check_same(self, old: "Manifest", folder: Path) -> None:
+    def check_same(self, old: Self, folder: Path) -> None:
         """Refuse to go on in a folder whose parts were made from something else.
 
         Raises:

@@ -1,5 +1,7 @@
 """The end of a run: final files from its parts, or from the parts of all its shards."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from tfepi.variants.annotate import ANNOTATED, index_name, write_annotated
@@ -21,16 +23,33 @@ from tfrecords_tools.output import run_record
 SHARDS = "shards"
 
 
+@dataclass(frozen=True)
+class Results:
+    """What the results of a command are.
+
+    Attributes:
+        manifest: class of their manifest.
+        names: manifest → names of the final files; each is renamed to its name when whole.
+        assemble: (folder, manifest, part folder, VCF) → writes those that are not there yet, and
+            returns what run.json is to say of them.
+    """
+
+    manifest: type[Manifest]
+    names: Callable[[Manifest], tuple[str, ...]]
+    assemble: Callable[[Path, Manifest, PartFolder, str | Path], dict[str, object]]
+
+    def is_finished(self, folder: Path, manifest: Manifest) -> bool:
+        """Tell whether all final files are there."""
+        return all((folder / name).exists() for name in self.names(manifest))
+
+
 def _final_names(manifest: Manifest) -> tuple[str, ...]:
     return manifest.scoring.file, TABLE, SKIPPED, index_name(manifest), ANNOTATED
 
 
-def is_finished(folder: Path, manifest: Manifest) -> bool:
-    """Tell whether all final files are there; each is renamed to its name when whole."""
-    return all((folder / name).exists() for name in _final_names(manifest))
-
-
-def assemble(folder: Path, manifest: Manifest, part_folder: PartFolder, vcf: str | Path) -> None:
+def _assemble(
+    folder: Path, manifest: Manifest, part_folder: PartFolder, vcf: str | Path
+) -> dict[str, object]:
     """Write the final files that are not there yet.
 
     Args:
@@ -48,6 +67,10 @@ def assemble(folder: Path, manifest: Manifest, part_folder: PartFolder, vcf: str
             write(folder / name, manifest, part_folder)
     if not (folder / ANNOTATED).exists() or not (folder / index_name(manifest)).exists():
         write_annotated(folder / ANNOTATED, manifest, part_folder, vcf)
+    return {}
+
+
+SCORES = Results(Manifest, _final_names, _assemble)
 
 
 def merge_shards(
@@ -55,6 +78,7 @@ def merge_shards(
     vcf: str | Path | None = None,
     resume: bool = False,
     overwrite: bool = False,
+    results: Results = SCORES,
 ) -> Path:
     """Write the final files of a run whose shards are all done; the shards stay.
 
@@ -63,6 +87,7 @@ def merge_shards(
         vcf: the VCF that was scored, where it has moved.
         resume: go on with a merge that was stopped.
         overwrite: remove earlier final files first.
+        results: what the parts are of.
 
     Returns:
         The folder.
@@ -74,7 +99,7 @@ def merge_shards(
     """
     out = Path(out)
     shards = _shards(out)
-    manifests = [Manifest.read(out / SHARDS / s.folder) for s in shards]
+    manifests = [results.manifest.read(out / SHARDS / s.folder) for s in shards]
     manifest = manifests[0]
     for shard, other in zip(shards, manifests, strict=True):
         manifest.check_same(other, out / SHARDS / shard.folder)
@@ -91,10 +116,10 @@ def merge_shards(
     vcf = vcf or manifest.vcf
     if not same_identity(identity(vcf), manifest.inputs["vcf"]):
         raise InputFileError(f"{vcf} has changed since it was scored: give the VCF as it was")
-    _claim(out, manifest, resume, overwrite)
+    _claim(out, manifest, results, resume, overwrite)
     with run_record(out, {}, merged=len(shards)) as record:
         record["inputs"] = manifest.inputs
-        assemble(out, manifest, owner.__getitem__, vcf)
+        record |= results.assemble(out, manifest, owner.__getitem__, vcf)
     return out
 
 
@@ -119,8 +144,8 @@ def _shards(out: Path) -> list[Shard]:
     return found
 
 
-def _claim(out: Path, manifest: Manifest, resume: bool, overwrite: bool) -> None:
-    there = [name for name in (*_final_names(manifest), NAME) if (out / name).exists()]
+def _claim(out: Path, manifest: Manifest, results: Results, resume: bool, overwrite: bool) -> None:
+    there = [name for name in (*results.names(manifest), NAME) if (out / name).exists()]
     if there and not resume and not overwrite:
         raise UnfinishedError(
             f"{out} has {there[0]}: use --resume to go on, --overwrite to merge again"
@@ -130,5 +155,5 @@ def _claim(out: Path, manifest: Manifest, resume: bool, overwrite: bool) -> None
         for name in there:
             (out / name).unlink()
     elif NAME in there:
-        manifest.check_same(Manifest.read(out), out)
+        manifest.check_same(results.manifest.read(out), out)
     manifest.write(out)

@@ -106,6 +106,16 @@ def default_chunk_records(spec: ModelSpec) -> int:
     return max(64, min(_LARGEST_CHUNK, _power_of_two(_CHUNK_BASES // spec.seq_length)))
 
 
+def check_chunk_records(count: int) -> None:
+    """Check a number of records per part.
+
+    Raises:
+        ConfigError: below 1.
+    """
+    if count < 1:
+        raise ConfigError(f"chunk_records is {count}: want at least 1")
+
+
 def _power_of_two(number: int) -> int:
     return 1 << max(0, number.bit_length() - 1)
 

@@ -1,7 +1,7 @@
 """The final files, assembled from parts in their order: scores.h5, scores.parquet, skipped.tsv."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -35,6 +35,12 @@ _GROUP_BYTES = 8 << 20
 _HELD_BYTES = 8 << 20
 _ROWS_AT_ONCE = 1 << 16
 _TEXT = {"chr": "chrom", "snp": "id", "ref_allele": "ref", "alt_allele": "alt"}
+
+ROW_FIELDS = (
+    pa.field("chrom", pa.string()),
+    pa.field("pos", pa.int64()),
+    *(pa.field(name, pa.string()) for name in ("id", "ref", "alt")),
+)
 
 PartFolder = Callable[[int], Path]
 """Which folder holds a part: the run's own, or the shard's that wrote it."""
@@ -122,11 +128,7 @@ def _tabled(manifest: Manifest) -> list[str]:
 
 
 def _schema(manifest: Manifest) -> pa.Schema:
-    fields = [
-        pa.field("chrom", pa.string()),
-        pa.field("pos", pa.int64()),
-        *(pa.field(name, pa.string()) for name in ("id", "ref", "alt")),
-    ]
+    fields = list(ROW_FIELDS)
     identifiers = [t.identifier for t in manifest.targets]
     for name in _tabled(manifest):
         if is_wide(manifest):
@@ -151,28 +153,42 @@ def write_table(path: Path, manifest: Manifest, folder: PartFolder) -> None:
     schema's metadata names under "targets". REF and ALT are in scores.h5 only.
     """
     schema = _schema(manifest)
+    batches = (
+        _record_batch(part, manifest, schema)
+        for part in parts(manifest, folder)
+        if len(part["pos"])
+    )
+    write_batches(path, schema, batches)
+
+
+def write_batches(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> None:
+    """Write Parquet whose row groups are of a few megabytes, however small the batches."""
     with (
         atomic_path(path) as temporary,
         full_disk(path),
         pq.ParquetWriter(temporary, schema) as out,
     ):
         held: list[pa.RecordBatch] = []
-        for part in parts(manifest, folder):
-            if len(part["pos"]):
-                held.append(_record_batch(part, manifest, schema))
-            if sum(batch.nbytes for batch in held) >= _GROUP_BYTES:
+        for batch in batches:
+            held.append(batch)
+            if sum(b.nbytes for b in held) >= _GROUP_BYTES:
                 out.write_table(pa.Table.from_batches(held).combine_chunks())
                 held = []
         if held:
             out.write_table(pa.Table.from_batches(held).combine_chunks())
 
 
-def _record_batch(part: h5py.File, manifest: Manifest, schema: pa.Schema) -> pa.RecordBatch:
-    arrays = [
+def row_arrays(part: h5py.File) -> list[pa.Array]:
+    """Return a part's columns chrom, pos (1-based), id, ref and alt."""
+    return [
         pa.array(texts(part, "chr")),
         pa.array(part["pos"][()].astype(np.int64)),
         *(pa.array(texts(part, name)) for name in ("snp", "ref_allele", "alt_allele")),
     ]
+
+
+def _record_batch(part: h5py.File, manifest: Manifest, schema: pa.Schema) -> pa.RecordBatch:
+    arrays = row_arrays(part)
     for name in _tabled(manifest):
         values = part[name][()]
         if is_wide(manifest):

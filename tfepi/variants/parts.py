@@ -14,7 +14,6 @@ from tfepi.variants.numbered import FOLDER
 from tfepi.variants.scores import PREDICTIONS
 from tfrecords_tools.errors import InputFileError
 
-FORMAT = "tfepi-variants-part"
 FORMAT_VERSION = 1
 _SKIPPED = "skipped"
 
@@ -35,6 +34,29 @@ def strings(values: Sequence[str], width: int) -> np.ndarray:
     return np.array([v.encode() for v in values], dtype=f"S{width}")
 
 
+def write_rows(
+    file: h5py.File, manifest: Manifest, number: int, pairs: Sequence[AllelePair], skipped: str
+) -> None:
+    """Begin a part: what it belongs to, which rows it has and what was skipped."""
+    file.attrs["format"] = f"{manifest.FORMAT}-part"
+    file.attrs["format_version"] = FORMAT_VERSION
+    file.attrs["manifest"] = manifest.digest
+    file.attrs["number"] = number
+    widths = manifest.survey.widths
+    file["record"] = np.array([p.row for p in pairs], np.int64)
+    file["number"] = np.array([p.number for p in pairs], np.int32)
+    file["pos"] = np.array([p.position + 1 for p in pairs], np.uint32)
+    file["chr"] = strings([p.chrom for p in pairs], widths["chrom"])
+    file["snp"] = strings([p.id for p in pairs], widths["id"])
+    for name in ("ref", "alt"):
+        file.create_dataset(
+            f"{name}_allele",
+            data=strings([getattr(p, name) for p in pairs], widths[name]),
+            **({"compression": "gzip", "chunks": True} if pairs else {}),
+        )
+    file[_SKIPPED] = np.frombuffer(skipped.encode(), np.uint8)
+
+
 class PartWriter:
     """An open part: pairs and skipped lines at once, scores as they come."""
 
@@ -51,23 +73,7 @@ class PartWriter:
         self._check = check
         self._row = 0
         self._undefined = 0
-        file.attrs["format"] = FORMAT
-        file.attrs["format_version"] = FORMAT_VERSION
-        file.attrs["manifest"] = manifest.digest
-        file.attrs["number"] = number
-        widths = manifest.survey.widths
-        file["record"] = np.array([p.row for p in pairs], np.int64)
-        file["number"] = np.array([p.number for p in pairs], np.int32)
-        file["pos"] = np.array([p.position + 1 for p in pairs], np.uint32)
-        file["chr"] = strings([p.chrom for p in pairs], widths["chrom"])
-        file["snp"] = strings([p.id for p in pairs], widths["id"])
-        for name in ("ref", "alt"):
-            file.create_dataset(
-                f"{name}_allele",
-                data=strings([getattr(p, name) for p in pairs], widths[name]),
-                **({"compression": "gzip", "chunks": True} if pairs else {}),
-            )
-        file[_SKIPPED] = np.frombuffer(skipped.encode(), np.uint8)
+        write_rows(file, manifest, number, pairs, skipped)
         for name in manifest.scoring.stats:
             file.create_dataset(name, (len(pairs), *score_shape(manifest, name)), np.float32)
 

@@ -1,6 +1,5 @@
 """Scores of a VCF's variants by a model: numbered parts, then the final files."""
 
-import logging
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -20,22 +19,18 @@ from tfepi.variants.alleles import (
 from tfepi.variants.checks import check, skipped_text, survey
 from tfepi.variants.forecast import Forecast
 from tfepi.variants.head_targets import HeadTargets
-from tfepi.variants.manifest import NAME, Manifest
-from tfepi.variants.merge import SHARDS, assemble, is_finished
-from tfepi.variants.numbered import FOLDER, remove_all_parts
-from tfepi.variants.options import Scoring, Shard, default_chunk_records
-from tfepi.variants.parts import PartWriter, is_whole, written_part
+from tfepi.variants.manifest import Manifest
+from tfepi.variants.merge import SCORES
+from tfepi.variants.options import Scoring, Shard, check_chunk_records, default_chunk_records
+from tfepi.variants.part_runs import Place, damaged_model, run_in_parts
+from tfepi.variants.parts import PartWriter, written_part
 from tfepi.variants.scores import score
-from tfepi.variants.vcf import Variant, chunks, read_variants
-from tfrecords_tools.errors import ConfigError, InputFileError, UnfinishedError
-from tfrecords_tools.files import identity, remove_parts
+from tfepi.variants.vcf import Variant
+from tfrecords_tools.files import identity
 from tfrecords_tools.genome import Genome, one_hot
-from tfrecords_tools.output import MARKER, check_folder, claim_folder, run_record
-from tfrecords_tools.progress import progress
 from tfrecords_tools.targets import Target
 
 _GROUP_BYTES = 16 << 20  # predictions scored at once
-_log = logging.getLogger(__name__)
 
 
 def score_vcf(
@@ -89,13 +84,13 @@ def score_vcf(
         UnfinishedError: results are there, or were made from something else.
         OSError: the disk is too small or full.
     """
-    folder = check_place(out, shard, resume, overwrite)
+    place = Place.of(out, shard, resume, overwrite)
+    window = Window.of(spec)
     scored = HeadTargets.of(spec, scoring.head, targets, scoring.untransform)
     check_shifts(spec, scoring.shifts)
     if chunk_records is None:
         chunk_records = default_chunk_records(spec)
-    if chunk_records < 1:
-        raise ConfigError(f"chunk_records is {chunk_records}: want at least 1")
+    check_chunk_records(chunk_records)
     with Genome(fasta) as genome:
         manifest = Manifest(
             survey=survey(genome, vcf, scoring.ref_policy),
@@ -104,71 +99,16 @@ def score_vcf(
                 for label, path in {"vcf": vcf, "fasta": fasta, **(model_files or {})}.items()
             },
             scoring=scoring,
-            window=Window.of(spec),
+            window=window,
             targets=scored.targets,
             chunk_records=chunk_records,
         )
-        numbers = (shard or Shard(1, 1)).chunks(manifest.chunks)
-        whole = set() if overwrite else {n for n in numbers if is_whole(folder, manifest, n)}
-        todo = set(numbers) - whole
-        Forecast.of(manifest).report(folder, manifest, len(todo), shard is None)
-        # A model that cannot be loaded must not cost results, nor leave a folder behind.
-        predictor = load() if overwrite or not folder.exists() else None
-        if shard is not None:
-            claim_folder(out, resume=True)  # before there is anything in it
-        _begin(folder, manifest, resume, overwrite)
-        if shard is None and is_finished(folder, manifest):
-            remove_all_parts(folder)
-            return folder
-        facts = {"shard": shard and shard.folder, "skipped": manifest.survey.skipped}
-        with run_record(folder, {}, **facts) as record:
-            record["inputs"] = manifest.inputs
-            if todo:
-                run = _Run(genome, manifest, predictor or load(), scored, folder, condition)
-                record["undefined_rows"] = run.write_parts(numbers, todo, quiet)
-            (folder / FOLDER).mkdir(exist_ok=True)
-            if shard is None:
-                assemble(folder, manifest, lambda number: folder, vcf)
-                remove_all_parts(folder)
-    return folder
+        forecast = Forecast.of(manifest)
 
+        def begin(predictor: Predictor) -> _Run:
+            return _Run(genome, manifest, predictor, scored, place.folder, condition)
 
-def check_place(
-    out: str | Path, shard: Shard | None, resume: bool = False, overwrite: bool = False
-) -> Path:
-    """Return the folder that a run writes, after checking that it may.
-
-    Args:
-        out: the folder named.
-        shard: whose own folder lies in it; `out` must then be new, or made here.
-        resume: go on with what is there.
-        overwrite: remove what is there.
-
-    Raises:
-        UnfinishedError: as `check_folder`.
-    """
-    if shard is None:
-        return check_folder(out, resume, overwrite)
-    folder = check_folder(out, resume=True) / SHARDS / shard.folder
-    return check_folder(folder, resume, overwrite)
-
-
-def _begin(folder: Path, manifest: Manifest, resume: bool, overwrite: bool) -> None:
-    """Claim the folder, and check that what is there belongs to this run."""
-    claim_folder(folder, resume, overwrite, manifest.inputs)
-    remove_parts(folder)
-    if (folder / FOLDER).is_dir():
-        remove_parts(folder / FOLDER)
-    if (folder / NAME).exists():
-        manifest.check_same(Manifest.read(folder), folder)
-        return
-    others = [p.name for p in folder.iterdir() if p.name not in (MARKER, "run.json", "shards")]
-    if others:
-        raise UnfinishedError(
-            f"{folder} has {others[0]} but no {NAME}: it is no folder of variant scores; "
-            "name another"
-        )
-    manifest.write(folder)
+        return run_in_parts(place, manifest, SCORES, forecast.report, load, begin, quiet)
 
 
 class _Run:
@@ -193,32 +133,10 @@ class _Run:
         row_bytes = 4 * manifest.window.bins * len(manifest.targets) * len(self._passes)
         self._group = max(1, _GROUP_BYTES // row_bytes)
 
-    def write_parts(self, numbers: range, todo: set[int], quiet: bool) -> int:
-        """Write the parts in `todo`; return how many rows have undefined predictions."""
-        size = self._manifest.chunk_records
-        records = self._manifest.survey.records
-        undefined = 0
-
-        def length(number: int) -> int:
-            return min(size, records - number * size)
-
-        total = sum(map(length, numbers))
-        done = total - sum(map(length, todo))
-        with progress(
-            total=total, unit="variants", label="score", quiet=quiet, initial=done
-        ) as bar:
-            for number, chunk in enumerate(chunks(read_variants(self._manifest.vcf), size)):
-                if number in todo:
-                    undefined += self._write_part(number, chunk, bar.update)
-                if number + 1 >= numbers.stop:
-                    break
-        if undefined:
-            _log.warning("%d rows have predictions that are not finite numbers", undefined)
-        return undefined
-
-    def _write_part(
+    def write_part(
         self, number: int, chunk: Sequence[Variant], advance: Callable[[int], object]
     ) -> int:
+        """Write a part; return how many of its rows have undefined predictions."""
         manifest = self._manifest
         pairs, skipped = check(self._genome, chunk, manifest.scoring.ref_policy)
         undefined, moved = 0, 0
@@ -229,10 +147,7 @@ class _Run:
                 moved += step
                 advance(step)
             if pairs and undefined == len(pairs):
-                raise InputFileError(
-                    f"the model predicts no finite number for records {chunk[0].row + 1} to "
-                    f"{chunk[-1].row + 1}: its weights are damaged"
-                )
+                raise damaged_model(chunk)
         advance(len(chunk) - moved)
         return undefined
 

@@ -1,0 +1,1 @@
+"""Methylation: regulatory variants, association signals, polygenic scores, motifs."""
