@@ -1,0 +1,67 @@
+"""The sub-command `annotate` of `tfepi_methylation.py`. Imports nothing heavy."""
+
+import sys
+from argparse import Namespace
+
+from tfepi.methylation.overlay_arguments import shares, task_names
+from tfrecords_tools.command import add_common
+
+
+def add(subparsers) -> None:
+    """Add the sub-command."""
+    p = subparsers.add_parser(
+        "annotate",
+        help="annotation files of variant scores for other tools",
+        description="Write variant scores as annotations for stratified LD score regression and "
+        "SBayesRC, and as prior variances for PolyFun.",
+    )
+    p.add_argument(
+        "--scores",
+        required=True,
+        metavar="RUN",
+        help="folder of `tfepi_methylation.py variants`, or its table",
+    )
+    p.add_argument(
+        "--bim",
+        nargs="+",
+        default=[],
+        metavar="FILE",
+        help="SNPs to write, in their order: the reference's .bim files [the scored variants]",
+    )
+    p.add_argument("-o", "--out", required=True, metavar="DIR", help="output folder")
+    p.add_argument("--prefix", default="MRV", help="of files and annotations [%(default)s]")
+    p.add_argument(
+        "--top",
+        type=shares,
+        default="0.01,0.05",
+        help="shares of the scored variants, a binary annotation each [%(default)s]",
+    )
+    p.add_argument(
+        "--tasks", type=task_names, default=(), help="also these tasks' own scores; all [none]"
+    )
+    p.add_argument(
+        "--prior_ratio",
+        type=float,
+        default=100,
+        help="of the largest prior variance to the smallest [%(default)s]",
+    )
+    p.add_argument("--h2", type=float, default=1, help="that prior variances sum to [%(default)s]")
+    add_common(p, seed=False)
+    p.set_defaults(work=work)
+
+
+def work(args: Namespace) -> None:
+    """Write the files and print how many SNPs have a score."""
+    from tfepi.methylation.annotations import Options, annotate
+    from tfepi.methylation.association import score_tasks
+
+    tasks = score_tasks(args.scores) if args.tasks == ("all",) else args.tasks
+    options = Options(args.prefix, args.top, tasks, args.prior_ratio, args.h2)
+    found = annotate(
+        args.scores, args.out, args.bim, options, args.resume, args.overwrite, args.quiet
+    )
+    sys.stdout.write(
+        f"{found['snps']} SNPs of {len(found['chromosomes'])} chromosomes, "
+        f"{found['without_score']} without a score: see {args.out}/ldsc, {args.out}/polyfun and "
+        f"{args.out}/sbayesrc\n"
+    )
