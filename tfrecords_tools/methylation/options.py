@@ -20,7 +20,7 @@ class MethylationOptions:
             divided among labels, as of the usual kind.
         sample: share of the CpGs to keep, each drawn by itself.
         min_coverage: reads below which a value is missing, where a file has counts.
-        per: columns: "sample", or "tissue", the mean of its samples.
+        per: columns: "sample", or "tissue": its samples' reads added up, or their mean without.
         calls: (low, high): values up to low become 0, from high 1, between them none; or None.
         store_coverage: keep the coverage of each value beside it.
         records_per_shard, encoding: as of the usual kind.
