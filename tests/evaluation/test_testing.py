@@ -127,13 +127,13 @@ def test_binary_targets_have_auroc_and_auprc(tmp_path, make_data, make_predictor
     assert entries[0]["auprc"]["value"] == pytest.approx(average_precision_score(y, p), abs=1e-9)
     low, high = entries[0]["auroc"]["interval"]
     assert low < entries[0]["auroc"]["value"] < high
-    assert entries[0]["accuracy"]["value"] == pytest.approx(((p >= 0.5) == y).mean(), abs=1e-9)
-    assert entries[0]["sensitivity"]["value"] == pytest.approx((p[y == 1] >= 0.5).mean(), abs=1e-9)
-    assert entries[0]["specificity"]["value"] == pytest.approx((p[y == 0] < 0.5).mean(), abs=1e-9)
+    assert entries[0]["accuracy"]["value"] == pytest.approx(((p > 0.5) == y).mean(), abs=1e-9)
+    assert entries[0]["sensitivity"]["value"] == pytest.approx((p[y == 1] > 0.5).mean(), abs=1e-9)
+    assert entries[0]["specificity"]["value"] == pytest.approx((p[y == 0] <= 0.5).mean(), abs=1e-9)
     blocks = genome_blocks(data.places["test"], 640)
     weights = multiplicities(blocks.count, 40, 3)[:, np.repeat(blocks.index, 4)]
     y, p = truth[:, :, 0].ravel(), prediction[:, :, 0].ravel()
-    specific = [((y == 0) & (p < 0.5)) @ w / ((y == 0) @ w) for w in weights.astype(float)]
+    specific = [((y == 0) & (p <= 0.5)) @ w / ((y == 0) @ w) for w in weights.astype(float)]
     want = np.quantile(specific, [0.025, 0.975])
     assert entries[0]["specificity"]["interval"] == pytest.approx(want, abs=1e-9)
     assert "accuracy" not in entries[2]  # not 0 or 1

@@ -3,7 +3,7 @@
 import numpy as np
 
 CALLS = {
-    "accuracy": "share of observed values called rightly; a prediction of 0.5 or more calls 1",
+    "accuracy": "share of observed values called rightly; a prediction above 0.5 calls 1",
     "sensitivity": "share of observed ones that are called",
     "specificity": "share of observed zeros that are not called",
 }
@@ -25,7 +25,7 @@ def call_counts(
         float64 [blocks, 4]: ones, ones called, zeros, zeros not called.
     """
     counts = np.zeros((blocks, 4))
-    called = prediction >= THRESHOLD
+    called = prediction > THRESHOLD
     seen = ~np.isnan(prediction)
     for column, chosen in enumerate(
         (truth == 1, (truth == 1) & called, truth == 0, (truth == 0) & ~called)

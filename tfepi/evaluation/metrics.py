@@ -49,7 +49,7 @@ def evaluate(
         predictions: observed and predicted values.
         bootstrap: how intervals are made; None: the defaults.
         quiet: no progress bar.
-        calls: predictions are probabilities: count those from 0.5 up as calls, too, of targets
+        calls: predictions are probabilities: count those above 0.5 as calls, too, of targets
             that are 0 or 1.
 
     Raises:

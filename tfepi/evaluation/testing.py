@@ -220,6 +220,7 @@ def run_test(
     with run_record(parts.folder, dict(inputs or {}), seed=seed, data_sha256=manifest):
         fill_parts(parts, data, predict, list(of_data), request.batch_size, quiet)
         described = {"head": head.name, "rc": request.rc, "shifts": list(request.shifts)}
+        described["kind"] = spec.kind
         metrics = evaluate(parts, request.bootstrap, quiet, request.binary) | described
         write_results(parts.folder, metrics, request.binary, parts if request.save else None)
     return Outcome(metrics, parts)

@@ -7,10 +7,12 @@ from tfepi.layers.center import CenterAverage, CenterSlice
 from tfepi.layers.dispersion import Dispersion
 from tfepi.layers.factor import FactorInverse
 from tfepi.layers.film import FiLM
+from tfepi.layers.learned_position import LearnedPosition
 from tfepi.layers.pooling import SoftmaxPool1D
 from tfepi.layers.position import ConcatPosition
 from tfepi.layers.scale import Scale
 from tfepi.layers.symmetric_padding import SymmetricPadding1D
+from tfepi.layers.weight_norm import WeightNormDense
 
 __all__ = [
     "ACTIVATIONS",
@@ -24,6 +26,7 @@ __all__ = [
     "Gelu",
     "IA3Attention",
     "IA3Dense",
+    "LearnedPosition",
     "LoraAttention",
     "LoraConv1D",
     "MultiheadAttention",
@@ -32,5 +35,6 @@ __all__ = [
     "SoftmaxPool1D",
     "Softplus",
     "SymmetricPadding1D",
+    "WeightNormDense",
     "activation",
 ]

@@ -9,12 +9,13 @@ from typing import get_args
 import keras
 
 from tfepi import geometry
-from tfepi.model_params import BASENJI, ModelParams, is_whole
+from tfepi.model_params import BASENJI, SEVERAL_HEADS, ModelParams, is_whole
 from tfepi.models.alignment import check_alignment
 from tfepi.models.basenji import basenji
 from tfepi.models.basset import basset, basset_2016
 from tfepi.models.blocks.keras_layers import keras_reason
 from tfepi.models.conditioned import state_unet, stems_unet, wide_unet
+from tfepi.models.interact import attention_weights, interact, interact_celltype
 from tfepi.models.leopard import Factor, leopard_unet
 from tfrecords_tools.errors import ConfigError, TfepiError, unknown
 
@@ -25,16 +26,21 @@ MODELS = {
     "stems_unet": stems_unet,
     "wide_unet": wide_unet,
     "state_unet": state_unet,
+    "interact": interact,
+    "interact_celltype": interact_celltype,
     BASENJI: basenji,
 }
 
 __all__ = [
     "MODELS",
+    "attention_weights",
     "basenji",
     "basset",
     "basset_2016",
     "bin_width",
     "choose_heads",
+    "interact",
+    "interact_celltype",
     "leopard_unet",
     "make_model",
     "state_unet",
@@ -64,9 +70,15 @@ def make_model(
     keywords = dict(params.keywords)
     if params.name != BASENJI:
         allowed = [k for k in inspect.signature(function).parameters if k != "dtype"]
+        if isinstance(targets, Mapping) and params.name not in SEVERAL_HEADS:
+            raise ConfigError(
+                f"model {params.name!r} has one head, the data are for {', '.join(targets)}: train "
+                "a model for each"
+            )
         for key in keywords:
             if key not in allowed:
                 allowed += ["augment_rc", "augment_shift"]
+                allowed += ["heads"] if params.name in SEVERAL_HEADS else []
                 raise unknown("key", key, allowed, f"in params.json model (model {params.name!r})")
         _check_keywords(function, keywords)
         count = "outputs" if "outputs" in allowed else "targets"
@@ -158,9 +170,14 @@ def choose_heads(params: ModelParams, names: Sequence[str]) -> ModelParams:
 
 
 def bin_width(params: ModelParams, model: keras.Model) -> int | None:
-    """Return the bp per output position that a model section states or its strides give."""
+    """Return the bp per output position that a model section states or its strides give.
+
+    None where neither does, as with one output for a whole sequence: it is the data's then.
+    """
     if params.name == BASENJI:
         head = next(iter(model.output)) if isinstance(model.output, dict) else None
         return geometry.bin_width(model, head)
-    default = inspect.signature(MODELS[params.name]).parameters["bin_width"].default
-    return params.keywords.get("bin_width", default)
+    known = inspect.signature(MODELS[params.name]).parameters
+    if "bin_width" not in known:
+        return None
+    return params.keywords.get("bin_width", known["bin_width"].default)

@@ -7,7 +7,14 @@ from dataclasses import replace
 from tfepi.model_params import ModelParams
 from tfepi.models import MODELS
 
-SIZED_BY_DATA = ("leopard_unet", "stems_unet", "wide_unet", "state_unet")
+SIZED_BY_DATA = (
+    "leopard_unet",
+    "stems_unet",
+    "wide_unet",
+    "state_unet",
+    "interact",
+    "interact_celltype",
+)
 
 
 def sized(params: ModelParams, sizes: Mapping[str, int]) -> ModelParams:
