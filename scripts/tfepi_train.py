@@ -3,6 +3,7 @@
 
 import argparse
 
+from tfepi.training import arguments
 from tfrecords_tools import command, original_options
 
 
@@ -13,8 +14,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument(
         "-o", "--out_dir", dest="out", default="train_out", help="run folder [train_out]"
     )
-    p.add_argument("--restore", metavar="MODEL", help="start from its weights (run folder or .h5)")
-    p.add_argument("--trunk", action="store_true", help="of --restore, take the trunk only")
+    arguments.add_start(p)
     p.add_argument("--targets", default="", help="identifiers or indices, comma-separated [all]")
     p.add_argument("--hold_out", default="", help="cell types not trained on, comma-separated")
     p.add_argument("--train_label", default="train", help="or several: fold0,fold1 [%(default)s]")
@@ -43,17 +43,15 @@ def work(args: argparse.Namespace) -> None:
     from tfepi.predictors import is_h5, spec_path
     from tfepi.startup import import_tensorflow
     from tfrecords_tools.data import Data
-    from tfrecords_tools.errors import ConfigError
     from tfrecords_tools.files import existing
     from tfrecords_tools.output import check_folder
 
     params = read_params(args.params)
     if args.epochs is not None:
         params = replace(params, train=replace(params.train, train_epochs_max=args.epochs))
+    args.restore, args.trunk = arguments.start(args)
     if args.restore:
         existing(args.restore, "model") if is_h5(args.restore) else spec_path(args.restore)
-    elif args.trunk:
-        raise ConfigError("--trunk says what to take of --restore: name the model with that")
     data = [Data.open(folder) for folder in args.data]
     for label in f"{args.train_label},{args.valid_label}".split(","):
         if not any(label in folder.labels for folder in data):

@@ -74,6 +74,36 @@ def test_bad_sections(value, message):
         parse_params(value)
 
 
+@pytest.mark.parametrize("name", ["interact", "interact_celltype"])
+@pytest.mark.parametrize("heads", [["brain", "blood.2"], "tissue", None])
+def test_heads_of_model_functions(name, heads):
+    model = parse_params({"model": {"name": name, "kernels": 8, "heads": heads}}).model
+    assert model.heads == (tuple(heads) if isinstance(heads, list) else heads)
+    assert model.keywords == {"kernels": 8}
+
+
+def test_other_models_have_no_heads_by_name():
+    found = parse_params({"model": {"name": "basset", "heads": ["a"]}}).model
+    assert (found.heads, found.keywords) == (None, {"heads": ["a"]})  # which no function takes
+
+
+@pytest.mark.parametrize(
+    ("heads", "message"),
+    [
+        (8, 'model.heads is 8, want a list of names, .* or "tissue" for one of each tissue'),
+        ("tissues", "model.heads is 'tissues', want a list of names"),
+        ([], r"model.heads is \[\], want a list of names"),
+        ([1], r"model.heads is \[1\], want a list of names"),
+        (["a", "b", "a"], "model.heads has 'a' twice: name each head once"),
+        (["frontal cortex"], "model.heads has 'frontal cortex', which cannot name a head"),
+        (["../x"], "model.heads has '../x', which cannot name a head"),
+    ],
+)
+def test_bad_heads(heads, message):
+    with pytest.raises(ConfigError, match=message):
+        parse_params({"model": {"name": "interact", "heads": heads}})
+
+
 def test_training_without_a_train_section_says_with_what(tmp_path, caplog):
     path = tmp_path / "p.json"
     path.write_text(json.dumps({"model": {"name": "basset"}}))

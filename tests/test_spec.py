@@ -72,3 +72,34 @@ def test_averages_over_strands_and_shifts(spec):
     np.testing.assert_allclose(got, want / 6, rtol=1e-5)
     with pytest.raises(ConfigError, match="shifts is empty"):
         AveragedPredictor(plain, shifts=())
+
+
+def test_the_kind_is_a_part_of_the_contract(spec, tmp_path):
+    assert spec.kind == "coverage"
+    other = replace(spec, extra={"kind": "methylation"})
+    other.write(tmp_path / "model.json")
+    assert ModelSpec.read(tmp_path / "model.json").kind == "methylation"
+
+
+def test_the_other_strand_of_a_cpg_has_its_other_c_in_the_middle():
+    """The C of both strands is read at the middle, what lies around it from either side."""
+    length, middle = 9, 4
+    head = Head("output", (Target(0, "s"),), "beta")
+    spec = ModelSpec(
+        "toy", {"sequence": (length, 4)}, 1, middle, (head,), extra={"kind": "methylation"}
+    )
+    seen = []
+
+    def function(x):
+        seen.append(np.where(x.any(axis=2), x.argmax(axis=2), 4))
+        return x[:, middle : middle + 1, 1:2] + 2 * x[:, middle + 1 : middle + 2, 2:3]
+
+    indices = np.array([[0, 0, 2, 3, 1, 2, 1, 1, 4]], np.uint8)  # AAGT CG CCN
+    predictor = AveragedPredictor(CallablePredictor(function, spec), rc=True)
+    got = predictor.predict({"sequence": indices})["output"]
+    np.testing.assert_array_equal(seen[0], indices)
+    # NGGCGACTT moved right by one: the T that is the forward strand's first A falls out.
+    np.testing.assert_array_equal(seen[1], [[4, 4, 2, 2, 1, 2, 0, 1, 3]])
+    np.testing.assert_array_equal(got, [[[3.0]]])
+    with pytest.raises(ConfigError, match="the C of a CpG has to stay in the middle"):
+        AveragedPredictor(CallablePredictor(function, spec), shifts=(0, 1))

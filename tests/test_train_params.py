@@ -123,9 +123,49 @@ def test_leopards_section_is_read():
     assert {key: getattr(params, key) for key in train} == train
 
 
+def test_interacts_section_is_read():
+    train = {
+        "optimizer": "adamw",
+        "learning_rate": 1.76e-4,
+        "loss": "mse",
+        "weight_decay": 0.01,
+        "weight_decay_on": "kernels",
+        "warmup_steps": 10000,
+        "linear_decay": True,
+        "coverage_cap": 20,
+        "metrics": "methylation",
+        "best_by": "global_pearsonr",
+    }
+    params = parse_train(train, "params.json")
+    assert {key: getattr(params, key) for key in train} == train
+    parsed(loss="bce", metrics="methylation")
+    parsed(loss="bce", metrics="methylation", best_by="global_pearsonr", coverage_cap=0.5)
+    parsed(metrics="methylation", best_by="pearsonr")
+    defaults = TrainParams()
+    assert (defaults.metrics, defaults.coverage_cap) == (None, None)
+    assert (defaults.weight_decay_on, defaults.linear_decay) == ("all", False)
+
+
+METHYLATION = {"metrics": "methylation", "best_by": "global_pearsonr"}
+
+
 @pytest.mark.parametrize(
     ("train", "message"),
     [
+        ({"metrics": "metylation"}, "unknown metrics 'metylation' .*did you mean 'methylation'"),
+        ({"metrics": True}, "train.metrics is True, want a text"),
+        ({"metrics": "methylation"}, "the metrics 'methylation' have no R².*global_pearsonr"),
+        ({"best_by": "global_pearsonr"}, 'is one of the methylation metrics: add "metrics"'),
+        ({**METHYLATION, "loss": "bce", "best_by": "pearsonr"}, "but bce has no such metric"),
+        ({"weight_decay_on": "kernels"}, "weight_decay_on is kernels, but 'sgd' has none"),
+        ({"weight_decay_on": "biases", "optimizer": "adamw"}, "unknown weight_decay_on 'biases'"),
+        ({"linear_decay": 1}, "train.linear_decay is 1, want true or false"),
+        ({"batch_size": True}, "train.batch_size is True, want a whole number"),
+        ({"linear_decay": True, "decay_steps": 5}, "both decay_steps and linear_decay"),
+        ({"linear_decay": True, "inverse_decay": 5}, "both inverse_decay and linear_decay"),
+        ({**CYCLE, "linear_decay": True}, "linear_decay is True, but the cyclical schedule has"),
+        ({"coverage_cap": 9}, 'coverage_cap is 9, but \'poisson\' has none: use "mse" or "bce"'),
+        ({"loss": "mse", "coverage_cap": 0}, "train.coverage_cap is 0, want above 0"),
         ({"learning_rte": 0.1}, "unknown key 'learning_rte' .*did you mean 'learning_rate'"),
         ({"train_epochs": 60}, "train_epochs is 60, which the .* do not read .*: rename it"),
         ({"loss": "poisson_multinomial"}, "unknown loss .*did you mean 'poisson_mn'"),

@@ -37,6 +37,14 @@ def test_sections(section, want):
     assert parse_transfer(section) == want
 
 
+def test_what_of_a_model_is_trained_and_how_fast():
+    found = parse_transfer({"freeze": ["conv1*"], "rates": {"conv*": 0.1, "position": 2}})
+    assert (found.mode, found.freeze) == ("full", ("conv1*",))
+    assert list(found.rates.items()) == [("conv*", 0.1), ("position", 2)]
+    assert parse_transfer({"mode": "full", "layer_decay": 0.8}).layer_decay == 0.8
+    assert parse_transfer({}).rates == {}
+
+
 def test_defaults_are_baskervilles():
     assert TransferParams() == TransferParams(
         mode="full",
@@ -91,6 +99,25 @@ def test_defaults_are_baskervilles():
         (
             {"mode": "adapter", "adapter": "locon", "locon_alpha": True},
             "transfer.locon_alpha is True, want a number above 0",
+        ),
+        ({"freeze": "conv*"}, r"transfer.freeze is 'conv\*', want a list of patterns"),
+        ({"freeze": [""]}, r"transfer.freeze is \[''\], want a list of patterns"),
+        ({"freeze": None}, "transfer.freeze is None, want a list of patterns"),
+        ({"rates": [0.1]}, r"transfer.rates is \[0.1\], want a factor for each pattern"),
+        ({"rates": {"a": 0}}, "transfer.rates has 0 for 'a', want .* above 0; .* in freeze"),
+        ({"rates": {"a": True}}, "transfer.rates has True for 'a', want a number above 0"),
+        ({"rates": {"a": float("inf")}}, "transfer.rates has inf for 'a', want a number"),
+        ({"layer_decay": 0}, "transfer.layer_decay is 0, want a number above 0, at most 1"),
+        ({"layer_decay": 1.1}, "transfer.layer_decay is 1.1, want a number above 0, at most 1"),
+        ({"layer_decay": "0.8"}, "transfer.layer_decay is '0.8', want a number"),
+        ({"layer_decay": 0.8, "rates": {"a": 1}}, "both rates and layer_decay"),
+        (
+            {"mode": "linear", "freeze": ["conv*"]},
+            "transfer.freeze has no effect with mode 'linear'",
+        ),
+        (
+            {"mode": "adapter", "adapter": "lora", "layer_decay": 0.8},
+            "transfer.layer_decay has no effect with adapter 'lora'",
         ),
     ],
 )

@@ -7,6 +7,10 @@ from tfrecords_tools.errors import ConfigError, unknown
 
 BASENJI = "basenji"
 _AUGMENT = ("augment_rc", "augment_shift")
+# Model functions that take targets by head, and what stands for a head of each tissue of the data.
+SEVERAL_HEADS = ("interact", "interact_celltype")
+TISSUES = "tissue"
+_HEAD_NAME = re.compile(r"[A-Za-z0-9][\w.-]*", re.ASCII)
 _DEFAULTS = {  # null leaves what the blocks have
     "activation": str,
     "norm_type": str,
@@ -51,6 +55,9 @@ class ModelParams:
         augment_shift: bp, train on sequences moved by up to this.
         stated: what a trunk-and-head section says of its outputs (`target_length`,
             `target_crop`, `strand_pair`), to be compared with the model and the data.
+        heads: names of the heads of a model function of `SEVERAL_HEADS`, or "tissue" for one of
+            each tissue of the data; None is one head, "output". Trunk-and-head sections have
+            theirs among the keywords.
     """
 
     name: str
@@ -58,6 +65,7 @@ class ModelParams:
     augment_rc: bool = False
     augment_shift: int = 0
     stated: dict = field(default_factory=dict)
+    heads: tuple[str, ...] | str | None = None
 
 
 def parse_model(model: dict, where: str) -> ModelParams:
@@ -85,7 +93,8 @@ def parse_model(model: dict, where: str) -> ModelParams:
     if not isinstance(name, str):
         raise ConfigError(f"{where}: model.name is {name!r}, want the name of a model function")
     if name != BASENJI:
-        return ModelParams(name, model, **augment)
+        heads = _heads(model.pop("heads", None), where) if name in SEVERAL_HEADS else None
+        return ModelParams(name, model, **augment, heads=heads)
     if "trunk" not in model:
         raise ConfigError(
             f"{where}: model has neither 'trunk' (Basenji's blocks) nor 'name' (a model function, "
@@ -93,6 +102,39 @@ def parse_model(model: dict, where: str) -> ModelParams:
         )
     keywords, stated = _trunk_and_heads(model, where)
     return ModelParams(BASENJI, keywords, **augment, stated=stated)
+
+
+def _heads(heads: object, where: str) -> tuple[str, ...] | str | None:
+    """Return the names of a model function's heads, checked."""
+    if heads is None or heads == TISSUES:
+        return heads
+    if not isinstance(heads, list) or not heads or not all(isinstance(h, str) for h in heads):
+        raise ConfigError(
+            f'{where}: model.heads is {heads!r}, want a list of names, for instance ["brain", '
+            f'"blood"], or "{TISSUES}" for one of each tissue of the data'
+        )
+    for name in heads:
+        check_head_name(name, f"{where}: model.heads")
+        if heads.count(name) > 1:
+            raise ConfigError(f"{where}: model.heads has {name!r} twice: name each head once")
+    return tuple(heads)
+
+
+def check_head_name(name: str, where: str) -> None:
+    """Check that a name can be a part of the names of layers.
+
+    Args:
+        name: of a head.
+        where: it stands, for messages.
+
+    Raises:
+        ConfigError: it cannot.
+    """
+    if not _HEAD_NAME.fullmatch(name):
+        raise ConfigError(
+            f"{where} has {name!r}, which cannot name a head: use letters, digits, '_', '.' and "
+            "'-', no space"
+        )
 
 
 def _trunk_and_heads(model: dict, where: str) -> tuple[dict, dict]:

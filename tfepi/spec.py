@@ -16,10 +16,12 @@ from tfrecords_tools.conditioning import Conditioning
 from tfrecords_tools.errors import ConfigError, InputFileError
 from tfrecords_tools.files import read_json, write_json
 from tfrecords_tools.genome import one_hot, reverse_complement
+from tfrecords_tools.statistics import KINDS
 from tfrecords_tools.targets import Target, strand_order
 
 # The inputs besides the sequence, by name, of windows at (chromosome, start, end), 0-based.
 Condition = Callable[[Sequence[tuple[str, int, int]]], dict[str, np.ndarray]]
+COVERAGE, METHYLATION = KINDS
 FORMAT = "tfepi-model"
 FORMAT_VERSION = 1
 
@@ -31,7 +33,7 @@ class Head:
     Attributes:
         name: key of the output.
         targets: what the last axis holds, in order.
-        units: what a value is ("coverage", "probability", …).
+        units: what a value is ("coverage"; "beta", of methylation; "probability").
         dispersion: of each target's negative binomial, where the model learned it, or None.
     """
 
@@ -74,6 +76,15 @@ class ModelSpec:
     def seq_length(self) -> int:
         """Length of the sequence input, bp."""
         return self.inputs["sequence"][0]
+
+    @property
+    def kind(self) -> str:
+        """What the training data hold: "coverage" in bins of windows, or "methylation" of CpGs.
+
+        A window of methylation has the C of its CpG, as the forward strand writes it, in the
+        middle.
+        """
+        return self.extra.get("kind", COVERAGE)
 
     @property
     def target_length(self) -> int:
@@ -203,7 +214,8 @@ class AveragedPredictor:
 
     A shift of s moves the sequence s bp to the right, filling with N, as Basenji's does; the
     bins stay where they are. The reverse complement's bins are flipped back and its strand
-    pairs swapped.
+    pairs swapped. Of methylation it is moved 1 bp to the right, so that the CpG's other C is in
+    the middle.
 
     Args:
         predictor: what to average.
@@ -215,13 +227,17 @@ class AveragedPredictor:
         check_shifts(predictor.spec, shifts)
         self.spec = predictor.spec
         self._predictor = predictor
+        self._step = int(self.spec.kind == METHYLATION)
         self._variants = [(s, r) for s in shifts for r in ((False, True) if rc else (False,))]
 
     def predict(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Return the mean predictions, {head: float32 [batch, bins, targets]}."""
         total: dict[str, np.ndarray] = {}
         for shift, rc in self._variants:
-            moved = inputs | {"sequence": shift_sequence(inputs["sequence"], shift, rc)}
+            sequence = shift_sequence(inputs["sequence"], shift, rc)
+            if rc and self._step:
+                sequence = shift_sequence(sequence, self._step)
+            moved = inputs | {"sequence": sequence}
             if rc and "tracks" in inputs:  # which, like the bins, stay where they are in a shift
                 moved["tracks"] = inputs["tracks"][:, ::-1]
             predictions = self._predictor.predict(moved)
@@ -241,7 +257,7 @@ def check_shifts(spec: ModelSpec, shifts: tuple[int, ...]) -> None:
     """Check that there are shifts, each below half the model's sequence.
 
     Raises:
-        ConfigError: none, or one too large.
+        ConfigError: none, one too large, or one at all of windows that are centred on CpGs.
     """
     if not shifts:
         raise ConfigError("shifts is empty: name at least one, for instance 0")
@@ -249,6 +265,11 @@ def check_shifts(spec: ModelSpec, shifts: tuple[int, ...]) -> None:
     if largest >= spec.seq_length // 2:
         raise ConfigError(
             f"shifts reach {largest} bp: want less than half the window of {spec.seq_length} bp"
+        )
+    if spec.kind == METHYLATION and largest:
+        raise ConfigError(
+            f"shifts reach {largest} bp, but the C of a CpG has to stay in the middle of its "
+            "window: use 0"
         )
 
 

@@ -18,7 +18,9 @@ LOSS_KEYS = {
 }
 LOSSES = tuple(LOSS_KEYS)
 OPTIMIZERS = ("sgd", "momentum", "adam", "adamw")
-BEST_BY = ("score", "pearsonr", "loss", "last")
+BEST_BY = ("score", "pearsonr", "global_pearsonr", "loss", "last")
+METRICS = ("methylation",)
+WEIGHTED_LOSSES = ("mse", "bce")  # those that coverage can weigh
 _CYCLE = (
     "initial_learning_rate",
     "maximal_learning_rate",
@@ -40,6 +42,7 @@ _POSITIVE = (
     "decay_rate",
     "inverse_decay",
     "steps_per_epoch",
+    "coverage_cap",
 )
 _NOT_NEGATIVE = (
     "weight_decay",
@@ -50,7 +53,7 @@ _NOT_NEGATIVE = (
     "warmup_steps",
 )
 _BELOW_1 = ("momentum", "adam_beta1", "adam_beta2")
-_NOUN = {int: "whole number", float: "number", str: "text"}
+_NOUN = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
 
 
 @dataclass(frozen=True)
@@ -76,10 +79,17 @@ class TrainParams:
         patience: epochs without a better validation score that are allowed.
         train_epochs_min, train_epochs_max: bounds on the number of epochs.
         best_by: the validation score of which the best model has the highest: "score" (Pearson R
-            + R²/4, as the originals; with bce the negative loss), "pearsonr", or "loss" (lowest);
-            "last": the latest epoch's, whatever its score, so that no epoch tries patience.
+            + R²/4, as the originals; with bce the negative loss), "pearsonr", "global_pearsonr"
+            (of the methylation metrics), or "loss" (lowest); "last": the latest epoch's, whatever
+            its score, so that no epoch tries patience.
         augment_per: "example", or "batch" for one draw a batch as the originals do.
         steps_per_epoch: stop an epoch early; None is the whole training set.
+        metrics: what is monitored: None for what goes with the loss, or "methylation".
+        weight_decay_on: "all" weights, or "kernels": neither biases, nor the weights of norms, nor
+            other vectors.
+        linear_decay: after the warm-up the rate falls in a line, to 0 at train_epochs_max.
+        coverage_cap: reads at which a value has the full weight; with fewer its weight is their
+            share of it. None weighs all alike.
     """
 
     batch_size: int = 64
@@ -113,14 +123,18 @@ class TrainParams:
     best_by: str = "score"
     augment_per: str = "example"
     steps_per_epoch: int | None = None
+    metrics: str | None = None
+    weight_decay_on: str = "all"
+    linear_decay: bool = False
+    coverage_cap: float | None = None
 
     def __post_init__(self):
         for f in fields(self):
             value, kinds = getattr(self, f.name), get_args(f.type) or (f.type,)
             wanted = (int, *kinds) if float in kinds else kinds
-            if not isinstance(value, wanted) or isinstance(value, bool):
+            if not isinstance(value, wanted) or (isinstance(value, bool) and bool not in kinds):
                 raise ConfigError(
-                    f"params.json train.{f.name} is {value!r}, want a {_NOUN[kinds[0]]}"
+                    f"params.json train.{f.name} is {value!r}, want {_NOUN[kinds[0]]}"
                 )
             if value == math.inf:  # how Python reads 1e999
                 raise ConfigError(f"params.json train.{f.name} is {value}, want a finite number")
@@ -141,10 +155,13 @@ class TrainParams:
             ("loss", self.loss, LOSSES),
             ("best_by", self.best_by, BEST_BY),
             ("augment_per", self.augment_per, ("example", "batch")),
+            ("metrics", self.metrics, (None, *METRICS)),
+            ("weight_decay_on", self.weight_decay_on, ("all", "kernels")),
         ):
             if value not in choices:
                 raise unknown(key, value, choices, "in train of params.json")
         self._check_unread()
+        self._check_best_by()
         self._check_window()
         self._check_schedule()
         if self.clip_norm is not None and self.global_clipnorm is not None:
@@ -157,6 +174,8 @@ class TrainParams:
             losses = [name for name, keys in LOSS_KEYS.items() if key in keys]
             self._check_read(key, self.loss, losses)
         self._check_read("weight_decay", self.optimizer, ["adamw"])
+        self._check_read("weight_decay_on", self.optimizer, ["adamw"])
+        self._check_read("coverage_cap", self.loss, list(WEIGHTED_LOSSES))
         if self.best_by == "last":
             for key in ("patience", "train_epochs_min"):
                 if getattr(self, key) != getattr(type(self), key):
@@ -164,9 +183,21 @@ class TrainParams:
                         f"params.json train.{key} is {getattr(self, key)}, but with best_by "
                         '"last" training goes on to train_epochs_max: leave one of them out'
                     )
+
+    def _check_best_by(self) -> None:
         if self.best_by == "pearsonr" and self.loss == "bce":
             raise ConfigError(
                 'params.json train.best_by is "pearsonr", but bce has no such metric: use "loss"'
+            )
+        if self.best_by == "global_pearsonr" and self.metrics is None:
+            raise ConfigError(
+                'params.json train.best_by is "global_pearsonr", which is one of the methylation '
+                'metrics: add "metrics": "methylation"'
+            )
+        if self.best_by == "score" and self.metrics is not None and self.loss != "bce":
+            raise ConfigError(
+                f'params.json train.best_by is "score", but the metrics {self.metrics!r} have no '
+                'R²: write "best_by": "global_pearsonr"'
             )
 
     def _check_read(self, key: str, chosen: str, readers: list[str]) -> None:
@@ -198,12 +229,14 @@ class TrainParams:
                 f"params.json train has {', '.join(cycle)} but no {missing}: a cyclical schedule "
                 "needs all four"
             )
-        unread = ("learning_rate", "decay_steps", "decay_rate", "inverse_decay") if cycle else ()
+        falls = ("decay_steps", "inverse_decay", "linear_decay")
+        unread = ("learning_rate", "decay_rate", *falls) if cycle else ()
         if self.decay_steps is None:
             unread = (*unread, "decay_rate")
-        elif self.inverse_decay is not None:
+        both = [key for key in falls if getattr(self, key) != getattr(type(self), key)]
+        if len(both) > 1 and not cycle:
             raise ConfigError(
-                "params.json train has both decay_steps and inverse_decay: leave one of them out"
+                f"params.json train has both {both[0]} and {both[1]}: leave one of them out"
             )
         for key in unread:
             value = getattr(self, key)

@@ -1,10 +1,13 @@
 """The transfer section of params.json: what of a pretrained model is trained, and what is added."""
 
-from dataclasses import dataclass, fields
+import math
+from dataclasses import dataclass, field, fields, replace
 
 from tfrecords_tools.errors import ConfigError, unknown
 
 MODES = ("full", "linear", "adapter")
+# The keys that the mode "full" reads besides: what of the model is trained, and how fast.
+FULL = ("freeze", "rates", "layer_decay")
 # The keys that each adapter reads besides mode and adapter.
 ADAPTERS = {
     "lora": ("adapter_latent", "lora_alpha"),
@@ -22,6 +25,8 @@ ADAPTERS = {
 class TransferParams:
     """The transfer section; names and defaults are Baskerville's, the adapter "se" is ours.
 
+    `freeze`, `rates` and `layer_decay` are ours, too; they go with the mode "full".
+
     Attributes:
         mode: "full" trains everything, "linear" the head alone, "adapter" the head and an adapter.
         adapter: one of `ADAPTERS`; None unless the mode is "adapter".
@@ -29,6 +34,11 @@ class TransferParams:
         conv_select: convolutions that get an adapter, counted from the output; None is all.
         conv_latent: rank of LoCon on convolutions, units of squeeze-excite.
         lora_alpha, locon_alpha: the low-rank product is multiplied by alpha / rank.
+        freeze: shell patterns of the names of layers that are not trained.
+        rates: shell pattern of layers' names → factor on their learning rate; the first that
+            matches holds.
+        layer_decay: factor on the learning rate from one group of layers to the next, from the
+            head down; None is 1.
     """
 
     mode: str = "full"
@@ -38,6 +48,9 @@ class TransferParams:
     conv_latent: int = 4
     lora_alpha: float = 16
     locon_alpha: float = 1
+    freeze: tuple[str, ...] = ()
+    rates: dict[str, float] = field(default_factory=dict)
+    layer_decay: float | None = None
 
     def __post_init__(self):
         if self.mode not in MODES:
@@ -69,6 +82,44 @@ class TransferParams:
             is_kind = isinstance(value, kinds) and not isinstance(value, bool)
             if not is_kind or value < lowest or value == 0:
                 raise ConfigError(f"params.json transfer.{name} is {value!r}, want {noun}")
+        self._check_layers()
+
+    def _check_layers(self) -> None:
+        are_names = isinstance(self.freeze, (list, tuple)) and all(
+            isinstance(pattern, str) and pattern for pattern in self.freeze
+        )
+        if not are_names:
+            raise ConfigError(
+                f"params.json transfer.freeze is {self.freeze!r}, want a list of patterns of "
+                'layer names, for instance ["conv*"]'
+            )
+        if not isinstance(self.rates, dict):
+            raise ConfigError(
+                f"params.json transfer.rates is {self.rates!r}, want a factor for each pattern of "
+                'layer names, for instance {"conv*": 0.1}'
+            )
+        for pattern, factor in self.rates.items():
+            if not _is_number(factor) or not 0 < factor < math.inf:
+                raise ConfigError(
+                    f"params.json transfer.rates has {factor!r} for {pattern!r}, want a number "
+                    "above 0; layers that are not to be trained stand in freeze"
+                )
+        if self.layer_decay is None:
+            return
+        if not _is_number(self.layer_decay) or not 0 < self.layer_decay <= 1:
+            raise ConfigError(
+                f"params.json transfer.layer_decay is {self.layer_decay!r}, want a number above 0, "
+                "at most 1"
+            )
+        if self.rates:
+            raise ConfigError(
+                "params.json transfer has both rates and layer_decay, which set the same factors: "
+                "leave one of them out"
+            )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def parse_transfer(section: dict, where: str = "params.json") -> TransferParams:
@@ -89,8 +140,10 @@ def parse_transfer(section: dict, where: str = "params.json") -> TransferParams:
         if key not in allowed:
             raise unknown("key", key, allowed, f"in transfer of {where}")
     params = TransferParams(**section)
+    params = replace(params, freeze=tuple(params.freeze))
     what = f"adapter {params.adapter!r}" if params.adapter else f"mode {params.mode!r}"
     used = ("mode", "adapter", *ADAPTERS.get(params.adapter, ()))
+    used += FULL if params.mode == "full" else ()
     for key in section:
         if key not in used:
             raise ConfigError(f"{where}: transfer.{key} has no effect with {what}: remove it")

@@ -234,7 +234,7 @@ def test_a_trunk_is_transferred(genomes, tmp_path):
         {"learning_rate": 1e-12}, head={"name": "final", "units": 2, "activation": "softplus"}
     )
     restore = {"restore": str(tmp_path / "first"), "quiet": True, "tensorboard": False}
-    with pytest.raises(ConfigError, match=r"layer head_output.* has weights .*only its trunk"):
+    with pytest.raises(ConfigError, match=r"layer head_output.* has weights .*only from its trunk"):
         train(other, genomes[1], tmp_path / "second", Settings(seed=9, **restore))
     train(other, genomes[1], tmp_path / "second", Settings(seed=9, trunk=True, **restore))
     first, second = (weights(tmp_path / n / "model_best.keras") for n in ("first", "second"))
@@ -261,7 +261,7 @@ def test_adapters_train_on_a_restored_model(genomes, tmp_path):
     train(one, genomes[0], tmp_path / "first", QUIET)
     value = one.source | {"transfer": {"mode": "adapter", "adapter": "locon", "conv_select": 2}}
     adapted = parse_params(value)
-    with pytest.raises(ConfigError, match="name the model it comes from with --restore"):
+    with pytest.raises(ConfigError, match="name the model it comes from with --from"):
         train(adapted, genomes[0], tmp_path / "second", QUIET)
     restore = {"restore": str(tmp_path / "first"), "quiet": True, "tensorboard": False}
     train(adapted, genomes[0], tmp_path / "second", Settings(**restore))

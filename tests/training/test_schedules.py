@@ -6,6 +6,7 @@ import pytest
 
 from tfepi.train_params import TrainParams
 from tfepi.training.schedules import LinearWarmup, OneCycle, make_optimizer, make_schedule
+from tfrecords_tools.errors import ConfigError
 
 STEPS = (0, 1, 9, 10, 15, 20, 29, 30, 35, 40, 41, 50, 55, 56, 69, 70, 110, 300)
 CYCLE = {
@@ -71,6 +72,26 @@ def test_inverse_decay_starts_after_the_warmup():
     schedule = make_schedule(TrainParams(**LEOPARD, warmup_steps=10), 1)
     want = [0, 5e-4, 1e-3, 1e-3 / (1 + 1e-5 * 990)]
     np.testing.assert_allclose(rates(schedule, (0, 5, 10, 1000)), want, 1e-6)
+
+
+LINEAR = {"learning_rate": 0.2, "linear_decay": True, "train_epochs_max": 5, "warmup_steps": 10}
+
+
+def test_a_linear_decay_ends_with_the_last_epoch():
+    schedule = make_schedule(TrainParams(**LINEAR), 10)
+    steps = (0, 1, 5, 9, 10, 11, 20, 30, 40, 45, 49, 50, 60)
+    want = [0, 0.02, 0.1, 0.18, 0.2, 0.195, 0.15, 0.1, 0.05, 0.025, 0.005, 0, 0]
+    np.testing.assert_allclose(rates(schedule, steps), want, rtol=1e-6, atol=1e-9)
+    plain = make_schedule(TrainParams(**LINEAR | {"warmup_steps": 0}), 10)
+    np.testing.assert_allclose(rates(plain, (0, 25, 50)), [0.2, 0.1, 0], rtol=1e-6)
+    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(schedule))
+    assert rates(again, steps) == rates(schedule, steps)
+
+
+def test_a_linear_decay_that_ends_before_the_warmup():
+    message = r"warmup_steps is 10, but linear_decay ends at step 10 \(train_epochs_max 5 of 2"
+    with pytest.raises(ConfigError, match=message):
+        make_schedule(TrainParams(**LINEAR), 2)
 
 
 def test_a_constant_rate_is_a_number():

@@ -17,6 +17,7 @@ from tfepi.layers.adapters import (
     LoraConv1D,
 )
 from tfepi.layers.attention import MultiheadAttention
+from tfepi.training.layer_rates import frozen_layers
 from tfepi.training.restore import is_head
 from tfepi.training.transfer import residual_branches, trunk_layers
 from tfepi.transfer_params import TransferParams
@@ -30,8 +31,9 @@ _MARK = "_adapter"
 def adapt(model: keras.Model, transfer: TransferParams) -> keras.Model:
     """Return a copy of a model, set up for transfer; its predictions are the model's at first.
 
-    Heads (layers whose names start with "head") are trained in every mode. What is frozen in a
-    trunk includes batch norm, which then uses its moving averages. Compile after this.
+    Heads (layers whose names start with "head") are trained in every mode, unless `freeze` names
+    them. What is frozen includes batch norm, which then uses its moving averages; dropout has no
+    weights and stays active. Compile after this.
 
     Args:
         model: functional, with the pretrained weights.
@@ -39,7 +41,8 @@ def adapt(model: keras.Model, transfer: TransferParams) -> keras.Model:
 
     Raises:
         ConfigError: no functional model, one that has adapters, no layer that the adapter
-            applies to, or a rank larger than a layer's outputs.
+            applies to or that a pattern of `freeze` matches, or a rank larger than a layer's
+            outputs.
     """
     _check(model)
     for layer in model.layers:
@@ -49,12 +52,12 @@ def adapt(model: keras.Model, transfer: TransferParams) -> keras.Model:
                 "go on with the pretrained model"
             )
     plan = _plan(model, transfer)
+    frozen = frozen_layers(model, transfer.freeze)
 
     def copy(layer):
         config = layer.get_config()
-        config["trainable"] = (
-            transfer.mode == "full" or is_head(layer.name) or layer.name in plan.trained
-        )
+        trained = transfer.mode == "full" or is_head(layer.name) or layer.name in plan.trained
+        config["trainable"] = trained and layer.name not in frozen
         kind, arguments = plan.replaced.get(layer.name, (type(layer), {}))
         return kind.from_config({**config, **arguments})
 

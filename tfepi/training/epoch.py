@@ -94,12 +94,13 @@ class HeadTraining:
         self.source, self.train = source, train
         self._label, self._valid_label = labels
         self._augmentation = augmentation
-        every = len(source.chosen) == len(source.data.targets) or source.training
+        every = source.chosen == tuple(range(len(source.data.targets))) or source.training
         self._chosen = None if every else source.chosen
         several = isinstance(model.output, dict)
         self.model = keras.Model(model.input, model.output[source.head]) if several else model
         self.metrics = make_metrics(train, len(source.targets))
         loss = make_loss(train, model, source.head if several else None)
+        # Weights of values are the loss's; metrics count each value once.
         self.model.compile(optimizer=optimizer, loss=loss, metrics=self.metrics, jit_compile=xla)
         if train.loss in _RANGES:
             for label in labels:
@@ -119,6 +120,7 @@ class HeadTraining:
             train.batch_size,
             targets=self._chosen,
             examples=source.validation,
+            coverage_cap=train.coverage_cap,
         )
 
     def batches(self, seed: int, epoch: int) -> tf.data.Dataset:
@@ -133,6 +135,7 @@ class HeadTraining:
             self.train.shuffle_buffer,
             self._chosen,
             examples=self.source.training,
+            coverage_cap=self.train.coverage_cap,
         )
         return dataset.take(self.steps) if self.train.steps_per_epoch else dataset
 
@@ -168,6 +171,8 @@ class HeadTraining:
         """Return each metric of each target as last validated, None where it is undefined."""
         found = {}
         for metric in self.metrics:
+            if not metric.each_target:
+                continue
             values = keras.ops.convert_to_numpy(metric.per_target()).tolist()
             found[metric.name] = [round(v, 6) if math.isfinite(v) else None for v in values]
         return found

@@ -17,100 +17,38 @@ from tfepi.models import bin_width, choose_heads, make_model
 from tfepi.models.sizes import SIZED_BY_DATA, sized
 from tfepi.params import Params
 from tfepi.predictors import is_h5, keras_file, load_keras
-from tfepi.spec import Head, ModelSpec
+from tfepi.spec import COVERAGE, METHYLATION, Head, ModelSpec
 from tfepi.startup import device
 from tfepi.training.adapters import adapt, parameter_counts
-from tfepi.training.cells import (
-    make_conditioning,
-    trained_targets,
-    training_examples,
-    validation_examples,
-)
 from tfepi.training.dispersion import dispersion_of, with_dispersion
 from tfepi.training.epoch import Source, epoch_steps
+from tfepi.training.heads import pair_heads
 from tfepi.training.restore import restore_weights
 from tfepi.training.run import Run, Settings, restored, run_key
-from tfrecords_tools.conditioning import Conditioning, head_targets
+from tfepi.transfer_params import TransferParams
+from tfrecords_tools.conditioning import Conditioning
 from tfrecords_tools.data import Data
 from tfrecords_tools.errors import ConfigError
 from tfrecords_tools.files import remove_parts, write_json
-from tfrecords_tools.joined import join, pool_labels
 from tfrecords_tools.output import check_folder, claim_folder, run_record
-from tfrecords_tools.targets import select
 
 __all__ = ["Settings", "model_spec", "pair_heads", "train"]
 log = logging.getLogger(__name__)
-
-
-def pair_heads(params: Params, data: Sequence[Data], settings: Settings) -> list[Source]:
-    """Return what each head learns from.
-
-    A model with one head learns from all folders, whose targets must be the same. Of one with
-    several, the folders go with the heads in their order; heads without a folder are left out.
-
-    Raises:
-        ConfigError: more folders than heads, folders that cannot be joined, or a label that is
-            not there.
-    """
-    heads = list(params.model.keywords["heads"]) if params.model.name == BASENJI else ["output"]
-    if len(heads) == 1:
-        pairs = [(heads[0], join(data))]
-    elif len(data) > len(heads):
-        raise ConfigError(
-            f"{len(data)} data folders for the {len(heads)} heads {', '.join(heads)}: name one "
-            "for each head, in the order of the heads"
-        )
-    else:
-        pairs = list(zip(heads, data, strict=False))
-        if len(data) < len(heads):
-            log.warning("heads without data, left out: %s", ", ".join(heads[len(data) :]))
-    if settings.targets and len(pairs) > 1:
-        raise ConfigError("--targets chooses among the targets of one head; this model has more")
-    labels = (settings.train_label, settings.valid_label)
-    if params.conditioning is not None:
-        if len(pairs) > 1:
-            raise ConfigError("a conditioned model has one head: remove the others")
-        return [_conditioned(params, *pairs[0], settings)]
-    if settings.hold_out:
-        raise ConfigError(
-            f"--hold_out {','.join(settings.hold_out)}: params.json has no conditioning section, "
-            "so cell types mean nothing to this model; choose targets with --targets"
-        )
-    found = []
-    for head, folder in pairs:
-        folder = pool_labels(folder, labels)
-        chosen = select(folder.targets, list(settings.targets)) if settings.targets else None
-        chosen = chosen or tuple(range(len(folder.targets)))
-        found.append(Source(head, folder, chosen, tuple(folder.targets[i] for i in chosen)))
-    return found
-
-
-def _conditioned(params: Params, head: str, data: Data, settings: Settings) -> Source:
-    """Return what a conditioned model learns from."""
-    if settings.targets:
-        raise ConfigError(
-            "--targets and conditioning exclude each other: the targets are those of the cell "
-            "types that are not held out (--hold_out)"
-        )
-    data = pool_labels(data, (settings.train_label, settings.valid_label))
-    section = params.conditioning
-    found = make_conditioning(section, data, settings.train_label, settings.hold_out)
-    return Source(
-        head,
-        data,
-        trained_targets(data, found),
-        head_targets(data.targets, found),
-        training_examples(section, found),
-        validation_examples(section, found),
-    )
 
 
 def model_spec(params: Params, model: keras.Model, sources: list[Source]) -> ModelSpec:
     """Return the contract of a model trained on these data.
 
     Raises:
-        ConfigError: the model's lengths are not the data's (both numbers).
+        ConfigError: the model's lengths are not the data's (both numbers), or windows that are
+            centred on CpGs would be shifted.
     """
+    kind = sources[0].data.kind
+    if kind == METHYLATION and params.model.augment_shift:
+        raise ConfigError(
+            f"params.json model.augment_shift is {params.model.augment_shift} bp, but the C of a "
+            "CpG has to stay in the middle of its window: leave it out"
+        )
     length = model.get_layer("sequence").output.shape[1]
     if params.model.augment_shift >= length // 2:
         raise ConfigError(
@@ -134,13 +72,14 @@ def model_spec(params: Params, model: keras.Model, sources: list[Source]) -> Mod
                     f"{what}: the model of params.json has {ours}, the data in {data.folder} has "
                     f"{theirs}: change params.json, or build the data with other -l, -w, --crop"
                 )
-        units = "probability" if params.train.loss == "bce" else "coverage"
+        units = "beta" if kind == METHYLATION else "coverage"
+        units = "probability" if params.train.loss == "bce" else units
         heads.append(Head(source.head, source.targets, units))
     first = sources[0].data
     examples = sources[0].training
     conditioning = None if examples is None else examples.conditioning
     _check_inputs(model, conditioning, first)
-    hashes = [s.data.manifest_sha256 for s in sources]
+    hashes = dict.fromkeys(s.data.manifest_sha256 for s in sources)  # heads may share a folder
     return ModelSpec(
         name=params.model.name,
         inputs={tensor.name: tuple(tensor.shape[1:]) for tensor in model.inputs},
@@ -148,6 +87,7 @@ def model_spec(params: Params, model: keras.Model, sources: list[Source]) -> Mod
         crop=first.crop_bp,
         heads=tuple(heads),
         data=None if None in hashes else "+".join(hashes),
+        extra={} if kind == COVERAGE else {"kind": kind},
         conditioning=conditioning,
     )
 
@@ -206,6 +146,12 @@ def _stated_pairs(params: Params, number: int, data: Data) -> tuple[object, obje
     stated = pairs[number] if number < len(pairs) else None
     order = data.strand_order
     return stated, list(order) if order is not None else None
+
+
+def _what_stays(transfer: TransferParams) -> str:
+    if transfer.mode != "full":
+        return f"mode is {transfer.mode!r}, which leaves the trunk"
+    return f"freeze is {list(transfer.freeze)}, which leaves what it names"
 
 
 def with_learned_dispersion(spec: ModelSpec, path: Path) -> ModelSpec:
@@ -294,11 +240,11 @@ def train(
     state = restored(out, key) if resume and (out / "state.json").exists() else None
     if settings.restore:
         restore_weights(model, settings.restore, settings.trunk)
-    if params.transfer.mode != "full":
+    if params.transfer.mode != "full" or params.transfer.freeze:
         if not settings.restore:
             raise ConfigError(
-                f"transfer.mode is {params.transfer.mode!r}, which leaves the trunk as it is: name "
-                "the model it comes from with --restore"
+                f"transfer.{_what_stays(params.transfer)} as it is: name the model it comes from "
+                "with --from"
             )
         model = adapt(model, params.transfer)
         log.info("trains %d of %d parameters", *parameter_counts(model))

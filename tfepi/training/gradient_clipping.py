@@ -31,10 +31,11 @@ class _AdaptiveClipping:
     """Clips gradients by their units' norms before anything else an optimiser does with them.
 
     Args:
-        agc_clip: largest norm of a unit's gradient, as a share of the norm of its weights.
+        agc_clip: largest norm of a unit's gradient, as a share of the norm of its weights; None
+            clips nothing.
     """
 
-    def __init__(self, agc_clip: float, **kwargs):
+    def __init__(self, agc_clip: float | None, **kwargs):
         super().__init__(**kwargs)
         self.agc_clip = agc_clip
 
@@ -43,11 +44,12 @@ class _AdaptiveClipping:
         variables = trainable_variables
         if variables is None:
             variables = self._trainable_variables  # as Keras's own apply does
-        clipped = [
-            g if g is None else clip_by_unit_norms(g, v, self.agc_clip)
-            for g, v in zip(grads, variables, strict=True)
-        ]
-        super().apply(clipped, trainable_variables)
+        if self.agc_clip is not None:
+            grads = [
+                g if g is None else clip_by_unit_norms(g, v, self.agc_clip)
+                for g, v in zip(grads, variables, strict=True)
+            ]
+        super().apply(grads, trainable_variables)
 
     def get_config(self):
         """Return the arguments."""

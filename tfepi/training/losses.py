@@ -5,7 +5,7 @@ are put into batches does not matter. NaN in the truth is missing: it takes part
 prediction there has the gradient 0. Where nothing is missing, the values are those of Basenji and
 Baskerville (its `metrics.py`; docs/training.md says where theirs differ).
 
-Truth and prediction are [batch, bins, targets].
+Truth and prediction are [batch, bins, targets], and so are weights, which "mse" and "bce" take.
 """
 
 import keras
@@ -30,10 +30,14 @@ def observed(y_true, y_pred):
     return ops.cast(seen, y_pred.dtype), truth, prediction
 
 
-def mean_where(values, seen):
-    """Return each example's mean of the values where seen is 1: [batch]; 0 where it nowhere is."""
+def mean_where(values, seen, weight=1.0):
+    """Return each example's mean of the values where seen is 1: [batch]; 0 where it nowhere is.
+
+    Weights are factors on the values; the mean is over the number that is seen all the same.
+    """
     axes = tuple(range(1, len(values.shape)))
-    return ops.sum(values * seen, axis=axes) / ops.maximum(ops.sum(seen, axis=axes), 1.0)
+    total = ops.sum(values * seen * weight, axis=axes)
+    return total / ops.maximum(ops.sum(seen, axis=axes), 1.0)
 
 
 def poisson_terms(truth, prediction):
@@ -51,25 +55,47 @@ class Poisson(keras.losses.Loss):
         return mean_where(poisson_terms(y, p), seen)
 
 
+class _Weighable(keras.losses.Loss):
+    """A loss of terms, one a value, each of which may have a weight: Σ weight·term / observed.
+
+    The sum is over an example's observed values and is divided by their number, not by the sum of
+    the weights: a value that was measured badly counts less, and no other more for it.
+    """
+
+    def __call__(self, y_true, y_pred, sample_weight=None):
+        """Return the mean over the batch; weights are [batch, bins, targets], or [batch]."""
+        # Keras multiplies weights with an example's loss, in which the values are lost.
+        truth = y_true if sample_weight is None else (y_true, sample_weight)
+        return super().__call__(truth, y_pred)
+
+    def call(self, y_true, y_pred):
+        """Return [batch]; the truth may be a pair with the weights."""
+        weight = 1.0
+        if isinstance(y_true, tuple):
+            y_true, weight = y_true
+            if len(weight.shape) == 1:
+                weight = ops.reshape(weight, (-1, 1, 1))
+        seen, y, p = observed(y_true, y_pred)
+        return mean_where(self.terms(y, p), seen, weight)
+
+
 @keras.saving.register_keras_serializable(package="tfepi")
-class MeanSquaredError(keras.losses.Loss):
+class MeanSquaredError(_Weighable):
     """Squared error (ŷ − y)²."""
 
-    def call(self, y_true, y_pred):
-        """Return [batch]."""
-        seen, y, p = observed(y_true, y_pred)
-        return mean_where(ops.square(p - y), seen)
+    def terms(self, y, p):
+        """Return a term for each value."""
+        return ops.square(p - y)
 
 
 @keras.saving.register_keras_serializable(package="tfepi")
-class BinaryCrossentropy(keras.losses.Loss):
+class BinaryCrossentropy(_Weighable):
     """Cross-entropy of probabilities, which are kept within [1e-7, 1 − 1e-7]."""
 
-    def call(self, y_true, y_pred):
-        """Return [batch]."""
-        seen, y, p = observed(y_true, y_pred)
+    def terms(self, y, p):
+        """Return a term for each value."""
         p = ops.clip(p, EPSILON, 1 - EPSILON)
-        return mean_where(-(y * ops.log(p) + (1 - y) * ops.log(1 - p)), seen)
+        return -(y * ops.log(p) + (1 - y) * ops.log(1 - p))
 
 
 @keras.saving.register_keras_serializable(package="tfepi")

@@ -1,88 +1,23 @@
-"""Streaming metrics for monitoring, per target, missing values left out.
-
-Sums are kept in float32 about each target's first batch mean, which keeps the cancellation of
-large counts small; reported accuracy is computed in float64 by `tfepi.evaluation`.
-"""
+"""Streaming metrics for monitoring, per target, missing values left out (`streaming`)."""
 
 import keras
 from keras import ops
 
 from tfepi.train_params import TrainParams
+from tfepi.training.methylation_metrics import (
+    FEWEST_SAMPLES,
+    Accuracy,
+    CpgPearsonR,
+    Sensitivity,
+    Specificity,
+)
+from tfepi.training.streaming import Moments, PerTarget
 
 THRESHOLDS = 200
 
 
-class _PerTarget(keras.metrics.Metric):
-    """The mean over targets of what a subclass's `per_target` returns.
-
-    Args:
-        targets: number of targets.
-        name: of the metric.
-    """
-
-    def __init__(self, targets: int, name: str, **kwargs):
-        super().__init__(name=name, **kwargs)
-        self.targets = targets
-
-    def _observed(self, y_true, y_pred):
-        """Return which entries are observed (1 or 0), truth (0 if not) and prediction: [n, t]."""
-        y = ops.reshape(ops.cast(y_true, "float32"), (-1, self.targets))
-        p = ops.reshape(ops.cast(y_pred, "float32"), (-1, self.targets))
-        seen = ops.logical_not(ops.isnan(y))
-        return ops.cast(seen, "float32"), ops.where(seen, y, ops.zeros_like(y)), p
-
-    def result(self):
-        """Return the mean over targets whose value is defined."""
-        values = self.per_target()
-        known = ops.logical_not(ops.isnan(values))
-        total = ops.sum(ops.where(known, values, ops.zeros_like(values)))
-        return total / ops.maximum(ops.sum(ops.cast(known, "float32")), 1.0)
-
-    def get_config(self):
-        """Return the arguments."""
-        return {**super().get_config(), "targets": self.targets}
-
-
-class _Moments(_PerTarget):
-    """Sums over batch and bins of truth, prediction, their squares and product: [targets]."""
-
-    def __init__(self, targets: int, name: str, **kwargs):
-        super().__init__(targets, name, **kwargs)
-        for label in ("count", "origin", "y", "yy", "p", "pp", "yp", "started"):
-            shape = () if label == "started" else (targets,)
-            setattr(
-                self, f"_{label}", self.add_weight(shape=shape, initializer="zeros", name=label)
-            )
-
-    def update_state(self, y_true, y_pred, sample_weight=None):
-        """Add a batch [batch, bins, targets]."""
-        weight, y, p = self._observed(y_true, y_pred)
-        count = ops.sum(weight, axis=0)
-        mean = ops.sum(y, axis=0) / ops.maximum(count, 1.0)
-        origin = ops.convert_to_tensor(self._origin)
-        self._origin.assign(ops.where(self._started > 0, origin, mean))
-        self._started.assign(1.0)
-        y = (y - self._origin) * weight
-        p = (p - self._origin) * weight
-        self._count.assign_add(count)
-        for total, value in (
-            (self._y, y),
-            (self._yy, y * y),
-            (self._p, p),
-            (self._pp, p * p),
-            (self._yp, y * p),
-        ):
-            total.assign_add(ops.sum(value, axis=0))
-
-    def _centred(self):
-        n = ops.maximum(self._count, 1.0)
-        yy = ops.maximum(self._yy - self._y * self._y / n, 0.0)
-        pp = ops.maximum(self._pp - self._p * self._p / n, 0.0)
-        return yy, pp, self._yp - self._y * self._p / n
-
-
 @keras.saving.register_keras_serializable(package="tfepi")
-class PearsonR(_Moments):
+class PearsonR(Moments):
     """Pearson correlation over batch and bins, per target, then averaged."""
 
     def __init__(self, targets: int, name: str = "pearsonr", **kwargs):
@@ -90,7 +25,7 @@ class PearsonR(_Moments):
 
     def per_target(self):
         """Return [targets]; 0 where the prediction does not vary, NaN where the truth does not."""
-        yy, pp, yp = self._centred()
+        yy, pp, yp = self.centred()
         r = yp / ops.maximum(ops.sqrt(yy) * ops.sqrt(pp), 1e-20)
         return ops.where(
             yy > 0, ops.where(pp > 0, r, ops.zeros_like(r)), ops.full_like(r, float("nan"))
@@ -98,7 +33,23 @@ class PearsonR(_Moments):
 
 
 @keras.saving.register_keras_serializable(package="tfepi")
-class R2(_Moments):
+class GlobalPearsonR(PearsonR):
+    """Pearson correlation over the values of all targets together."""
+
+    each_target = False
+
+    def __init__(self, name: str = "global_pearsonr", **kwargs):
+        super().__init__(1, name, **kwargs)  # to one target all values belong
+
+    def get_config(self):
+        """Return the arguments."""
+        config = super().get_config()
+        del config["targets"]
+        return config
+
+
+@keras.saving.register_keras_serializable(package="tfepi")
+class R2(Moments):
     """Coefficient of determination 1 − Σ(y − ŷ)²/Σ(y − ȳ)², per target, then averaged."""
 
     def __init__(self, targets: int, name: str = "r2", **kwargs):
@@ -106,13 +57,13 @@ class R2(_Moments):
 
     def per_target(self):
         """Return [targets]; NaN where the truth does not vary."""
-        yy, _, _ = self._centred()
+        yy, _, _ = self.centred()
         residual = self._yy - 2 * self._yp + self._pp
         r2 = 1 - residual / ops.maximum(yy, 1e-20)
         return ops.where(yy > 0, r2, ops.full_like(r2, float("nan")))
 
 
-class _Thresholds(_PerTarget):
+class _Thresholds(PerTarget):
     """Numbers of positives and negatives by predicted probability: [targets, intervals].
 
     Interval k holds predictions in (k/199, (k + 1)/199], the first one also 0: Keras's 200 evenly
@@ -127,7 +78,7 @@ class _Thresholds(_PerTarget):
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         """Add a batch [batch, bins, targets]."""
-        seen, y, p = self._observed(y_true, y_pred)
+        seen, y, p = self.observed(y_true, y_pred)
         intervals = THRESHOLDS - 1
         interval = ops.cast(ops.ceil(p * intervals), "int32") - 1
         interval = ops.clip(interval, 0, intervals - 1)
@@ -190,7 +141,7 @@ class AUPRC(_Thresholds):
 
 
 @keras.saving.register_keras_serializable(package="tfepi")
-class Dice(_PerTarget):
+class Dice(PerTarget):
     """Leopard's soft overlap (2·Σyŷ + 10) / (Σy + Σŷ + 10), per target, then averaged.
 
     Sums over batch and bins; Leopard's are over targets as well (Li and Guan 2021, `unet.py`).
@@ -204,7 +155,7 @@ class Dice(_PerTarget):
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         """Add a batch [batch, bins, targets]."""
-        seen, y, p = self._observed(y_true, y_pred)
+        seen, y, p = self.observed(y_true, y_pred)
         p = ops.where(seen > 0, p, ops.zeros_like(p))
         for total, value in ((self._count, seen), (self._overlap, y * p), (self._total, y + p)):
             total.assign_add(ops.sum(value, axis=0))
@@ -216,6 +167,17 @@ class Dice(_PerTarget):
 
 
 def make_metrics(train: TrainParams, targets: int) -> list[keras.metrics.Metric]:
-    """Return what is monitored: of the loss bce AUROC, AUPRC and dice, else Pearson's R and R²."""
+    """Return what is monitored.
+
+    Of the loss bce AUROC, AUPRC and dice, else Pearson's R and R². Of methylation the correlation
+    of all values and, with bce, AUROC and the calls' accuracy, else the correlations of samples
+    and, where there are enough of them, across samples.
+    """
+    if train.metrics == "methylation":
+        if train.loss == "bce":
+            calls = (AUROC, Accuracy, Sensitivity, Specificity)
+            return [GlobalPearsonR(), *(kind(targets) for kind in calls)]
+        across = [CpgPearsonR()] if targets >= FEWEST_SAMPLES else []
+        return [GlobalPearsonR(), PearsonR(targets), *across]
     kinds = (AUROC, AUPRC, Dice) if train.loss == "bce" else (PearsonR, R2)
     return [kind(targets) for kind in kinds]

@@ -38,15 +38,15 @@ def copy_weights(source: keras.Model, model: keras.Model, trunk: bool, where: st
     for layer in ours:
         if layer.name not in theirs:
             raise ConfigError(
-                f"layer {layer.name} of params.json is not in {where}: restore from a model of "
-                f"the same {'trunk' if trunk else 'layers'}{'' if trunk else ', or use --trunk'}"
+                f"layer {layer.name} of params.json is not in {where}: start from a model of "
+                f"the same {'trunk' if trunk else 'layers'}{'' if trunk else ', or use --head new'}"
             )
         shapes = [[tuple(w.shape) for w in x.weights] for x in (layer, theirs[layer.name])]
         if shapes[0] != shapes[1]:
             raise ConfigError(
                 f"layer {layer.name} has weights {shapes[0]} in params.json and {shapes[1]} in "
-                f"{where}: restore from a model of the same layers"
-                + ("" if trunk else ", or only its trunk with --trunk")
+                f"{where}: start from a model of the same layers"
+                + ("" if trunk else ", or only from its trunk with --head new")
             )
     extra = sorted(
         n for n in theirs if not (trunk and is_head(n)) and n not in {x.name for x in ours}

@@ -14,6 +14,7 @@ import tensorflow as tf
 
 from tfepi.params import Params
 from tfepi.training.epoch import HeadTraining, Source, epoch_steps, train_epoch
+from tfepi.training.layer_rates import undecayed_variables, variable_rates
 from tfepi.training.schedules import make_optimizer
 from tfrecords_tools.dataset import Augmentation
 from tfrecords_tools.errors import TfepiError, UnfinishedError
@@ -73,15 +74,22 @@ def run_key(params: Params, sources: list[Source], settings: Settings) -> dict:
     conditioned = {}
     if examples is not None:  # cell types, how their tracks are made, their vectors
         conditioned = {"conditioning": examples.conditioning.to_json()}
-    return conditioned | {
-        "params": params.source,
-        "data": data if len(data) > 1 else data[0],
-        "settings": {
-            k: v
-            for k, v in asdict(settings).items()
-            if k not in ("quiet", "tensorboard") and (k, v) != ("hold_out", ())
-        },
-    }
+    ends = {}
+    if params.train.linear_decay:  # --epochs, which is in no file, moves the end of the decay
+        ends = {"train_epochs_max": params.train.train_epochs_max}
+    return (
+        conditioned
+        | ends
+        | {
+            "params": params.source,
+            "data": data if len(data) > 1 else data[0],
+            "settings": {
+                k: v
+                for k, v in asdict(settings).items()
+                if k not in ("quiet", "tensorboard") and (k, v) != ("hold_out", ())
+            },
+        }
+    )
 
 
 def restored(out: Path, key: dict) -> Progress:
@@ -126,7 +134,9 @@ class Run:
         )
         labels = (settings.train_label, settings.valid_label)
         steps = sum(epoch_steps(s, train, labels[0]) for s in sources)
-        optimizer = make_optimizer(train, steps)
+        rates = variable_rates(model, params.transfer)
+        undecayed = undecayed_variables(model) if train.weight_decay_on == "kernels" else ()
+        optimizer = make_optimizer(train, steps, rates, undecayed)
         if settings.precision == "mixed_float16":
             # The policy is the layers', not the model's, so Keras would not do it by itself.
             optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
@@ -215,8 +225,11 @@ class Run:
         }
 
     def _joined(self, logs: list[dict], prefix: str) -> dict:
-        """Return the means over heads and, of several heads, each one's own values."""
-        found = {f"{prefix}{k}": math.fsum(x[k] for x in logs) / len(logs) for k in logs[0]}
+        """Return the means over the heads that have a value; of several heads, each one's too."""
+        found = {}
+        for name in dict.fromkeys(k for log_ in logs for k in log_):
+            values = [log_[name] for log_ in logs if name in log_]
+            found[f"{prefix}{name}"] = math.fsum(values) / len(values)
         if len(logs) > 1:
             for head, log_ in zip(self.heads, logs, strict=True):
                 found |= {f"{prefix}{head.source.head}_{k}": v for k, v in log_.items()}
@@ -236,6 +249,8 @@ class Run:
         train = self.params.train
         if train.best_by == "last":
             score = float(epoch)
+        elif train.best_by == "global_pearsonr":
+            score = line["valid_global_pearsonr"]
         elif train.best_by == "loss" or train.loss == "bce":
             score = -line["valid_loss"]
         else:

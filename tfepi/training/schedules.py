@@ -1,10 +1,14 @@
 """Learning-rate schedules and optimisers of params.json's train section."""
 
+from collections.abc import Mapping, Sequence
+
 import keras
 from keras import ops
 
 from tfepi.train_params import TrainParams
 from tfepi.training.gradient_clipping import ADAPTIVELY_CLIPPED
+from tfepi.training.rated_optimizers import RATED
+from tfrecords_tools.errors import ConfigError
 
 _OPTIMIZERS = {
     "sgd": keras.optimizers.SGD,
@@ -80,7 +84,11 @@ def _is_config(value) -> bool:
 
 
 def make_schedule(train: TrainParams, steps_per_epoch: int):
-    """Return the learning rate, a number or a schedule of the optimiser's step."""
+    """Return the learning rate, a number or a schedule of the optimiser's step.
+
+    Raises:
+        ConfigError: a linear decay that would end before the warm-up does.
+    """
     if train.train_epochs_cycle1 is not None:
         rate = OneCycle(
             train.initial_learning_rate,
@@ -99,17 +107,40 @@ def make_schedule(train: TrainParams, steps_per_epoch: int):
             train.learning_rate, 1, train.inverse_decay
         )
         first = train.learning_rate
+    elif train.linear_decay:
+        total = train.train_epochs_max * steps_per_epoch
+        if train.warmup_steps >= total:
+            raise ConfigError(
+                f"params.json train.warmup_steps is {train.warmup_steps}, but linear_decay ends at "
+                f"step {total} (train_epochs_max {train.train_epochs_max} of {steps_per_epoch} "
+                "steps): use fewer, or train longer"
+            )
+        rate = keras.optimizers.schedules.PolynomialDecay(
+            train.learning_rate, total - train.warmup_steps, end_learning_rate=0.0
+        )
+        first = train.learning_rate
     else:
         rate = first = train.learning_rate
     return LinearWarmup(first, train.warmup_steps, rate) if train.warmup_steps else rate
 
 
-def make_optimizer(train: TrainParams, steps_per_epoch: int) -> keras.optimizers.Optimizer:
+def make_optimizer(
+    train: TrainParams,
+    steps_per_epoch: int,
+    rates: Mapping[str, float] | None = None,
+    undecayed: Sequence[str] = (),
+) -> keras.optimizers.Optimizer:
     """Return the optimiser of a train section.
 
     Args:
         train: the section.
-        steps_per_epoch: steps of an epoch over all data folders, for the cyclical schedule.
+        steps_per_epoch: steps of an epoch over all data folders, for the schedules that count
+            epochs.
+        rates: path of a weight → factor on its learning rate.
+        undecayed: paths of the weights without weight decay.
+
+    Raises:
+        ConfigError: a linear decay that would end before the warm-up does.
     """
     keywords = {
         "learning_rate": make_schedule(train, steps_per_epoch),
@@ -123,6 +154,9 @@ def make_optimizer(train: TrainParams, steps_per_epoch: int) -> keras.optimizers
     if train.optimizer == "adamw":
         keywords["weight_decay"] = train.weight_decay
     kind = _OPTIMIZERS[train.optimizer]
+    if rates or undecayed:
+        further = {"agc_clip": train.agc_clip, "rates": rates, "undecayed": undecayed}
+        return RATED[kind](**further, **keywords)
     if train.agc_clip is None:
         return kind(**keywords)
     return ADAPTIVELY_CLIPPED[kind](agc_clip=train.agc_clip, **keywords)

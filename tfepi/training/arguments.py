@@ -1,0 +1,43 @@
+"""The options of a training command that say what it starts from.
+
+Imports nothing heavy, so that `--help` answers at once.
+"""
+
+import argparse
+
+from tfrecords_tools.errors import ConfigError
+
+
+def add_start(parser) -> None:
+    """Add --from and --head, and --restore and --trunk, which are the originals'."""
+    parser.add_argument(
+        "--from", dest="start", metavar="MODEL", help="start from its weights (run folder or .h5)"
+    )
+    parser.add_argument(
+        "--head",
+        choices=("new", "keep"),
+        help="of --from: heads start afresh, or are taken, too [keep]",
+    )
+    parser.add_argument("--restore", metavar="MODEL", help="the same as --from")
+    parser.add_argument("--trunk", action="store_true", help="the same as --head new")
+
+
+def start(args: argparse.Namespace) -> tuple[str | None, bool]:
+    """Return the model that training starts from, or None, and whether only its trunk is taken.
+
+    Raises:
+        ConfigError: two models, a head that is both new and kept, or no model for what is said
+            of it.
+    """
+    if args.start is not None and args.restore is not None:
+        raise ConfigError(
+            f"--from {args.start} and --restore {args.restore} are two names of one option: use "
+            "--from alone"
+        )
+    if args.trunk and args.head == "keep":
+        raise ConfigError("--trunk takes no head, and --head keep takes it: leave one of them out")
+    model = args.restore if args.start is None else args.start
+    if model is None and (args.trunk or args.head is not None):
+        option = "--trunk" if args.trunk else f"--head {args.head}"
+        raise ConfigError(f"{option} says what to take of a model: name it with --from")
+    return model, args.trunk or args.head == "new"
