@@ -185,6 +185,20 @@ def test_weights_start_as_in_torch_and_bert(published):
     assert len(seen - {0.0, 1.0}) == len(matrices)  # none the same as another
 
 
+def test_narrow_models_can_start_from_larger_weights():
+    model = interact(**(SMALL | {"hidden": 64, "initializer_range": 0.1}))
+    for name in ("embedding", "transformer0_hidden", "transformer0_output", "pooler", "position"):
+        assert model.get_layer(name).get_weights()[0].std() == pytest.approx(0.1, rel=0.15), name
+    query = model.get_layer("transformer0_attention").get_weights()[0]
+    assert query.std() == pytest.approx(0.1, rel=0.1)
+
+
+@pytest.mark.parametrize("value", [0, -0.1])
+def test_first_weights_need_a_spread(value):
+    with pytest.raises(ConfigError, match="initializer_range"):
+        interact(**(SMALL | {"initializer_range": value}))
+
+
 @pytest.mark.parametrize(
     ("options", "lengths"),
     [

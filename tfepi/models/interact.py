@@ -34,6 +34,7 @@ def interact(
     positions: int = 1024,
     head_hidden: int = 512,
     head_dropout: float = 0.1,
+    initializer_range: float = 0.02,
     dtype: str = "float32",
 ) -> keras.Model:
     """Return INTERACT as published, by default.
@@ -60,6 +61,9 @@ def interact(
         dropout: of the tokens, the attention weights and what a residual connection adds.
         positions: rows of the position table, at least as many as tokens.
         head_hidden, head_dropout: of the head's inner layer.
+        initializer_range: standard deviation of the first weights of embedding, positions and
+            transformer. What a layer adds shrinks with its square times `hidden`: narrow
+            models need more.
         dtype: precision policy of the trunk; the head is float32.
 
     Returns:
@@ -72,8 +76,10 @@ def interact(
     inputs = keras.Input((input_length, 4), name="sequence")
     features = _convolutions(inputs, kernels, kernel_size, pool, dtype)
     tokens = _tokens(features, pool, conv_dropout, dtype)
-    tokens = _embedded(tokens, hidden, positions, dropout, dtype)
-    pooled = _transformer(tokens, layers, attention_heads, feed_forward, dropout, dtype)
+    tokens = _embedded(tokens, hidden, positions, dropout, initializer_range, dtype)
+    pooled = _transformer(
+        tokens, layers, attention_heads, feed_forward, dropout, initializer_range, dtype
+    )
     outputs = _heads(pooled, targets, head_hidden, head_dropout)
     return keras.Model(inputs={"sequence": inputs}, outputs=outputs, name="interact")
 
@@ -94,6 +100,7 @@ def interact_celltype(
     positions: int = 1024,
     head_hidden: int = 512,
     head_dropout: float = 0.1,
+    initializer_range: float = 0.02,
     dtype: str = "float32",
 ) -> keras.Model:
     """Return Cell-type-INTERACT as published, by default.
@@ -104,8 +111,8 @@ def interact_celltype(
 
     Args:
         input_length, targets, kernels, kernel_size, pool, conv_dropout, hidden, layers,
-        attention_heads, feed_forward, dropout, positions, head_hidden, head_dropout, dtype: as in
-        `interact`.
+        attention_heads, feed_forward, dropout, positions, head_hidden, head_dropout,
+        initializer_range, dtype: as in `interact`.
 
     Returns:
         As `interact`.
@@ -118,8 +125,10 @@ def interact_celltype(
     largest = keras.layers.GlobalMaxPooling1D(keepdims=True, name="max_pool", dtype=dtype)(features)
     largest = keras.layers.Dropout(conv_dropout, name="max_pool_dropout", dtype=dtype)(largest)
     tokens = _tokens(features, pool, conv_dropout, dtype)
-    tokens = _embedded(tokens, hidden, positions, dropout, dtype)
-    pooled = _transformer(tokens, layers, attention_heads, feed_forward, dropout, dtype)
+    tokens = _embedded(tokens, hidden, positions, dropout, initializer_range, dtype)
+    pooled = _transformer(
+        tokens, layers, attention_heads, feed_forward, dropout, initializer_range, dtype
+    )
     pooled = keras.layers.Concatenate(name="pooled", dtype=dtype)([pooled, largest])
     outputs = _heads(pooled, targets, head_hidden, head_dropout)
     return keras.Model(inputs={"sequence": inputs}, outputs=outputs, name="interact_celltype")
@@ -154,9 +163,9 @@ def attention_weights(model: keras.Model) -> keras.Model:
     return keras.Model(inputs=inputs, outputs=outputs | found, name=f"{model.name}_attention")
 
 
-def _normal() -> keras.initializers.Initializer:
-    """Return N(0, 0.02), a new one for each layer, which else would have the same values."""
-    return keras.initializers.RandomNormal(stddev=0.02)
+def _normal(deviation: float) -> keras.initializers.Initializer:
+    """Return N(0, deviation), a new one for each layer, which else would have the same values."""
+    return keras.initializers.RandomNormal(stddev=deviation)
 
 
 def _torch_uniform() -> keras.initializers.Initializer:
@@ -204,25 +213,31 @@ def _norm(name: str, dtype: str) -> keras.layers.Layer:
     return keras.layers.LayerNormalization(epsilon=1e-12, name=name, dtype=dtype)
 
 
-def _dense(units: int, name: str, dtype: str, bias: bool = True) -> keras.layers.Layer:
+def _dense(
+    units: int, name: str, deviation: float, dtype: str, bias: bool = True
+) -> keras.layers.Layer:
     return keras.layers.Dense(
-        units, use_bias=bias, kernel_initializer=_normal(), name=name, dtype=dtype
+        units, use_bias=bias, kernel_initializer=_normal(deviation), name=name, dtype=dtype
     )
 
 
-def _embedded(x, hidden: int, positions: int, dropout: float, dtype: str):
+def _embedded(x, hidden: int, positions: int, dropout: float, deviation: float, dtype: str):
     if x.shape[1] > positions:
         raise ConfigError(
             f"interact: {x.shape[1]} tokens for a position table of {positions}: use more "
             "positions, a larger pool or a shorter sequence"
         )
-    x = _dense(hidden, "embedding", dtype, bias=False)(x)
-    x = LearnedPosition(positions, _normal(), name="position", dtype=dtype)(x)
+    if deviation <= 0:
+        raise ConfigError(f"interact: initializer_range is {deviation}, want it above 0")
+    x = _dense(hidden, "embedding", deviation, dtype, bias=False)(x)
+    x = LearnedPosition(positions, _normal(deviation), name="position", dtype=dtype)(x)
     x = _norm("position_norm", dtype)(x)
     return keras.layers.Dropout(dropout, name="position_dropout", dtype=dtype)(x)
 
 
-def _transformer(x, layers: int, heads: int, feed_forward: int, dropout: float, dtype: str):
+def _transformer(
+    x, layers: int, heads: int, feed_forward: int, dropout: float, deviation: float, dtype: str
+):
     """Return the pooled first token, [batch, 1, hidden], after the transformer's layers."""
     hidden = x.shape[2]
     if hidden % heads:
@@ -235,7 +250,7 @@ def _transformer(x, layers: int, heads: int, feed_forward: int, dropout: float, 
             heads,
             hidden // heads,
             dropout=dropout,
-            kernel_initializer=_normal(),
+            kernel_initializer=_normal(deviation),
             name=f"{name}_attention",
             dtype=dtype,
         )
@@ -243,12 +258,12 @@ def _transformer(x, layers: int, heads: int, feed_forward: int, dropout: float, 
         # a second call with another number of outputs could not be part of a model.
         y, _ = attention(x, x, return_attention_scores=True)
         x = _add_and_norm(x, y, f"{name}_attention", dropout, dtype)
-        y = _dense(feed_forward, f"{name}_hidden", dtype)(x)
+        y = _dense(feed_forward, f"{name}_hidden", deviation, dtype)(x)
         y = activation_layer("gelu_erf", f"{name}_gelu", dtype)(y)
-        y = _dense(hidden, f"{name}_output", dtype)(y)
+        y = _dense(hidden, f"{name}_output", deviation, dtype)(y)
         x = _add_and_norm(x, y, name, dropout, dtype)
     x = keras.layers.Cropping1D((0, x.shape[1] - 1), name="first_token", dtype=dtype)(x)
-    x = _dense(hidden, "pooler", dtype)(x)
+    x = _dense(hidden, "pooler", deviation, dtype)(x)
     return activation_layer("tanh", "pooler_tanh", dtype)(x)
 
 
