@@ -13,20 +13,17 @@ from pathlib import Path
 import numpy as np
 
 from tfrecords_tools import compat, coverage
-from tfrecords_tools.errors import InputFileError, TfepiError, UnfinishedError
+from tfrecords_tools.build_folder import WORK, check_same, check_unbegun, claim_build
+from tfrecords_tools.errors import InputFileError, TfepiError
 from tfrecords_tools.files import (
     atomic_path,
     read_json,
     remove_parts,
-    same_identity,
-    sha256,
     write_json,
 )
 from tfrecords_tools.genome import Genome
-from tfrecords_tools.input_tracks import TABLE
 from tfrecords_tools.intervals import Interval
 from tfrecords_tools.manifest import (
-    LAYOUT,
     read_manifest,
     shard_entry,
     write_contigs,
@@ -39,7 +36,6 @@ from tfrecords_tools.pooled_bins import balance, check_observed
 from tfrecords_tools.records import RecordWriter, sequence_features
 from tfrecords_tools.workers import check_workers, run_jobs, worker_pool
 
-WORK = ".build"
 SEQUENCE_BYTES = 1 << 26
 log = logging.getLogger(__name__)
 
@@ -114,18 +110,11 @@ def build(
     """
     check_workers(workers)
     out = Path(out)
-    if (out / WORK).exists() and not resume and not overwrite:
-        raise UnfinishedError(
-            f"output folder {out} holds an unfinished build: use --resume to go on, "
-            "--overwrite to start anew"
-        )
+    check_unbegun(out, resume, overwrite)
     fingerprint = plan.fingerprint()
-    done = _finished(out, fingerprint) if resume and out.is_dir() else None
-    if done is not None:
-        shutil.rmtree(out / WORK, ignore_errors=True)  # killed between the manifest and this
+    if done := claim_build(out, fingerprint, resume, overwrite):
         log.info("%s is complete already", out)
         return done
-    claim_folder(out, resume, overwrite, fingerprint["inputs"])
     work = out / WORK
     with run_record(out, fingerprint["inputs"], seed=plan.options.seed, workers=workers):
         _begin(work, fingerprint)
@@ -194,22 +183,6 @@ def _warn(plan: Plan, tracks: list[coverage.TrackSummary]) -> None:
             )
 
 
-def _finished(out: Path, fingerprint: dict) -> dict | None:
-    """Return the manifest of a folder that is whole."""
-    manifest = read_manifest(out)
-    if manifest is None:
-        return None
-    check_same(manifest, fingerprint, out)
-    hashes = {f"tfrecords/{s['file']}": s["sha256"] for s in manifest["shards"]}
-    tables = (TABLE,) if "track_table" in fingerprint else ()
-    for name in (*LAYOUT, *tables, *hashes):
-        path = out / name
-        if not path.is_file() or (name in hashes and sha256(path) != hashes[name]):
-            log.info("%s is missing or damaged: building %s again", path, out)
-            return None
-    return manifest
-
-
 def _begin(work: Path, fingerprint: dict) -> None:
     """Note what is being built, or check that what was begun is the same."""
     path = work / "plan.json"
@@ -218,38 +191,6 @@ def _begin(work: Path, fingerprint: dict) -> None:
         return
     work.mkdir(parents=True, exist_ok=True)
     write_json(path, {"format": "tfepi-build", "format_version": 1} | fingerprint)
-
-
-def check_same(old: dict, new: dict, out: Path) -> None:
-    """Refuse to go on with a build of something else.
-
-    Args:
-        old, new: fingerprints of the build that was begun and of this one.
-        out: the folder, for messages.
-
-    Raises:
-        UnfinishedError: naming what differs.
-    """
-    for label, entry in new["inputs"].items():
-        before = old["inputs"].get(label)
-        if before is None or not same_identity(before, entry):
-            raise UnfinishedError(
-                f"input {label} ({entry['path']}) has changed since {out} was begun: "
-                "put the old file back, or use --overwrite"
-            )
-    for name in old["options"] | new["options"]:  # one that is not there has its default
-        before, now = old["options"].get(name), new["options"].get(name)
-        if before != now:
-            raise UnfinishedError(
-                f"option {name} was {before!r} when {out} was begun, now {now!r}: use the same "
-                "options to resume, or --overwrite"
-            )
-    nouns = {"targets": "targets", "track_table": "tracks", "samples": "samples"}
-    for key, noun in (nouns | {"windows": "windows"}).items():
-        if key in new and old.get(key) != new[key]:
-            raise UnfinishedError(
-                f"the {noun} differ from when {out} was begun: use the same table, or --overwrite"
-            )
 
 
 def _shard_jobs(

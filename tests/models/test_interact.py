@@ -418,3 +418,26 @@ def test_the_small_presets_share_a_model():
     model = make_model(sized(first.model, {"input_length": 301, "bin_width": 1}), 2)
     assert model.output_shape == (None, 1, 2)
     assert trainable(model) < 200_000
+
+
+def test_the_small_presets_start_with_an_ear_for_all_tokens():
+    """As published, a narrow model's prediction hangs on the first token's bases alone."""
+    params = read_params("interact_small_pretrain")
+    sizes = {k: v for k, v in params.source["model"].items() if k not in ("name", "augment_rc")}
+
+    def heard(**options) -> float:
+        """Return the effect of new bases in the middle over that of new ones at the front."""
+        keras.utils.set_random_seed(1)
+        model = interact(input_length=601, **(sizes | options))
+        before, other = sequences(32, 601), sequences(64, 601)[32:]
+
+        def effect(begin, end):
+            after = before.copy()
+            after[:, begin:end] = other[:, begin:end]
+            found = [np.asarray(model({"sequence": x}, training=False)) for x in (before, after)]
+            return np.abs(found[1] - found[0]).mean()
+
+        return effect(300, 360) / effect(0, 60)
+
+    assert heard(initializer_range=0.02) < 0.02
+    assert heard() > 0.04

@@ -640,7 +640,10 @@ def test_a_split_alone_is_written(command, tmp_path):
         (("--calls", "0.2,0.8"), ("--kind coverage does not take --calls", "--kind methylation")),
         (("--store_coverage",), ("does not take --store_coverage",)),
         (("--kind", "methylatoin"), ("'methylatoin'", "did you mean 'methylation'")),
-        (("--kind", "methylation", "--calls", "0.2"), ("--calls is '0.2': want two numbers",)),
+        (
+            ("--kind", "methylation", "--calls", "0.2"),
+            ("'0.2' is not two numbers",),
+        ),
         (("--kind", "methylation", "--calls", "0.8,0.2"), ("calls are 0.8 and 0.2",)),
         (("--kind", "methylation", "-l", "2000"), ("-l is 2000 bp, want an odd number",)),
         (("--kind", "methylation", "-p", "0"), ("processes (-p) is 0",)),

@@ -3,7 +3,7 @@
 import sys
 from argparse import Namespace
 
-from tfepi.methylation.overlay_arguments import shares, task_names
+from tfepi.methylation.overlay_arguments import add_scores, shares, task_names
 from tfrecords_tools.command import add_common
 
 
@@ -15,12 +15,7 @@ def add(subparsers) -> None:
         description="Write variant scores as annotations for stratified LD score regression and "
         "SBayesRC, and as prior variances for PolyFun.",
     )
-    p.add_argument(
-        "--scores",
-        required=True,
-        metavar="RUN",
-        help="folder of `tfepi_methylation.py variants`, or its table",
-    )
+    add_scores(p)
     p.add_argument(
         "--bim",
         nargs="+",
@@ -28,7 +23,6 @@ def add(subparsers) -> None:
         metavar="FILE",
         help="SNPs to write, in their order: the reference's .bim files [the scored variants]",
     )
-    p.add_argument("-o", "--out", required=True, metavar="DIR", help="output folder")
     p.add_argument("--prefix", default="MRV", help="of files and annotations [%(default)s]")
     p.add_argument(
         "--top",

@@ -28,19 +28,13 @@ def add(subparsers) -> None:
         description="Rank the variants of each associated locus by association and by score, and "
         "measure whether mQTL variants score higher than matched ones.",
     )
-    p.add_argument(
-        "--scores",
-        required=True,
-        metavar="RUN",
-        help="folder of `tfepi_methylation.py variants`, or its table",
-    )
+    add_scores(p)
     p.add_argument("--gwas", required=True, metavar="FILE", help="summary statistics")
     p.add_argument("--credible", metavar="FILE", help="fine-mapped variants: LOCUS, PIP, …")
     p.add_argument("--mqtl", metavar="FILE", help="methylation QTLs, with FDR and TISSUE if known")
     p.add_argument(
         "-f", dest="fasta", metavar="FASTA", help="genome, to match on distance to CpGs too"
     )
-    p.add_argument("-o", "--out", required=True, metavar="DIR", help="output folder")
     s = p.add_argument_group("loci")
     s.add_argument(
         "--loci", metavar="BED", help="these [those of --credible, or else around leads]"
@@ -140,3 +134,14 @@ def _statistic(row: dict) -> str:
 
 def _shown(value: float | None) -> str:
     return "-" if value is None else f"{value:.3g}"
+
+
+def add_scores(parser) -> None:
+    """Add the variant scores that a sub-command reads, and its output folder."""
+    parser.add_argument(
+        "--scores",
+        required=True,
+        metavar="RUN",
+        help="folder of `tfepi_methylation.py variants`, or its table",
+    )
+    parser.add_argument("-o", "--out", required=True, metavar="DIR", help="output folder")

@@ -3,6 +3,7 @@
 import sys
 from argparse import ArgumentTypeError, Namespace
 
+from tfepi.methylation.overlay_arguments import add_scores
 from tfrecords_tools.command import add_common
 
 
@@ -23,12 +24,7 @@ def add(subparsers) -> None:
         "regulatory variants as priors, and what they explain of a phenotype.",
     )
     p.add_argument("--gwas", required=True, metavar="FILE", help="summary statistics, with N")
-    p.add_argument(
-        "--scores",
-        required=True,
-        metavar="RUN",
-        help="folder of `tfepi_methylation.py variants`, or its table",
-    )
+    add_scores(p)
     p.add_argument(
         "--genotypes",
         required=True,
@@ -51,7 +47,6 @@ def add(subparsers) -> None:
         metavar="[NAME=]FILE",
         help="FID IID and covariates: R² is then what scores add to them",
     )
-    p.add_argument("-o", "--out", required=True, metavar="DIR", help="output folder")
     p.add_argument("--reference", metavar="PREFIX", help="genotypes for LD [the first cohort]")
     p.add_argument("--task", help="use T_score of this task [score: the largest over tasks]")
     p.add_argument("--sample_size", type=float, help="people behind the GWAS [its column N]")

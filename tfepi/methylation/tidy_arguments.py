@@ -1,9 +1,10 @@
 """The sub-command `tidy` of `tfepi_methylation.py`. Imports nothing heavy."""
 
 import sys
-from argparse import ArgumentTypeError, Namespace
+from argparse import Namespace
 
 from tfrecords_tools.command import add_common
+from tfrecords_tools.methylation.arguments import add_values
 
 
 def add(subparsers) -> None:
@@ -17,22 +18,7 @@ def add(subparsers) -> None:
     p.add_argument("samples", help="sample table: index, identifier, file, …")
     p.add_argument("-f", "--fasta", required=True, metavar="FASTA", help="genome, plain or bgzip")
     p.add_argument("-o", "--out", required=True, metavar="FILE", help=".parquet, .tsv.gz or .tsv")
-    p.add_argument(
-        "--min_coverage",
-        type=float,
-        default=5,
-        metavar="READS",
-        help="fewer make a value missing, where a file has counts [%(default)s]",
-    )
-    p.add_argument(
-        "--per", default="sample", help="columns per sample, or per tissue [%(default)s]"
-    )
-    p.add_argument(
-        "--calls",
-        type=_calls,
-        metavar="LOW,HIGH",
-        help="values up to LOW become 0, from HIGH 1, the others missing",
-    )
+    add_values(p)
     p.add_argument(
         "--forward_only", action="store_true", help="leave the reverse strand's calls out"
     )
@@ -41,14 +27,6 @@ def add(subparsers) -> None:
     )
     add_common(p, seed=False)
     p.set_defaults(work=work)
-
-
-def _calls(text: str) -> tuple[float, float]:
-    try:
-        low, high = map(float, text.split(","))
-    except ValueError:
-        raise ArgumentTypeError(f"{text!r} is not two numbers, such as 0.2,0.8") from None
-    return low, high
 
 
 def work(args: Namespace) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 from tfepi.methylation.cpgs import CREATED, KEPT, find_cpgs, haplotype
 from tfepi.methylation.variant_manifest import MethylationManifest
 from tfepi.variants.alleles import AllelePair, Stretches
+from tfepi.variants.forecast import check_sizes, log_parts
 from tfrecords_tools.genome import Genome
-from tfrecords_tools.output import check_room, shown_size
 
 _SAMPLED = 32  # rows of each few thousand
 _PART_OVERHEAD = 30_000
@@ -77,21 +77,10 @@ class Forecast:
             held += self._cpgs * times * (16 + 8 * tasks)
         sizes["variants.vcf.gz"] = manifest.inputs["vcf"]["size"] + rows * _NOTE_BYTES
         part = held / max(1, manifest.chunks) + _PART_OVERHEAD
-        _log.info(
-            "%d records, %d rows to score, %d skipped; %d of %d parts to write, %s each",
-            survey.records,
-            rows,
-            survey.skipped,
-            todo,
-            manifest.chunks,
-            shown_size(part),
-        )
+        log_parts(manifest, todo, part)
         _log.info(
             "about %.3g pairs of variant and CpG, %.3g windows to predict",
             self._pairs * times * share,
             self._windows * times * share,
         )
-        if final:
-            shown = ", ".join(f"{name} {shown_size(size)}" for name, size in sizes.items())
-            _log.info("expected sizes: %s", shown)
-        check_room(folder, todo * part + (sum(sizes.values()) if final else 0))
+        check_sizes(folder, todo * part, sizes if final else {})

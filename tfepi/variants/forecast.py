@@ -1,6 +1,7 @@
 """How large the results of scoring will be, before any work."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,18 +72,42 @@ class Forecast:
         Raises:
             ConfigError: too small a disk, with both sizes.
         """
-        survey = manifest.survey
-        _log.info(
-            "%d records, %d rows to score, %d skipped; %d of %d parts to write, %s each",
-            survey.records,
-            survey.rows,
-            survey.skipped,
-            todo,
-            manifest.chunks,
-            shown_size(self.part),
-        )
-        if final:
-            sizes = ", ".join(f"{name} {shown_size(size)}" for name, size in self.files.items())
-            _log.info("expected sizes: %s", sizes)
-        need = todo * self.part + (sum(self.files.values()) if final else 0)
-        check_room(folder, need)
+        log_parts(manifest, todo, self.part)
+        check_sizes(folder, todo * self.part, self.files if final else {})
+
+
+def log_parts(manifest, todo: int, part: float) -> None:
+    """Log how many records and rows there are, and the parts to write.
+
+    Args:
+        manifest: of the run, with `survey` and `chunks`.
+        todo: parts still to write.
+        part: bytes of each.
+    """
+    survey = manifest.survey
+    _log.info(
+        "%d records, %d rows to score, %d skipped; %d of %d parts to write, %s each",
+        survey.records,
+        survey.rows,
+        survey.skipped,
+        todo,
+        manifest.chunks,
+        shown_size(part),
+    )
+
+
+def check_sizes(folder: Path, parts: float, files: Mapping[str, float]) -> None:
+    """Log the sizes of the final files, and refuse a disk that cannot hold them and the parts.
+
+    Args:
+        folder: where they go.
+        parts: bytes of the parts still to write.
+        files: name → bytes; none where only parts are written.
+
+    Raises:
+        ConfigError: too small a disk, with both sizes.
+    """
+    if files:
+        sizes = ", ".join(f"{name} {shown_size(size)}" for name, size in files.items())
+        _log.info("expected sizes: %s", sizes)
+    check_room(folder, parts + sum(files.values()))

@@ -6,7 +6,6 @@ Imports nothing heavy, so that `--help` answers at once.
 import argparse
 
 from tfrecords_tools import build_arguments
-from tfrecords_tools.errors import ConfigError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,26 +24,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     build_arguments.add_splits(parser.add_argument_group("splits"))
     build_arguments.add_places(parser.add_argument_group("regions (BED files)"))
     v = parser.add_argument_group("values and records")
+    add_values(v)
     v.add_argument(
+        "--store_coverage", action="store_true", help="keep each value's reads, to weigh it by"
+    )
+    build_arguments.add_records_per_shard(v, 8192)
+    build_arguments.add_encoding(v)
+
+
+def add_values(group) -> None:
+    """Add what is taken of the files: which values are there, and in which columns."""
+    group.add_argument(
         "--min_coverage",
         type=float,
         default=5,
         metavar="READS",
         help="fewer make a value missing, where a file has counts [%(default)s]",
     )
-    v.add_argument(
+    group.add_argument(
         "--per", default="sample", help="a column per sample, or per tissue [%(default)s]"
     )
-    v.add_argument(
+    group.add_argument(
         "--calls",
+        type=_calls,
         metavar="LOW,HIGH",
         help="values up to LOW become 0, from HIGH 1, the others missing",
     )
-    v.add_argument(
-        "--store_coverage", action="store_true", help="keep each value's reads, to weigh it by"
-    )
-    build_arguments.add_records_per_shard(v, 8192)
-    build_arguments.add_encoding(v)
 
 
 def options(args: argparse.Namespace):
@@ -57,8 +62,6 @@ def options(args: argparse.Namespace):
 
     values = {name: getattr(args, name) for name in MethylationOptions.__dataclass_fields__}
     values["chroms"] = tuple(filter(None, args.chroms.split(",")))
-    if args.calls is not None:
-        values["calls"] = _calls(args.calls)
     return MethylationOptions(**values)
 
 
@@ -66,5 +69,6 @@ def _calls(text: str) -> tuple[float, float]:
     try:
         low, high = map(float, text.split(","))
     except ValueError:
-        raise ConfigError(f"--calls is {text!r}: want two numbers, such as 0.2,0.8") from None
+        message = f"{text!r} is not two numbers, such as 0.2,0.8"
+        raise argparse.ArgumentTypeError(message) from None
     return low, high

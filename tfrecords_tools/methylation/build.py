@@ -12,23 +12,22 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from pathlib import Path
 
-from tfrecords_tools.build import WORK, check_same
-from tfrecords_tools.errors import ConfigError, UnfinishedError
+from tfrecords_tools.build_folder import WORK, check_same, check_unbegun, claim_build
+from tfrecords_tools.errors import ConfigError
 from tfrecords_tools.files import (
     atomic_path,
     read_json,
     remove_parts,
-    sha256,
     write_json,
 )
 from tfrecords_tools.genome import Genome
-from tfrecords_tools.manifest import FORMAT, FORMAT_VERSION, LAYOUT, read_manifest, write_contigs
+from tfrecords_tools.manifest import FORMAT, FORMAT_VERSION, read_manifest, write_contigs
 from tfrecords_tools.methylation import forecast
 from tfrecords_tools.methylation.chosen import Chosen, choose
 from tfrecords_tools.methylation.plan import MethylationPlan
 from tfrecords_tools.methylation.shard_jobs import ShardJob, summaries, write_shard
 from tfrecords_tools.methylation.store import SiteStore, collect
-from tfrecords_tools.output import check_room, claim_folder, run_record, versions
+from tfrecords_tools.output import check_room, run_record, versions
 from tfrecords_tools.targets import Target, write_targets
 from tfrecords_tools.workers import check_workers, run_jobs, worker_pool
 
@@ -73,18 +72,11 @@ def build(
     """
     check_workers(workers)
     out = Path(out)
-    if (out / WORK).exists() and not resume and not overwrite:
-        raise UnfinishedError(
-            f"output folder {out} holds an unfinished build: use --resume to go on, "
-            "--overwrite to start anew"
-        )
+    check_unbegun(out, resume, overwrite)
     fingerprint = plan.fingerprint()
-    done = _finished(out, fingerprint) if resume and out.is_dir() else None
-    if done is not None:
-        shutil.rmtree(out / WORK, ignore_errors=True)  # killed between the manifest and this
+    if done := claim_build(out, fingerprint, resume, overwrite):
         tell(f"{out} is complete already")
         return done
-    claim_folder(out, resume, overwrite, fingerprint["inputs"])
     work = out / WORK
     with run_record(out, fingerprint["inputs"], seed=plan.options.seed, workers=workers):
         work.mkdir(exist_ok=True)
@@ -143,22 +135,6 @@ def _check(plan: MethylationPlan, store: SiteStore, chosen: Chosen) -> None:
             f"no CpG for {', '.join(empty)} ({had}; left out: {left_out or 'none'}): use other "
             "-v/-t values or regions with --resume, which keeps the sites; 0 leaves a label out"
         )
-
-
-def _finished(out: Path, fingerprint: dict) -> dict | None:
-    """Return the manifest of a folder that is whole."""
-    manifest = read_manifest(out)
-    if manifest is None:
-        return None
-    check_same(manifest, fingerprint, out)
-    hashes = {f"tfrecords/{s['file']}": s["sha256"] for s in manifest["shards"]}
-    hashes["sequences.bed"] = manifest["windows"]
-    for name in (*LAYOUT, *hashes):
-        path = out / name
-        if not path.is_file() or (name in hashes and sha256(path) != hashes[name]):
-            log.info("%s is missing or damaged: building %s again", path, out)
-            return None
-    return manifest
 
 
 def _write_rest(
