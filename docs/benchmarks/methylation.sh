@@ -68,4 +68,7 @@ for genome in 45 46; do
   done
 done
 tfepi_methylation.py motifs "$out/pretrained" "$out/wgbs" -o "$out/motifs"
+awk -v OFS='\t' '$4 == "test" && NR % 400 == 0 {print $1, $2, $2 + 2}' "$out/wgbs/sequences.bed" | sort -k1,1 -k2,2n > "$out/cpgs.bed"
+tfepi_methylation.py attribute "$out/pretrained" -f "$out/sim44/genome.fa" --cpgs "$out/cpgs.bed" --method ism -l 301 \
+  --figures 5 -o "$out/attribution"
 python "$here/methylation_tables.py" "$out"

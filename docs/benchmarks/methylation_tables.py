@@ -219,9 +219,48 @@ def of_motifs(folder: Path) -> None:
     table(header, rows)
 
 
+def of_attribution(folder: Path) -> None:
+    """Print whether mutagenesis of CpGs of the test chromosome finds the sites that act there.
+
+    A base is of a site if it lies in one of a motif that acts in the hippocampus, of at least a
+    third of the full strength; bases in weaker ones and in the CpG itself do not count.
+    """
+    bases = pd.read_csv(folder / "attribution" / "attribution.tsv", sep="\t")
+    bases = bases[~bases["distance"].isin((0, 1))]
+    truth = json.loads((folder / "sim44" / "truth.json").read_text())
+    levels = truth["tissues"][0]["levels"]
+    names = ["chrom", "start", "end", "motif", "strength", "strand"]
+    sites = pd.read_csv(folder / "sim44" / "sites.bed", sep="\t", names=names)
+    strength: dict[tuple[str, int], float] = {}
+    for site in sites[sites["motif"].isin(levels)].itertuples():
+        for position in range(site.start + 1, site.end + 1):
+            key = (site.chrom, position)
+            strength[key] = max(strength.get(key, 0), site.strength)
+    of = np.array([strength.get(key, 0) for key in zip(bases["chrom"], bases["pos"], strict=True)])
+    size = bases["mutagenesis"].abs().to_numpy()
+    within, outside = size[of >= 333], size[of == 0]
+    ranks = pd.Series(np.concatenate([within, outside])).rank().to_numpy()[: len(within)]
+    area = (ranks.sum() - len(within) * (len(within) + 1) / 2) / (len(within) * len(outside))
+    print(
+        f"{bases[['chrom', 'cpg']].drop_duplicates().shape[0]} CpGs: mean change of the prediction "
+        f"{within.mean():.4f} by a base of a site ({len(within)}), {outside.mean():.4f} by another "
+        f"({len(outside)}); AUROC {area:.3f}"
+    )
+
+
 def main() -> None:
     folder = Path(sys.argv[1])
-    for part in (of_models, of_epochs, of_mqtls, of_effects, of_loci, of_scores, of_motifs):
+    parts = (
+        of_models,
+        of_epochs,
+        of_mqtls,
+        of_effects,
+        of_loci,
+        of_scores,
+        of_motifs,
+        of_attribution,
+    )
+    for part in parts:
         part(folder)
 
 
