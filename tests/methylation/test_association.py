@@ -320,7 +320,7 @@ def made(shift=0, count=200, chrom="1"):
     ("shift", "chrom", "said"),
     [
         (-1, "1", "positions moved by +1: the table is 0-based"),
-        (1, "1", "moved by -1: the scores' VCF is 0-based"),
+        (1, "1", "moved by -1: subtract 1"),
         (1017, "1", "0.0% of positions (0 of 200) are among .* another assembly"),
         (0, "NC_1", "its chromosomes are called NC_1 …, those of the scores chr1"),
     ],

@@ -12,6 +12,7 @@ from sklearn.metrics import roc_auc_score
 
 from tfepi.evaluation.bootstrap import genome_blocks
 from tfepi.methylation import candidates, overlay_arguments
+from tfepi.methylation.candidates import posterior
 from tfepi.methylation.enrichment import (
     Comparison,
     _blocks,
@@ -493,3 +494,11 @@ def test_command(folder, tmp_path, capsys):
     assert "FDR limit is 7" in capsys.readouterr().err
     with pytest.raises(argparse.ArgumentTypeError, match="is no list of numbers"):
         overlay_arguments.shares("a")
+
+
+def test_a_posterior_is_no_more_than_one():
+    pip, prior = np.array([0.9, 0.9, 0.2, np.nan]), np.array([30.0, 0.3, 0.3, 1.0])
+    found = posterior(pip, prior)
+    assert found[0] == 1
+    np.testing.assert_allclose(found[1:3], (pip * prior * 2 / (27 + 0.27 + 0.06))[1:3])
+    assert np.isnan(found[3])

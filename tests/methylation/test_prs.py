@@ -421,6 +421,14 @@ def test_no_signal_no_prior():
     assert (found.prior(bins) == 1).all()
 
 
+def test_associations_that_are_none_at_all():
+    bins = prs_prior.score_bins(np.linspace(0, 1, 60), (0.5,))
+    rows = [np.arange(30), np.arange(30, 60)]
+    found = prs_prior.learn_variances(rows, lambda i: np.eye(30), np.zeros(60), 1e4, bins)
+    assert not found.signal
+    np.testing.assert_array_equal(found.prior(bins), 1)
+
+
 def test_steps_against_dense_formulas():
     """Moments and likelihood of a block, from matrices written out."""
     from scipy.stats import multivariate_normal
@@ -514,6 +522,12 @@ def other_alleles(folder, _):
     table.assign(A1="AC", A2="A").to_csv(folder / "gwas.tsv", sep="\t", index=False)
 
 
+def few_positions(folder, _):
+    table = pd.read_csv(folder / "gwas.tsv", sep="\t")
+    table.loc[12:, "BP"] += 7
+    table.to_csv(folder / "gwas.tsv", sep="\t", index=False)
+
+
 def no_common_score(folder, _):
     table = pd.read_csv(folder / "scores.tsv", sep="\t")
     table.assign(pos=table["pos"] + 7).to_csv(folder / "scores.tsv", sep="\t", index=False)
@@ -564,7 +578,8 @@ def arg(**values):
         (edit("other.pheno", "o5 o5", "o6 o6"), "line 86 names o6 o6 again"),
         (no_position, "gwas.tsv and the genotypes .* no SNP in common: no chromosome and position"),
         (other_alleles, "have no SNP in common: 240 have other alleles"),
-        (no_common_score, "no SNP of the GWAS has a score"),
+        (no_common_score, "have only 0 of the 240 SNPs of the GWAS: .* score the variants of this"),
+        (few_positions, "only 12 of 240 SNPs agree in position and alleles: .* another assembly"),
         (no_n, "has no column N: .* or give the number of people with --sample_size"),
         (gwas_value("N", 0), "gwas.tsv line 4 has N 0: want the number of people"),
         (gwas_value("BETA", "inf"), "gwas.tsv line 4 has BETA inf: want a finite number"),

@@ -37,10 +37,13 @@ def single_causal_pip(beta: np.ndarray, se: np.ndarray) -> np.ndarray:
 
 
 def posterior(pip: np.ndarray, prior: np.ndarray) -> np.ndarray:
-    """Return PIP × prior, scaled to the sum that the PIPs have; NaN counts as 0, and stays."""
+    """Return PIP × prior, scaled to the sum that the PIPs have; NaN counts as 0, and stays.
+
+    Each is at most 1: where a locus has several signals, the sum is larger.
+    """
     product = pip * prior
     total = np.nansum(product)
-    return product * (np.nansum(pip) / total) if total > 0 else product
+    return np.minimum(product * (np.nansum(pip) / total), 1) if total > 0 else product
 
 
 def ranked(candidates: pd.DataFrame) -> pd.DataFrame:

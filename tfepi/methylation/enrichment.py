@@ -74,7 +74,7 @@ def significant(mqtl: pd.DataFrame, fdr: float) -> tuple[np.ndarray, str]:
         return np.ones(len(mqtl), bool), "every line of a table without FDR"
     found = (mqtl["fdr"] <= fdr).to_numpy()
     if not found.any():
-        raise ConfigError(f"no mQTL has an FDR up to {fdr:g}: name a higher limit")
+        raise ConfigError(f"no mQTL has an FDR up to {fdr:g} (--fdr): name a higher limit")
     return found, f"FDR up to {fdr:g}"
 
 

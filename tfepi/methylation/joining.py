@@ -138,7 +138,7 @@ def check_match(
         moved = min(1, len(np.unique(_pairs(*positions(scores, shifted)[::-1])[0])) / base)
         if moved >= max(0.5, 3 * share):
             reason = f"{moved:.1%} would be with positions moved by {shift:+d}: " + (
-                "the table is 0-based, add 1" if shift == 1 else "the scores' VCF is 0-based"
+                "the table is 0-based, add 1" if shift == 1 else "subtract 1"
             )
     if (positions(scores, table)[1] < 0).all():
         theirs, ours = (", ".join(map(str, t["chrom"].unique()[:3])) for t in (table, scores))

@@ -19,6 +19,7 @@ from tfepi.methylation.association import (
 from tfepi.methylation.candidates import COLUMNS
 from tfepi.methylation.enrichment import COLUMNS as ENRICHMENT
 from tfepi.methylation.enrichment import Comparison, enrichment, significant, strongest
+from tfepi.methylation.joining import plain_chromosome
 from tfepi.methylation.loci import Locus, bed_loci, credible_loci, lead_loci, renamed
 from tfepi.methylation.score_prior import RATIO, prior_weight
 from tfepi.methylation.signals import LOCI, Signals, read_signals
@@ -220,7 +221,15 @@ def _read_mqtls(study: Study, settings: Settings) -> _Mqtls | None:
 
 def _loci(study: Study, signals: Signals, settings: Settings) -> list[Locus]:
     if study.loci is not None:
-        return bed_loci(read_bed(study.loci), f"BED {study.loci}")
+        loci = bed_loci(read_bed(study.loci), f"BED {study.loci}")
+        there = {plain_chromosome(c) for c in signals.scores["chrom"].unique()}
+        for locus in loci:
+            if plain_chromosome(locus.chrom) not in there:
+                _log.warning(
+                    "BED %s: locus %s is on %s, of which no variant is scored",
+                    *(study.loci, locus.name, locus.chrom),
+                )
+        return loci
     if signals.credible is not None:
         source = f"table of credible sets {study.credible}"
         return credible_loci(signals.credible, settings.window, source)

@@ -1,5 +1,6 @@
 """Cohorts: genotypes with a phenotype, and covariates, of the same people."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +11,13 @@ import pandas
 from tfepi.methylation.association import join_alleles
 from tfepi.methylation.genotypes import Genotypes
 from tfepi.methylation.prs import CohortSnps
-from tfepi.methylation.prs_snps import Snps, some_match
+from tfepi.methylation.prs_snps import Snps, enough_match
 from tfrecords_tools.errors import ConfigError, InputFileError, unknown
 from tfrecords_tools.files import existing
 
 _MISSING = {"", "NA", "N/A", "NAN", ".", "-9"}
 FEWEST_PEOPLE = 20
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,11 @@ def read_cohorts(
                 f"cohort {name} has {count} people with a phenotype{beside} in {tables[name]}, "
                 f"want at least {FEWEST_PEOPLE}"
             )
+        if count < len(opened):
+            _log.warning(
+                "cohort %s: %d of %d people are left out, without phenotype or a covariate",
+                *(name, len(opened) - count, len(opened)),
+            )
         values = phenotype[cohort.measured]
         if np.ptp(values) == 0:
             raise InputFileError(
@@ -178,14 +185,15 @@ def cohort_snps(snps: Snps, cohort: Cohort) -> tuple[CohortSnps, dict[str, int]]
     """Return which of a score's SNPs a cohort has, and counts of how they matched.
 
     Raises:
-        InputFileError: none.
+        InputFileError: hardly any.
     """
     table = snps.table
     variants = table[["chrom", "pos"]].assign(id=table["snp"], ref=table["a2"], alt=table["a1"])
     bim = cohort.genotypes.snps
     bim_file = cohort.genotypes.files["bim"]
     joined = join_alleles(variants, bim, str(bim_file))
-    some_match(joined.counts, str(bim_file), f"the {len(table)} SNPs of the scores")
+    what = f"the {len(table)} SNPs of the scores"
+    enough_match(joined.counts, str(bim_file), what, len(table))
     found = joined.table
     sign = np.where(found["swapped"], -1, 1).astype(np.float32)
     rows, columns = found["row"].to_numpy(np.int64), found.index.to_numpy(np.int64)

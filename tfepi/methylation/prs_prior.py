@@ -30,6 +30,7 @@ STEPS = 20
 _SETTLED = 0.05
 _SIGNAL = 3.0
 _SMALLEST = 1e-4
+_FAINTEST = 1e-9  # of the variance of all SNPs together; associations may be none at all
 
 
 @dataclass(frozen=True)
@@ -158,7 +159,7 @@ def learn_variances(
         if (settled | small).all() or step == STEPS - 1:
             break
         variance = variance * ratio
-        variance = np.maximum(variance, _SMALLEST * variance.max())
+        variance = np.maximum(variance, max(_SMALLEST * variance.max(), _FAINTEST / count))
     counts = np.where(seen > 0, bins.counts, 0)
     each = _relative(total[None] - sums, counts)
     spread = each - each.mean(axis=0)

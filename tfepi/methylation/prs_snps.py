@@ -13,6 +13,7 @@ from tfepi.methylation.genotypes import Genotypes, centre
 from tfrecords_tools.errors import ConfigError, InputFileError
 
 _log = logging.getLogger(__name__)
+_LEAST_MATCH = 0.1  # share of the smaller of two tables; with less they do not belong together
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,8 @@ def read_snps(
     _check_effects(frame, gwas)
     variants = as_variants(reference)
     joined = join_alleles(variants, frame, f"GWAS {gwas}")
-    some_match(joined.counts, f"GWAS {gwas}", f"the genotypes {reference.prefix}")
+    what = f"the genotypes {reference.prefix}"
+    enough_match(joined.counts, f"GWAS {gwas}", what, len(variants))
     counts = {"gwas": joined.counts}
     found = joined.table
     table = reference.snps.iloc[found["row"]].reset_index(drop=True)
@@ -111,20 +113,27 @@ def read_snps(
     return Snps(_with_z(table[varies].reset_index(drop=True)), counts)
 
 
-def some_match(counts: dict[str, int], what: str, among: str) -> None:
-    """Log how many rows of a table were found, or refuse if none was.
+def enough_match(counts: dict[str, int], what: str, among: str, size: int) -> None:
+    """Log how many rows of a table were found, or refuse if hardly any was.
 
     Args:
         counts: of `association.join_alleles`.
         what: the table.
         among: what its rows were looked for in.
+        size: how many there are in that.
 
     Raises:
         InputFileError: with what the reason looks like.
     """
-    if counts["matched"]:
+    share = counts["matched"] / max(1, min(counts["rows"], size))
+    if share >= _LEAST_MATCH:
         _log.info("%d of %d SNPs of %s are in %s", counts["matched"], counts["rows"], what, among)
         return
+    if counts["matched"]:
+        raise InputFileError(
+            f"{what} and {among}: only {counts['matched']} of {counts['rows']} SNPs agree in "
+            "position and alleles: is one of them on another assembly, or of another study?"
+        )
     at = counts["rows"] - counts["no_position"]
     if at and counts["ambiguous_dropped"]:
         reason = f"all {at} at its positions are A/T or C/G, whose strand cannot be told"
@@ -183,7 +192,14 @@ def _scores(
     value = np.full(len(variants), np.nan)
     value[joined.table["row"]] = joined.table["score"]
     value = value[columns]
-    counts = joined.counts | {"of_gwas": int((~np.isnan(value)).sum())}
+    scored = int((~np.isnan(value)).sum())
+    counts = joined.counts | {"of_gwas": scored}
+    if scored < _LEAST_MATCH * min(len(value), len(found)):
+        raise InputFileError(
+            f"scores {scores} have only {scored} of the {len(value)} SNPs of the GWAS: are they of "
+            "the same assembly and chromosomes? score the variants of this GWAS"
+        )
+    _log.info("%d of these have a score in %s", scored, scores)
     return value, counts
 
 

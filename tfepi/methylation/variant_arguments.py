@@ -22,7 +22,7 @@ def add(subparsers) -> None:
     p.add_argument("-o", "--out_dir", dest="out", default="mrv", metavar="DIR", help="[mrv]")
     p.add_argument("--head", help="output of the model, where it has several")
     p.add_argument("-t", "--targets", metavar="TASK,…", help="score only these tasks [all]")
-    p.add_argument("--reach", type=int, help="bp from a variant to a CpG's C [the model's: 1000]")
+    p.add_argument("--reach", type=int, help="bp from a variant to a CpG's C [half the window]")
     which = p.add_mutually_exclusive_group()
     which.add_argument(
         "--all_cpgs",

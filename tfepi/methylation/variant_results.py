@@ -67,6 +67,10 @@ def _assemble(
         totals["destroyed_pairs"],
         totals["created_pairs"],
     )
+    if not totals["pairs"]:
+        _log.warning(
+            "no variant has a CpG in reach: nothing is scored; see no_cpg.tsv, or raise --reach"
+        )
     return totals
 
 

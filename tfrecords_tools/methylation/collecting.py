@@ -191,8 +191,8 @@ def _claim(folder: Path, plan: dict) -> None:
         for name in plan:
             if old.get(name) != plan[name]:
                 raise UnfinishedError(
-                    f"{folder} holds a methylation store of other {name}: name another folder, "
-                    "or remove it"
+                    f"{folder} holds a methylation store of other {name}: use --overwrite, or "
+                    "name another folder"
                 )
         return
     if (folder / NAME).exists() or (folder / _WORK).exists():

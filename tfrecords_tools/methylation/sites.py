@@ -17,6 +17,7 @@ from tfrecords_tools.methylation.formats import SiteBlock
 _STRETCH = 1 << 22
 _GAP = 1 << 16
 _FEW = 0.01  # share of positions that may disagree with the reference, as at its SNPs
+_FITS = 0.8  # share that a shift must bring to CpGs to be named
 _EARLY_ROWS, _EARLY_SHARE = 10_000, 0.2
 _C, _G = 1, 2
 _SHIFTED = {-1: "1-based files are common", 1: "the file may count from 0, its format from 1"}
@@ -180,7 +181,7 @@ class Placement:
         text = f"{self._first}; {share:.1%} of {done:,} {self._unit} are no cytosine"
         shift = max(self._shifts, key=self._shifts.get)
         fits = self._shifts[shift] / max(self._shifted, 1)
-        if fits > max(0.5, 1 - share):
+        if fits > max(_FITS, 1 - share):
             return InputFileError(
                 f"{text}, {fits:.1%} would be the C of a CpG {shift:+d} bp from there: set offset "
                 f"to {self._offset + shift} in the sample table ({_SHIFTED[shift]})"

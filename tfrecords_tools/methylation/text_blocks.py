@@ -4,7 +4,7 @@ import gzip
 import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -98,7 +98,7 @@ class TextTable:
                 return "skip"
             return "error"
 
-        with self._whole(columns), pa.OSFile(str(self.path)) as raw:
+        with self._whole(columns), pa.OSFile(str(self.path)) as raw, ExitStack() as stack:
             stream = pa.CompressedInputStream(raw, "gzip") if self._packed else raw
             if spaced:
                 stream = pa.TransformInputStream(stream, _tabbed)
@@ -114,7 +114,7 @@ class TextTable:
                     delimiter=delimiter,
                     quote_char='"' if quoted else False,
                     ignore_empty_lines=False,
-                    invalid_row_handler=strange,
+                    invalid_row_handler=None if footer is None else strange,
                 ),
                 csv.ConvertOptions(
                     column_types=dict(kinds),
@@ -124,6 +124,9 @@ class TextTable:
                     quoted_strings_can_be_null=missing,
                 ),
             )
+            # Arrow reads ahead in a thread of its own. Left alone by an error it may let go of its
+            # Python callbacks when Python is gone, which ends the process.
+            stack.callback(_drain, reader, raw)
             line, done = skip + 1, 0
             for batch in reader:
                 lines = np.arange(line, line + len(batch))
@@ -186,6 +189,14 @@ class TextTable:
             f"{self.what} {self.path} is damaged or truncated gzip ({error}): fetch or write it "
             "again"
         )
+
+
+def _drain(reader: csv.CSVStreamingReader, raw: pa.NativeFile) -> None:
+    """End a reader that may not have come to the end of its file, and wait for its thread."""
+    raw.close()
+    with suppress(StopIteration, pa.ArrowException, ValueError, OSError, EOFError):
+        while True:
+            reader.read_next_batch()
 
 
 def _tabbed(data: pa.Buffer) -> bytes:
