@@ -343,3 +343,15 @@ def test_other_alleles_and_good_matches():
         InputFileError, match=r"100.0% of positions .* only 0 have the same alleles"
     ):
         check_match(join_alleles(scores, wrong), scores, wrong)
+
+
+@pytest.mark.parametrize(("wrong", "warned"), [(30, False), (150, True)])
+def test_many_other_alleles_are_told(wrong, warned, caplog):
+    rng = np.random.default_rng(2)
+    scores = pd.DataFrame({"chrom": "chr1", "pos": np.arange(200) * 50 + 7, "ref": "A", "alt": "G"})
+    table = scores.rename(columns={"alt": "a1", "ref": "a2"})
+    table = table.assign(beta=rng.normal(size=200), frq=0.3)
+    table.loc[: wrong - 1, "a1"] = "AC"
+    check_match(join_alleles(scores, table), scores, table, "GWAS g.tsv")
+    said = f"GWAS g.tsv: only {200 - wrong} of the 200 rows at positions of scored variants"
+    assert (said in caplog.text) == warned

@@ -1,5 +1,6 @@
 """Variants of two tables matched by chromosome, position and alleles, whichever way round."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -13,6 +14,8 @@ T = TypeVar("T")
 AMBIGUOUS = ("auto", "keep", "drop")
 _COMPLEMENT = str.maketrans("ACGT", "TGCA")
 _PLINK = {"23": "X", "24": "Y", "26": "MT"}
+_log = logging.getLogger(__name__)
+_MOST = 0.5  # share of rows at positions of variants that have their alleles, or a warning
 _FEW = 0.01  # of rows on the other strand: so many match by chance
 _DIRECT, _SWAPPED, _OTHER_STRAND, _OTHER_SWAPPED, _NONE = range(5)
 
@@ -125,6 +128,12 @@ def check_match(
     at_position = len(table) - joined.counts["no_position"]
     share = min(1, at_position / base)
     if share >= least and joined.counts["matched"] >= least * at_position:
+        if joined.counts["matched"] < _MOST * at_position:
+            _log.warning(
+                "%s: only %d of the %d rows at positions of scored variants have their alleles; is "
+                "it of the same assembly, and are A1 and A2 the right columns?",
+                *(what, joined.counts["matched"], at_position),
+            )
         return
     if share >= least:
         raise InputFileError(
