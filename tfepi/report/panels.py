@@ -45,6 +45,7 @@ def observed_predicted(panels: Sequence[Observed], unit: str = "coverage") -> Fi
         ConfigError: no panels.
     """
     some(panels, "targets")
+    shares = unit in SHARES
     columns = min(3, len(panels))
     rows = -(-len(panels) // columns)
     with styled():
@@ -59,21 +60,24 @@ def observed_predicted(panels: Sequence[Observed], unit: str = "coverage") -> Fi
             elif np.isin(truth, (0, 1)).all():
                 _two_classes(axis, truth, prediction, panel.note)
             else:
-                _cloud(figure, axis, truth, prediction, panel.note, unit in SHARES)
+                _cloud(figure, axis, truth, prediction, panel.note, unit if shares else None)
         for axis in axes[len(panels) :]:
             axis.set_axis_off()
-        figure.supxlabel(f"x: {unit}", fontsize=9)
+        if not shares:
+            figure.supxlabel(f"x: {unit}", fontsize=9)
     return figure
 
 
-def _cloud(figure: Figure, axis: Axes, truth, prediction, note: str, shares: bool) -> None:
-    scale = "x"
-    if not shares and truth.min() >= 0 and prediction.min() > -1:
+def _cloud(figure: Figure, axis: Axes, truth, prediction, note: str, share: str | None) -> None:
+    scale = share or "x"
+    if share is None and truth.min() >= 0 and prediction.min() > -1:
         truth, prediction = np.log2(truth + 1), np.log2(np.maximum(prediction, 0) + 1)
         scale = "log2(x + 1)"
     low = min(truth.min(), prediction.min())
     high = max(truth.max(), prediction.max())
     high = high if high > low else low + 1
+    if share is not None:
+        low, high = 0, 1
     counts, edges, _ = np.histogram2d(truth, prediction, bins=50, range=[(low, high)] * 2)
     shown = np.ma.masked_equal(counts.T, 0)
     norm = LogNorm(1, max(counts.max(), 2))
