@@ -20,8 +20,8 @@ for data in wgbs=wgbs/samples brain=array/brain blood=array/blood; do
   tfepi_data.py --kind methylation -l 601 -v chr4 -t chr3 -o "$out/${data%=*}" "$sim/genome.fa" "$sim/${data#*=}.txt"
 done
 
-# All take the same number of steps, without early stop. From new weights at the rate of pre-training,
-# which suits them better than that of fine-tuning.
+# All take the same number of steps, without early stop. From new weights at the rate of pre-training;
+# that of fine-tuning does no better.
 python - "$out" <<'EOF'
 import json, pathlib, sys
 from tfepi.params import find_params
