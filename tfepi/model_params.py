@@ -8,7 +8,7 @@ from tfrecords_tools.errors import ConfigError, unknown
 BASENJI = "basenji"
 _AUGMENT = ("augment_rc", "augment_shift")
 # Model functions that take targets by head, and what stands for a head of each tissue of the data.
-SEVERAL_HEADS = ("interact", "interact_celltype")
+SEVERAL_HEADS = ("interact", "interact_celltype", "enformer")
 TISSUES = "tissue"
 _HEAD_NAME = re.compile(r"[A-Za-z0-9][\w.-]*", re.ASCII)
 _DEFAULTS = {  # null leaves what the blocks have

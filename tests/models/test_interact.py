@@ -329,7 +329,7 @@ def test_attention_weights_are_of_every_layer_and_shared(tmp_path):
 
 def test_a_model_without_attention_is_refused():
     model = basset(targets=1, input_length=240, tower_filters=(4,), stem_filters=4)
-    with pytest.raises(ConfigError, match="model 'basset' has no transformer layers"):
+    with pytest.raises(ConfigError, match="model 'basset' has no attention layers"):
         attention_weights(model)
 
 

@@ -3,6 +3,7 @@
 from tfepi.layers.activation import ACTIVATIONS, Exp, Gelu, PolyReLU, Softplus, activation
 from tfepi.layers.adapters import IA3Attention, IA3Dense, LoraAttention, LoraConv1D
 from tfepi.layers.attention import MultiheadAttention
+from tfepi.layers.batch_norm import BatchNorm
 from tfepi.layers.center import CenterAverage, CenterSlice
 from tfepi.layers.dispersion import Dispersion
 from tfepi.layers.factor import FactorInverse
@@ -16,6 +17,7 @@ from tfepi.layers.weight_norm import WeightNormDense
 
 __all__ = [
     "ACTIVATIONS",
+    "BatchNorm",
     "CenterAverage",
     "CenterSlice",
     "ConcatPosition",

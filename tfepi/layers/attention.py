@@ -3,8 +3,8 @@
 import keras
 from keras import ops
 
-from tfepi.layers.relative_position import central_mask_features
-from tfrecords_tools.errors import ConfigError
+from tfepi.layers.relative_position import BASES, position_features
+from tfrecords_tools.errors import ConfigError, unknown
 
 
 def relative_shift(logits):
@@ -47,6 +47,8 @@ class MultiheadAttention(keras.layers.Layer):
         value_size: channels of values, per head; the output has heads·value_size.
         position_features: number of features of a distance; None is value_size, rounded down to
             an even number; 0 leaves positions out.
+        position_basis: what they are, "basenji" or "enformer"
+            (`relative_position.position_features`).
         symmetric: features of |distance| only, not of its sign.
         scale_length: length that the features' widths are scaled to; None is the input's own.
         content_position_bias: False leaves q_i out of the positional term.
@@ -57,8 +59,8 @@ class MultiheadAttention(keras.layers.Layer):
         l2_scale: L2 penalty of all kernels.
 
     Raises:
-        ConfigError: a size below 1, an odd number of features with both signs, a rate outside
-            [0, 1), an input of unknown length.
+        ConfigError: a size below 1, an unknown basis, a number of features that it cannot have, a
+            rate outside [0, 1), an input of unknown length.
     """
 
     geometry = "global"
@@ -77,6 +79,7 @@ class MultiheadAttention(keras.layers.Layer):
         qkv_width: int = 1,
         kernel_initializer="he_normal",
         l2_scale: float = 0.0,
+        position_basis: str = "basenji",
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -97,6 +100,7 @@ class MultiheadAttention(keras.layers.Layer):
             keras.initializers.get(kernel_initializer)
         )
         self.l2_scale = l2_scale
+        self.position_basis = position_basis
         self._check()
         self.seed_generator = keras.random.SeedGenerator()
 
@@ -109,6 +113,8 @@ class MultiheadAttention(keras.layers.Layer):
             value = getattr(self, name)
             if not isinstance(value, int) or isinstance(value, bool) or value < least:
                 raise ConfigError(f"attention: {name} is {value!r}, want a whole number >= {least}")
+        if self.position_basis not in BASES:
+            raise unknown("position_basis", self.position_basis, BASES)
         if not self.symmetric and self.position_features % 2:
             raise ConfigError(
                 f"attention: {self.position_features} position features, want an even number: "
@@ -160,8 +166,12 @@ class MultiheadAttention(keras.layers.Layer):
             self._weight(f"{name}_pointwise_kernel", (1, channels, width)),
         ]
 
-    def call(self, inputs, training=False):
-        """Return [batch, length, heads·value_size] of [batch, length, channels]."""
+    def call(self, inputs, training=False, return_attention_scores=False):
+        """Return [batch, length, heads·value_size] of [batch, length, channels].
+
+        With `return_attention_scores` also the weights before dropout, float32 [batch, heads,
+        length, length], whose rows (of the position that looks) have the sum 1.
+        """
         length = inputs.shape[1]
         # Heads come first: position keys then meet the queries of all examples in one product
         # per head, and their gradient needs no sum over copies.
@@ -176,14 +186,18 @@ class MultiheadAttention(keras.layers.Layer):
         if self.position_features:
             positions = self._position_logits(query, length, training)
             logits = logits + ops.cast(positions, wide)
-        weights = ops.cast(ops.softmax(logits, axis=-1), self.compute_dtype)
+        scores = ops.softmax(logits, axis=-1)
+        weights = ops.cast(scores, self.compute_dtype)
         if training and self.attention_dropout:
             weights = keras.random.dropout(
                 weights, self.attention_dropout, seed=self.seed_generator
             )
         output = ops.transpose(ops.matmul(weights, value), (1, 2, 0, 3))
         output = ops.reshape(output, (-1, length, self.heads * self.value_size))
-        return ops.matmul(output, self.output_kernel) + self.output_bias
+        output = ops.matmul(output, self.output_kernel) + self.output_bias
+        if return_attention_scores:
+            return output, ops.cast(ops.transpose(scores, (1, 0, 2, 3)), "float32")
+        return output
 
     def _project(self, inputs, kernels):
         if len(kernels) == 1:
@@ -199,8 +213,12 @@ class MultiheadAttention(keras.layers.Layer):
     def _position_logits(self, query, length, training):
         """Return the positional term, [heads, batch or 1, length, length]."""
         features = ops.convert_to_tensor(
-            central_mask_features(
-                length, self.position_features, self.scale_length, self.symmetric
+            position_features(
+                self.position_basis,
+                length,
+                self.position_features,
+                self.scale_length,
+                self.symmetric,
             ),
             dtype=self.compute_dtype,
         )
@@ -225,6 +243,14 @@ class MultiheadAttention(keras.layers.Layer):
         """Return the input's shape with heads·value_size channels."""
         return (*input_shape[:-1], self.heads * self.value_size)
 
+    def compute_output_spec(self, inputs, training=False, return_attention_scores=False):
+        """Return what `call` does, without values."""
+        output = keras.KerasTensor(self.compute_output_shape(inputs.shape), self.compute_dtype)
+        batch, length, _ = output.shape
+        if return_attention_scores:
+            return output, keras.KerasTensor((batch, self.heads, length, length), "float32")
+        return output
+
     def get_config(self):
         """Return the arguments."""
         names = (
@@ -240,5 +266,6 @@ class MultiheadAttention(keras.layers.Layer):
             "qkv_width",
             "kernel_initializer",
             "l2_scale",
+            "position_basis",
         )
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}

@@ -10,19 +10,30 @@ from tfrecords_tools.errors import ConfigError
 class SoftmaxPool1D(keras.layers.Layer):
     """Pool windows of positions by a mean whose weights are a softmax of learned logits.
 
-    One logit per position, shared by all channels: Basenji's form of attention pooling.
+    Logits are a linear function of the channels at a position: one of each position for all
+    channels, Basenji's form, or one for each channel, Enformer's (Avsec et al. 2021, methods,
+    "Model architecture"), which starts close to max pooling.
 
     Args:
         pool_size: positions a window; the length must be a multiple.
-        init_gain: the first channel's weight in the logit at the start, the others' is 0.
+        init_gain: a channel's weight in its own logit at the start, the others' is 0; of one
+            logit for all the first channel's.
+        per_channel: a logit for each channel.
     """
 
     geometry = "local"
 
-    def __init__(self, pool_size: int = 2, init_gain: float = 2.0, **kwargs):
+    def __init__(
+        self,
+        pool_size: int = 2,
+        init_gain: float = 2.0,
+        per_channel: bool = False,
+        **kwargs,
+    ):
         super().__init__(**kwargs)
         self.pool_size = pool_size
         self.init_gain = init_gain
+        self.per_channel = per_channel
         self.stride = pool_size
 
     def build(self, input_shape):
@@ -38,7 +49,7 @@ class SoftmaxPool1D(keras.layers.Layer):
             )
         self.kernel = self.add_weight(
             name="kernel",
-            shape=(input_shape[-1], 1),
+            shape=(input_shape[-1], input_shape[-1] if self.per_channel else 1),
             initializer=keras.initializers.Identity(self.init_gain),
         )
 
@@ -46,6 +57,12 @@ class SoftmaxPool1D(keras.layers.Layer):
         """Return [batch, length / pool_size, channels] of [batch, length, channels]."""
         _, length, channels = inputs.shape
         windows = ops.reshape(inputs, (-1, length // self.pool_size, self.pool_size, channels))
+        if self.pool_size == 2:
+            # A softmax of two is a sigmoid of their difference, which is linear in the inputs'
+            # difference: half the products and half the memory.
+            second = windows[:, :, 1]
+            change = windows[:, :, 0] - second
+            return second + change * ops.sigmoid(ops.matmul(change, self.kernel))
         weights = ops.softmax(ops.matmul(windows, self.kernel), axis=-2)
         return ops.sum(windows * weights, axis=-2)
 
@@ -60,4 +77,5 @@ class SoftmaxPool1D(keras.layers.Layer):
             **super().get_config(),
             "pool_size": self.pool_size,
             "init_gain": self.init_gain,
+            "per_channel": self.per_channel,
         }

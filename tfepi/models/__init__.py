@@ -15,7 +15,9 @@ from tfepi.models.basenji import basenji
 from tfepi.models.basset import basset, basset_2016
 from tfepi.models.blocks.keras_layers import keras_reason
 from tfepi.models.conditioned import state_unet, stems_unet, wide_unet
-from tfepi.models.interact import attention_weights, interact, interact_celltype
+from tfepi.models.attention_weights import attention_weights
+from tfepi.models.enformer import enformer
+from tfepi.models.interact import interact, interact_celltype
 from tfepi.models.leopard import Factor, leopard_unet
 from tfrecords_tools.errors import ConfigError, TfepiError, unknown
 
@@ -28,6 +30,7 @@ MODELS = {
     "state_unet": state_unet,
     "interact": interact,
     "interact_celltype": interact_celltype,
+    "enformer": enformer,
     BASENJI: basenji,
 }
 
@@ -39,6 +42,7 @@ __all__ = [
     "basset_2016",
     "bin_width",
     "choose_heads",
+    "enformer",
     "interact",
     "interact_celltype",
     "leopard_unet",
@@ -81,7 +85,7 @@ def make_model(
                 allowed += ["heads"] if params.name in SEVERAL_HEADS else []
                 raise unknown("key", key, allowed, f"in params.json model (model {params.name!r})")
         _check_keywords(function, keywords)
-        count = "outputs" if "outputs" in allowed else "targets"
+        count = next(k for k in ("outputs", "output_heads", "targets") if k in allowed)
         if keywords.get(count, targets) != targets:
             raise ConfigError(
                 f"params.json says {count} {keywords[count]}, the data has {targets}: "
@@ -174,10 +178,8 @@ def bin_width(params: ModelParams, model: keras.Model) -> int | None:
 
     None where neither does, as with one output for a whole sequence: it is the data's then.
     """
-    if params.name == BASENJI:
-        head = next(iter(model.output)) if isinstance(model.output, dict) else None
-        return geometry.bin_width(model, head)
     known = inspect.signature(MODELS[params.name]).parameters
     if "bin_width" not in known:
-        return None
+        head = next(iter(model.output)) if isinstance(model.output, dict) else None
+        return geometry.bin_width(model, head)
     return params.keywords.get("bin_width", known["bin_width"].default)

@@ -134,35 +134,6 @@ def interact_celltype(
     return keras.Model(inputs={"sequence": inputs}, outputs=outputs, name="interact_celltype")
 
 
-def attention_weights(model: keras.Model) -> keras.Model:
-    """Return a model that also gives each transformer layer's attention weights.
-
-    It has the weights of the given one, not copies of them. Weights are those before dropout.
-
-    Args:
-        model: of `interact` or `interact_celltype`, new or loaded.
-
-    Returns:
-        Model to a dict: the outputs by head ("output", where there is one), and by layer, such as
-        "transformer0_attention", float32 [batch, heads, tokens, tokens], whose rows (of the token
-        that looks) have the sum 1.
-
-    Raises:
-        ConfigError: a model without such layers.
-    """
-    found = {}
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.MultiHeadAttention):
-            weights = layer.output[1]
-            name = f"{layer.name}_weights"
-            found[layer.name] = keras.layers.Identity(name=name, dtype="float32")(weights)
-    if not found:
-        raise ConfigError(f"model {model.name!r} has no transformer layers: want one of interact")
-    outputs = model.output if isinstance(model.output, dict) else {"output": model.output}
-    inputs = {tensor.name: tensor for tensor in model.inputs}
-    return keras.Model(inputs=inputs, outputs=outputs | found, name=f"{model.name}_attention")
-
-
 def _normal(deviation: float) -> keras.initializers.Initializer:
     """Return N(0, deviation), a new one for each layer, which else would have the same values."""
     return keras.initializers.RandomNormal(stddev=deviation)
@@ -254,8 +225,7 @@ def _transformer(
             name=f"{name}_attention",
             dtype=dtype,
         )
-        # With the weights, which Keras computes anyway: `attention_weights` finds them here, since
-        # a second call with another number of outputs could not be part of a model.
+        # With the weights, which Keras computes anyway: `models.attention_weights` finds them here.
         y, _ = attention(x, x, return_attention_scores=True)
         x = _add_and_norm(x, y, f"{name}_attention", dropout, dtype)
         y = _dense(feed_forward, f"{name}_hidden", deviation, dtype)(x)

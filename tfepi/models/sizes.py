@@ -1,4 +1,4 @@
-"""Sizes that convolutional models, which have no parameter for them, take from the data."""
+"""Sizes of the input and the output that models without a fixed one take from the data."""
 
 import inspect
 from collections.abc import Mapping
@@ -14,6 +14,7 @@ SIZED_BY_DATA = (
     "state_unet",
     "interact",
     "interact_celltype",
+    "enformer",
 )
 
 

@@ -96,6 +96,7 @@ def sizes_of(source: Source) -> dict[str, int]:
     """Return the sizes that a model may leave to the data, by keyword."""
     data = source.data
     found = {"input_length": data.seq_length, "bin_width": data.pool_width}
+    found["target_length"] = data.target_length
     conditioning = source.training and source.training.conditioning
     if conditioning and conditioning.reference_mode is not None:
         found |= {"track_width": data.track_width, "track_length": data.track_length}
