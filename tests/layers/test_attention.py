@@ -2,9 +2,14 @@ import keras
 import numpy as np
 import pytest
 from keras import ops
+from scipy import stats
 
 from tfepi.layers.attention import MultiheadAttention, relative_shift
-from tfepi.layers.relative_position import central_mask_features
+from tfepi.layers.relative_position import (
+    central_mask_features,
+    enformer_features,
+    position_features,
+)
 from tfrecords_tools.errors import ConfigError
 
 OPTIONS = {
@@ -21,8 +26,8 @@ def make(length=9, channels=5, dtype=None, **options):
     keras.utils.set_random_seed(1)
     layer = MultiheadAttention(heads=2, key_size=4, value_size=3, dtype=dtype, **options)
     layer.build((None, length, channels))
-    for weight in layer.weights:
-        weight.assign(np.random.default_rng(len(weight.path)).normal(size=weight.shape) * 0.6)
+    for number, weight in enumerate(layer.weights):
+        weight.assign(np.random.default_rng(number).normal(size=weight.shape) * 0.6)
     return layer
 
 
@@ -122,6 +127,94 @@ def test_a_width_that_meets_a_distance_leaves_it_out():
     # 16^(i/4) - 1 is 1, 3, 7, 15.
     got = central_mask_features(15, 4, symmetric=True)[14:]
     assert [int(row.sum()) for row in got[:9]] == [4, 3, 3, 2, 2, 2, 2, 1, 1]
+
+
+def slow_enformer_features(length, count, symmetric=False, scale=None):
+    """One distance and feature at a time, with scipy's gamma density."""
+    each, scale = count // (3 if symmetric else 6), scale or length
+    deviation = scale / (2 * each)
+    means = [scale / each + i * (scale - scale / each) / (each - 1) for i in range(each)]
+    densities = [
+        stats.gamma(a=(mean / deviation) ** 2, scale=deviation**2 / mean) for mean in means
+    ]
+    highest = [max(d.pdf(a) for a in range(length)) + 1e-8 for d in densities]
+    rows = []
+    for distance in range(1 - length, length):
+        a = abs(distance)
+        row = []
+        for i in range(each):
+            exponent = 3 + i * (np.log2(scale) - 3) / (each - 1)
+            row.append(0.5 ** (a / 2**exponent))
+        row += [float(2 ** (i + 1) - 1 > a) for i in range(each)]
+        row += [(d.pdf(a) + 1e-8) / top for d, top in zip(densities, highest, strict=True)]
+        rows.append(row if symmetric else row + [np.sign(distance) * v for v in row])
+    return np.array(rows)
+
+
+@pytest.mark.parametrize(
+    ("length", "count", "symmetric", "scale"),
+    [(40, 24, False, None), (25, 9, True, None), (30, 12, False, 64)],
+)
+def test_enformers_features_are_their_formula(length, count, symmetric, scale):
+    want = slow_enformer_features(length, count, symmetric, scale)
+    got = enformer_features(length, count, scale, symmetric)
+    np.testing.assert_allclose(got, want, rtol=1e-9, atol=1e-12)
+    np.testing.assert_array_equal(
+        position_features("enformer", length, count, scale, symmetric), got.astype(np.float32)
+    )
+
+
+def test_enformers_features_are_normalised_over_positions():
+    gamma = enformer_features(256, 12)[:, 4:6]
+    np.testing.assert_allclose(gamma.max(axis=0), 1)
+    assert not np.allclose(gamma.max(axis=1), 1)  # as a well-known port has it
+
+
+def test_features_are_computed_once_and_cannot_be_changed():
+    first = position_features("enformer", 64, 12)
+    assert position_features("enformer", 64, 12) is first
+    with pytest.raises(ValueError, match="read-only"):
+        first[0] = 1
+
+
+def test_attention_with_enformers_features_is_its_formula(monkeypatch):
+    layer = make(position_features=12, position_basis="enformer")
+    table = slow_enformer_features(9, 12)
+    monkeypatch.setitem(
+        globals(), "slow_features", lambda *_: {d: table[d + 8] for d in range(-8, 9)}
+    )
+    np.testing.assert_allclose(layer(inputs()), slow_attention(layer, inputs()), atol=3e-6)
+
+
+def test_attention_weights_are_given_on_request():
+    layer = make()
+    outputs, weights = layer(inputs(), return_attention_scores=True)
+    np.testing.assert_array_equal(outputs, layer(inputs()))
+    assert weights.shape == (2, 2, 9, 9)
+    np.testing.assert_allclose(np.asarray(weights).sum(axis=-1), 1, rtol=1e-6)
+    # The output is made of values by these weights.
+    x = inputs()
+    v = (x @ np.asarray(layer.value[0])).reshape(2, 9, 2, 3)
+    mixed = np.einsum("bhij,bjhd->bihd", weights, v).reshape(2, 9, 6)
+    want = mixed @ np.asarray(layer.output_kernel) + np.asarray(layer.output_bias)
+    np.testing.assert_allclose(outputs, want, atol=1e-5)
+    spec = layer.compute_output_spec(keras.KerasTensor((None, 9, 5)), return_attention_scores=True)
+    assert [tuple(s.shape) for s in spec] == [(None, 9, 6), (None, 2, 9, 9)]
+
+
+@pytest.mark.parametrize(
+    ("options", "want"),
+    [
+        ({"position_basis": "enfomer"}, "position_basis 'enfomer'.*did you mean 'enformer'"),
+        (
+            {"position_basis": "enformer", "position_features": 8},
+            "8 position features, want a multiple of 6",
+        ),
+    ],
+)
+def test_a_basis_that_cannot_be_is_refused(options, want):
+    with pytest.raises(ConfigError, match=want):
+        make(**options)(inputs())
 
 
 @pytest.mark.parametrize("length", [1, 2, 7])

@@ -29,6 +29,17 @@ def test_a_weighted_mean_of_each_window(size):
     assert (layer.geometry, layer.stride) == ("local", size)
 
 
+@pytest.mark.parametrize("size", [2, 3])
+def test_each_channel_may_have_its_own_weights(size):
+    layer = SoftmaxPool1D.from_config(SoftmaxPool1D(size, per_channel=True).get_config())
+    layer.build(X.shape)
+    np.testing.assert_array_equal(layer.kernel, 2 * np.eye(3))
+    kernel = np.random.default_rng(1).normal(size=(3, 3))
+    layer.kernel.assign(kernel)
+    want = np.stack([slow(X, kernel[:, c : c + 1], size)[..., c] for c in range(3)], axis=-1)
+    np.testing.assert_allclose(layer(X), want, atol=1e-6)
+
+
 def test_no_gain_is_the_mean():
     want = X.reshape(2, 4, 3, 3).mean(axis=2)
     np.testing.assert_allclose(SoftmaxPool1D(3, init_gain=0)(X), want, atol=1e-6)

@@ -11,11 +11,11 @@ import keras
 from tfepi import geometry
 from tfepi.model_params import BASENJI, SEVERAL_HEADS, ModelParams, is_whole
 from tfepi.models.alignment import check_alignment
+from tfepi.models.attention_weights import attention_weights
 from tfepi.models.basenji import basenji
 from tfepi.models.basset import basset, basset_2016
 from tfepi.models.blocks.keras_layers import keras_reason
 from tfepi.models.conditioned import state_unet, stems_unet, wide_unet
-from tfepi.models.attention_weights import attention_weights
 from tfepi.models.enformer import enformer
 from tfepi.models.interact import interact, interact_celltype
 from tfepi.models.leopard import Factor, leopard_unet

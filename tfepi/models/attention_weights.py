@@ -29,7 +29,7 @@ def attention_weights(model: keras.Model, layers: Sequence[str] | None = None) -
     """
     known = {x.name: x for x in model.layers if isinstance(x, _KINDS)}
     if not known:
-        raise ConfigError(f"model {model.name!r} has no attention layers: want one with transformer")
+        raise ConfigError(f"model {model.name!r} has no attention layers: want a transformer")
     for name in layers or ():
         if name not in known:
             raise unknown("attention layer", name, known, f"of model {model.name!r}")
