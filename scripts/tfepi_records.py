@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Describe, check, cut, select and export existing TFRecords."""
+"""Describe, check, cut, extend, select and export existing TFRecords."""
 
 import argparse
 import sys
@@ -40,22 +40,21 @@ def validate(args: argparse.Namespace) -> int:
     return report.count("error")
 
 
-def rewindow(args: argparse.Namespace) -> None:
-    from tfrecords_tools import data_writer, rewindow
-
-    made = {n: getattr(args, n) for n in rewindow.RewindowOptions.__dataclass_fields__}
-    options = rewindow.RewindowOptions(**made)
-    source = data_writer.open_source(args.data, args.out, args.overwrite)
-    manifest = rewindow.rewindow(source, args.out, options, args.labels, args.overwrite, args.quiet)
-    print(data_writer.describe(args.out, manifest))
-
-
-def select(args: argparse.Namespace) -> None:
-    from tfrecords_tools import data_writer, select_records
+def remake(args: argparse.Namespace) -> None:
+    from tfrecords_tools import data_writer, extend_records, rewindow, select_records
 
     source = data_writer.open_source(args.data, args.out, args.overwrite)
-    options = select_records.select_options(source, args)
-    manifest = select_records.select_records(source, args.out, options, args.overwrite, args.quiet)
+    last = (args.overwrite, args.quiet)
+    if args.command == "select":
+        options = select_records.select_options(source, args)
+        manifest = select_records.select_records(source, args.out, options, *last)
+    else:
+        kind, make = {
+            "rewindow": (rewindow.RewindowOptions, rewindow.rewindow),
+            "extend": (extend_records.ExtendOptions, extend_records.extend),
+        }[args.command]
+        options = kind(**{name: getattr(args, name) for name in kind.__dataclass_fields__})
+        manifest = make(source, args.out, options, args.labels, *last)
     print(data_writer.describe(args.out, manifest))
 
 
@@ -69,8 +68,7 @@ def to_bigwig(args: argparse.Namespace) -> None:
 
 def main(argv: list[str] | None = None) -> int:
     args, wrong = parser().parse_args(argv), []
-    works = {f.__name__: f for f in (info, validate, rewindow, select, to_bigwig)}
-    work = works[args.command.replace("-", "_")]
+    work = {"info": info, "validate": validate, "to-bigwig": to_bigwig}.get(args.command, remake)
     status = command.run(lambda: wrong.append(work(args)), args.quiet, resumable=False)
     return status or (command.BAD_INPUT if any(wrong) else 0)
 

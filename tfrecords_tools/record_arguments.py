@@ -54,6 +54,7 @@ def parser(description: str) -> Parser:
     _add_info(commands)
     _add_validate(commands)
     _add_rewindow(commands)
+    _add_extend(commands)
     _add_select(commands)
     _add_bigwig(commands)
     return p
@@ -140,6 +141,24 @@ def _add_rewindow(commands) -> None:
     add_records_per_shard(p)
     _labels(p)
     add_seed(p)
+
+
+def _add_extend(commands) -> None:
+    p = _add(commands, "extend", "make the sequences of existing records longer, from a FASTA")
+    _folders(p)
+    p.add_argument(
+        "-l", dest="seq_length", type=int, required=True, help="sequence, bp; targets stay"
+    )
+    p.add_argument(
+        "-f",
+        dest="fasta",
+        metavar="FASTA",
+        required=True,
+        help="the genome that the records were made of, plain or bgzip",
+    )
+    p.add_argument("--encoding", help="index, packed, onehot [as it is]")
+    add_records_per_shard(p)
+    _labels(p)
 
 
 def _add_select(commands) -> None:
