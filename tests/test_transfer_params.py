@@ -2,6 +2,7 @@
 
 import pytest
 
+from tfepi.params import parse_params
 from tfepi.transfer_params import TransferParams, parse_transfer
 from tfrecords_tools.errors import ConfigError
 
@@ -9,8 +10,9 @@ from tfrecords_tools.errors import ConfigError
 @pytest.mark.parametrize(
     ("section", "want"),
     [
-        ({}, TransferParams()),
-        ({"mode": "full"}, TransferParams(mode="full")),
+        ({}, TransferParams(batch_norm="frozen")),
+        ({"mode": "full"}, TransferParams(mode="full", batch_norm="frozen")),
+        ({"batch_norm": "trained"}, TransferParams()),
         ({"mode": "linear"}, TransferParams(mode="linear")),
         (
             {"mode": "adapter", "adapter": "lora", "adapter_latent": 16},
@@ -43,6 +45,16 @@ def test_what_of_a_model_is_trained_and_how_fast():
     assert list(found.rates.items()) == [("conv*", 0.1), ("position", 2)]
     assert parse_transfer({"mode": "full", "layer_decay": 0.8}).layer_decay == 0.8
     assert parse_transfer({}).rates == {}
+
+
+def test_without_a_section_training_goes_on_as_it_was():
+    model = {"name": "basset"}
+    assert parse_params({"model": model}).transfer.batch_norm == "trained"
+    assert parse_params({"model": model, "transfer": {}}).transfer.batch_norm == "frozen"
+    with pytest.raises(ConfigError, match="batch_norm 'frosen'.*did you mean 'frozen'"):
+        parse_transfer({"batch_norm": "frosen"})
+    with pytest.raises(ConfigError, match="batch_norm has no effect with mode 'linear'"):
+        parse_transfer({"mode": "linear", "batch_norm": "frozen"})
 
 
 def test_defaults_are_baskervilles():

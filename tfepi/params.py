@@ -93,7 +93,8 @@ def parse_params(value: dict, where: str = "params.json", training: bool = True)
     section = value.get("train", {})
     if not training:
         section = {k: v for k, v in section.items() if k == "loss"}
-    transfer = parse_transfer(value.get("transfer", {}) if training else {}, where)
+    given = training and "transfer" in value
+    transfer = parse_transfer(value["transfer"], where) if given else TransferParams()
     model = parse_model(value["model"], where)
     conditioning = parse_conditioning(value.get("conditioning"), where)
     return Params(parse_train(section, where), model, value, transfer, conditioning)

@@ -20,6 +20,7 @@ LOSSES = tuple(LOSS_KEYS)
 OPTIMIZERS = ("sgd", "momentum", "adam", "adamw")
 BEST_BY = ("score", "pearsonr", "global_pearsonr", "loss", "last")
 METRICS = ("methylation",)
+HEAD_ORDERS = ("random", "alternating")
 WEIGHTED_LOSSES = ("mse", "bce")  # those that coverage can weigh
 _CYCLE = (
     "initial_learning_rate",
@@ -90,6 +91,9 @@ class TrainParams:
         linear_decay: after the warm-up the rate falls in a line, to 0 at train_epochs_max.
         coverage_cap: reads at which a value has the full weight; with fewer its weight is their
             share of it. None weighs all alike.
+        head_order: of the batches of several heads with data of their own: "random", drawn anew
+            each epoch as in the originals, or "alternating", in turn as in Enformer's training;
+            where a head has more batches than another, they are spread evenly.
     """
 
     batch_size: int = 64
@@ -127,6 +131,7 @@ class TrainParams:
     weight_decay_on: str = "all"
     linear_decay: bool = False
     coverage_cap: float | None = None
+    head_order: str = "random"
 
     def __post_init__(self):
         for f in fields(self):
@@ -157,6 +162,7 @@ class TrainParams:
             ("augment_per", self.augment_per, ("example", "batch")),
             ("metrics", self.metrics, (None, *METRICS)),
             ("weight_decay_on", self.weight_decay_on, ("all", "kernels")),
+            ("head_order", self.head_order, HEAD_ORDERS),
         ):
             if value not in choices:
                 raise unknown(key, value, choices, "in train of params.json")

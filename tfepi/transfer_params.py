@@ -7,7 +7,8 @@ from tfrecords_tools.errors import ConfigError, unknown
 
 MODES = ("full", "linear", "adapter")
 # The keys that the mode "full" reads besides: what of the model is trained, and how fast.
-FULL = ("freeze", "rates", "layer_decay")
+FULL = ("freeze", "rates", "layer_decay", "batch_norm")
+BATCH_NORMS = ("frozen", "trained")
 # The keys that each adapter reads besides mode and adapter.
 ADAPTERS = {
     "lora": ("adapter_latent", "lora_alpha"),
@@ -25,7 +26,7 @@ ADAPTERS = {
 class TransferParams:
     """The transfer section; names and defaults are Baskerville's, the adapter "se" is ours.
 
-    `freeze`, `rates` and `layer_decay` are ours, too; they go with the mode "full".
+    `freeze`, `rates`, `layer_decay` and `batch_norm` are ours, too; they go with the mode "full".
 
     Attributes:
         mode: "full" trains everything, "linear" the head alone, "adapter" the head and an adapter.
@@ -39,6 +40,9 @@ class TransferParams:
             matches holds.
         layer_decay: factor on the learning rate from one group of layers to the next, from the
             head down; None is 1.
+        batch_norm: "frozen" uses the pretrained model's moving averages in the trunk and leaves
+            them as they are; "trained" goes on as in training. A section of mode "full" that does
+            not say is "frozen", no section at all is "trained".
     """
 
     mode: str = "full"
@@ -51,6 +55,7 @@ class TransferParams:
     freeze: tuple[str, ...] = ()
     rates: dict[str, float] = field(default_factory=dict)
     layer_decay: float | None = None
+    batch_norm: str = "trained"
 
     def __post_init__(self):
         if self.mode not in MODES:
@@ -82,6 +87,8 @@ class TransferParams:
             is_kind = isinstance(value, kinds) and not isinstance(value, bool)
             if not is_kind or value < lowest or value == 0:
                 raise ConfigError(f"params.json transfer.{name} is {value!r}, want {noun}")
+        if self.batch_norm not in BATCH_NORMS:
+            raise unknown("batch_norm", self.batch_norm, BATCH_NORMS, "in transfer of params.json")
         self._check_layers()
 
     def _check_layers(self) -> None:
@@ -139,7 +146,8 @@ def parse_transfer(section: dict, where: str = "params.json") -> TransferParams:
     for key in section:
         if key not in allowed:
             raise unknown("key", key, allowed, f"in transfer of {where}")
-    params = TransferParams(**section)
+    default = {"batch_norm": "frozen"} if section.get("mode", "full") == "full" else {}
+    params = TransferParams(**(default | section))
     params = replace(params, freeze=tuple(params.freeze))
     what = f"adapter {params.adapter!r}" if params.adapter else f"mode {params.mode!r}"
     used = ("mode", "adapter", *ADAPTERS.get(params.adapter, ()))

@@ -15,7 +15,7 @@ from tfepi.serving.convert import convert
 from tfepi.spec import ModelSpec
 from tfepi.startup import import_tensorflow
 from tfepi.training import run
-from tfepi.training.epoch import HeadTraining, train_epoch
+from tfepi.training.epoch import HeadTraining, head_order, train_epoch
 from tfepi.training.fit import Settings, pair_heads, train
 from tfepi.training.schedules import make_optimizer
 from tfrecords_tools.build import build
@@ -106,7 +106,9 @@ def test_a_batch_moves_only_the_trunk_and_its_own_head(genomes):
     optimizer = make_optimizer(values.train, 3)
     optimizer.build(model.trainable_variables)
     heads = [
-        HeadTraining(model, s, values.train, optimizer, ("train", "valid"), Augmentation(), False)
+        HeadTraining(
+            model, s, values.train, optimizer, ("train", "valid"), Augmentation(), Settings()
+        )
         for s in pair_heads(values, genomes, QUIET)
     ]
     before = {w.path: np.asarray(w) for w in model.weights}
@@ -127,7 +129,7 @@ def test_batches_are_interleaved_the_same_way_each_time(genomes, monkeypatch):
         optimizer.build(model.trainable_variables)
         heads = [
             HeadTraining(
-                model, s, values.train, optimizer, ("train", "valid"), Augmentation(), False
+                model, s, values.train, optimizer, ("train", "valid"), Augmentation(), Settings()
             )
             for s in pair_heads(values, genomes, QUIET)
         ]
@@ -306,3 +308,14 @@ def test_a_genome_with_fewer_records_than_told_is_refused(genomes, tmp_path):
     values = params({"train_epochs_max": 1, "steps_per_epoch": None})
     with pytest.raises(InputFileError, match=rf"hold {count} records, .* tells {count + 32}"):
         train(values, [genomes[0], short], tmp_path / "run", QUIET)
+
+
+def test_batches_of_heads_are_taken_in_turn_where_asked_for():
+    assert head_order([3, 3], "alternating", 1, 0).tolist() == [0, 1, 0, 1, 0, 1]
+    uneven = head_order([6, 2, 3], "alternating", 1, 0)
+    assert np.bincount(uneven).tolist() == [6, 2, 3]
+    assert uneven.tolist() == [0, 2, 0, 1, 0, 2, 0, 0, 1, 2, 0]
+    drawn = [head_order([30, 20], "random", seed, 0).tolist() for seed in (1, 1, 2)]
+    assert drawn[0] == drawn[1] != drawn[2]
+    with pytest.raises(ConfigError, match=r"head_order 'alternate'.*did you mean 'alternating'"):
+        parse_params({"train": {"head_order": "alternate"}, "model": {"name": "basset"}})

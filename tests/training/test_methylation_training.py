@@ -300,7 +300,7 @@ def head_of(source):
 
     model = small(targets=len(source.targets))
     labels = ("train", "valid")
-    return HeadTraining(model, source, params().train, "sgd", labels, Augmentation(), False)
+    return HeadTraining(model, source, params().train, "sgd", labels, Augmentation(), Settings())
 
 
 @pytest.mark.usefixtures("_small")

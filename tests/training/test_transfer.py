@@ -59,11 +59,12 @@ ALL = [
     TransferParams("adapter", "houlsby_se", conv_select=2, conv_latent=16),
     TransferParams("adapter", "se", conv_select=None),
 ]
-EVERY = [TransferParams(), TransferParams("linear"), *ALL]
+FROZEN = TransferParams(batch_norm="frozen")
+EVERY = [TransferParams(), FROZEN, TransferParams("linear"), *ALL]
 
 
 def name(transfer):
-    return f"{transfer.adapter or transfer.mode}-{transfer.conv_select}"
+    return f"{transfer.adapter or transfer.mode}-{transfer.conv_select}-{transfer.batch_norm}"
 
 
 def shaken(model):
@@ -197,18 +198,21 @@ def test_training_changes_what_may_change_and_nothing_else(model, transfer):
     adapted = adapt(model, transfer)
     before = values(adapted)
     allowed = {w.path for w in adapted.trainable_weights}
-    if transfer.mode == "full":
+    if transfer.mode == "full" and transfer.batch_norm == "trained":
         allowed |= {path for path in before if "moving_" in path}
     train(adapted)
     after = values(adapted)
     changed = {path for path in before if not np.array_equal(before[path], after[path])}
     assert changed == allowed
     assert any(is_head(path) for path in changed)
-    if transfer.mode != "full":
+    if transfer == FROZEN:
+        assert any(path.endswith("batch_norm/gamma") for path in changed)
+        assert not any("moving_" in path for path in changed)
+    elif transfer.mode != "full":
         assert not any("moving_" in path or "batch_norm" in path for path in changed)
 
 
-@pytest.mark.parametrize("transfer", [ALL[1], ALL[4], ALL[5], ALL[7]], ids=name)
+@pytest.mark.parametrize("transfer", [FROZEN, ALL[1], ALL[4], ALL[5], ALL[7]], ids=name)
 def test_saved_and_loaded_it_trains_on(model, transfer, tmp_path):
     adapted = adapt(model, transfer)
     train(adapted)
@@ -297,6 +301,16 @@ def test_every_head_trains():
     trained = {w.path for w in linear.trainable_weights}
     assert trained == {w.path for w in two.trainable_weights if is_head(w.path)}
     assert {path.split("_")[1] for path in trained} == {"a", "b"}
+
+
+def test_a_heads_own_batch_norm_is_trained_though_the_trunks_is_frozen():
+    heads = {"a": [{"name": "dense_block", "units": 3}, HEAD]}
+    trunk = [{"name": "conv_block", "filters": 4, "kernel_size": 3, "pool_size": 4}]
+    adapted = adapt(basenji(seq_length=32, trunk=trunk, heads=heads, norm_type="batch"), FROZEN)
+    norms = [x for x in adapted.layers if isinstance(x, keras.layers.BatchNormalization)]
+    frozen = {x.name: getattr(x, "frozen", False) for x in norms}
+    assert set(frozen.values()) == {True, False}
+    assert all(frozen[n] != is_head(n) for n in frozen)
 
 
 def test_mixed_precision_starts_equal_too():

@@ -88,6 +88,8 @@ class _ByName:
 
 
 def _find(layers: Sequence, wanted: str):
+    import keras
+
     number = int(wanted) if wanted.lstrip("-").isdecimal() else None
     if number is None:
         for layer in layers:
@@ -98,7 +100,7 @@ def _find(layers: Sequence, wanted: str):
         kind, found = "layers named trunk…", [x for x in layers if x.name.startswith("trunk")]
     else:
         kind = "batch normalisations"
-        found = [x for x in layers if type(x).__name__ == "BatchNormalization"]
+        found = [x for x in layers if isinstance(x, keras.layers.BatchNormalization)]
     if not found or not -1 <= number < len(found):
         raise ConfigError(
             f"embedding layer is {number}, the model has {len(found)} {kind}: want 0 to "

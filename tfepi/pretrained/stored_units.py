@@ -18,6 +18,7 @@ KINDS = {
     "SeparableConv1D": "separable_conv1d",
     "DepthwiseConv1D": "depthwise_conv1d",
     "Dense": "dense",
+    "BatchNorm": "batch_normalization",
     "BatchNormalization": "batch_normalization",
     "LayerNormalization": "layer_normalization",
     "MultiheadAttention": "multihead_attention",

@@ -17,6 +17,7 @@ from tfepi.layers.adapters import (
     LoraConv1D,
 )
 from tfepi.layers.attention import MultiheadAttention
+from tfepi.layers.batch_norm import BatchNorm
 from tfepi.training.layer_rates import frozen_layers
 from tfepi.training.restore import is_head
 from tfepi.training.transfer import residual_branches, trunk_layers
@@ -32,7 +33,8 @@ def adapt(model: keras.Model, transfer: TransferParams) -> keras.Model:
     """Return a copy of a model, set up for transfer; its predictions are the model's at first.
 
     Heads (layers whose names start with "head") are trained in every mode, unless `freeze` names
-    them. What is frozen includes batch norm, which then uses its moving averages; dropout has no
+    them. Layers of batch norm that are frozen use their moving averages; those of the trunk do so
+    too where `batch_norm` is "frozen", and have their scales and offsets trained. Dropout has no
     weights and stays active. Compile after this.
 
     Args:
@@ -73,7 +75,7 @@ def adapt(model: keras.Model, transfer: TransferParams) -> keras.Model:
     adapted = keras.models.clone_model(model, clone_function=copy, call_function=call)
     for layer in model.layers:
         new = adapted.get_layer(layer.name)
-        weights = new.pretrained if layer.name in plan.replaced else new.weights
+        weights = new.pretrained if isinstance(new, Adapted) else new.weights
         for ours, theirs in zip(weights, layer.weights, strict=True):
             ours.assign(theirs)
     return adapted
@@ -157,6 +159,9 @@ def _check(model: keras.Model) -> None:
 def _plan(model: keras.Model, transfer: TransferParams) -> _Plan:
     plan, adapter = _Plan(), transfer.adapter
     if adapter is None:
+        if transfer.mode == "full" and transfer.batch_norm == "frozen":
+            for layer in trunk_layers(model, keras.layers.BatchNormalization):
+                plan.replaced[layer.name] = (BatchNorm, {"frozen": True})
         return plan
     if adapter in ("lora", "lora_full", "lora_conv"):
         _lora(plan, _found(model, transfer, MultiheadAttention, "an attention layer"), transfer)

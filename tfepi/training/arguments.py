@@ -1,4 +1,4 @@
-"""The options of a training command that say what it starts from.
+"""The options of a training command that say what it starts from and how it computes.
 
 Imports nothing heavy, so that `--help` answers at once.
 """
@@ -20,6 +20,23 @@ def add_start(parser) -> None:
     )
     parser.add_argument("--restore", metavar="MODEL", help="the same as --from")
     parser.add_argument("--trunk", action="store_true", help="the same as --head new")
+
+
+def add_steps(parser) -> None:
+    """Add what says how steps are computed: --precision and -m, --xla, --rematerialise."""
+    parser.add_argument(
+        "--precision",
+        default="float32",
+        choices=("float32", "mixed_float16", "mixed_bfloat16"),
+        help="of the trunk; heads, losses and metrics are float32 [%(default)s]",
+    )
+    parser.add_argument(
+        "-m", dest="precision", action="store_const", const="mixed_float16", help="mixed_float16"
+    )
+    parser.add_argument("--xla", action="store_true", help="compile steps with XLA; not bit-exact")
+    parser.add_argument(
+        "--rematerialise", action="store_true", help="less memory, a third more time a step"
+    )
 
 
 def start(args: argparse.Namespace) -> tuple[str | None, bool]:

@@ -1,14 +1,16 @@
 """One epoch over the heads of a model, each with data of its own.
 
 With one head an epoch is a call of Keras's `fit`. With several, the heads' batches are
-interleaved in an order drawn from (seed, epoch), and a batch moves only the trunk and its own
-head: every head is a functional model that shares its layers and the optimiser with the others.
+interleaved in an order drawn from (seed, epoch), or in turn, and a batch moves only the trunk and
+its own head: every head is a functional model that shares its layers and the optimiser with the
+others.
 """
 
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import keras
 import numpy as np
@@ -17,6 +19,7 @@ import tensorflow as tf
 from tfepi.params import TrainParams
 from tfepi.training.losses import make_loss
 from tfepi.training.metrics import make_metrics
+from tfepi.training.rematerialise import rematerialised
 from tfrecords_tools.conditioning import CellExamples
 from tfrecords_tools.data import Data
 from tfrecords_tools.dataset import Augmentation, eval_dataset, train_dataset, whole_batches
@@ -36,6 +39,13 @@ _RANGES = {
     ),
     "negative_binomial": (0, math.inf, "from 0 up", "use mse, or build the data from counts"),
 }
+
+
+class Steps(Protocol):
+    """How steps are computed (of `run.Settings`)."""
+
+    xla: bool
+    rematerialise: bool
 
 
 @dataclass(frozen=True)
@@ -78,7 +88,7 @@ class HeadTraining:
         optimizer: of the whole model.
         labels: of training and validation records.
         augmentation: of training records.
-        xla: compile steps with XLA.
+        settings: with `xla`, and `rematerialise`, which trains a model of the same layers.
     """
 
     def __init__(
@@ -89,7 +99,7 @@ class HeadTraining:
         optimizer: keras.optimizers.Optimizer,
         labels: tuple[str, str],
         augmentation: Augmentation,
-        xla: bool,
+        settings: "Steps",
     ):
         self.source, self.train = source, train
         self._label, self._valid_label = labels
@@ -98,10 +108,14 @@ class HeadTraining:
         self._chosen = None if every else source.chosen
         several = isinstance(model.output, dict)
         self.model = keras.Model(model.input, model.output[source.head]) if several else model
+        if settings.rematerialise:
+            self.model = rematerialised(self.model)
         self.metrics = make_metrics(train, len(source.targets))
         loss = make_loss(train, model, source.head if several else None)
         # Weights of values are the loss's; metrics count each value once.
-        self.model.compile(optimizer=optimizer, loss=loss, metrics=self.metrics, jit_compile=xla)
+        self.model.compile(
+            optimizer=optimizer, loss=loss, metrics=self.metrics, jit_compile=settings.xla
+        )
         if train.loss in _RANGES:
             for label in labels:
                 _check_range(source, label, train.batch_size, train.loss)
@@ -196,6 +210,24 @@ def _check_range(source: Source, label: str, count: int, loss: str) -> None:
             )
 
 
+def head_order(steps: Sequence[int], order: str, seed: int, epoch: int) -> np.ndarray:
+    """Return which head each step of an epoch is of.
+
+    Args:
+        steps: of each head.
+        order: "random" or "alternating" (`TrainParams.head_order`).
+        seed, epoch: what a random order is a function of.
+    """
+    numbers = np.repeat(np.arange(len(steps)), steps)
+    if order == "alternating":
+        # Step i of n stands at (i + 1/2) / n of the epoch.
+        places = np.concatenate([(np.arange(n) + 0.5) / n for n in steps])
+        return numbers[np.argsort(places, kind="stable")]
+    stream = np.random.SeedSequence(seed, spawn_key=(epoch, _HEADS))
+    np.random.default_rng(stream).shuffle(numbers)
+    return numbers
+
+
 def train_epoch(
     heads: list[HeadTraining],
     seed: int,
@@ -232,9 +264,7 @@ def train_epoch(
             )
             heads[0].check_trained(watch.seen)
             return [{k: float(v[0]) for k, v in history.history.items()}]
-        order = np.repeat(np.arange(len(heads)), [head.steps for head in heads])
-        stream = np.random.SeedSequence(seed, spawn_key=(epoch, _HEADS))
-        np.random.default_rng(stream).shuffle(order)
+        order = head_order([h.steps for h in heads], heads[0].train.head_order, seed, epoch)
         batches = [iter(head.batches(seed, epoch)) for head in heads]
         logs: list[dict] = [{} for _ in heads]
         for head in heads:

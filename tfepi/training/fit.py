@@ -241,12 +241,12 @@ def train(
     state = restored(out, key) if resume and (out / "state.json").exists() else None
     if settings.restore:
         restore_weights(model, settings.restore, settings.trunk)
-    if params.transfer.mode != "full" or params.transfer.freeze:
-        if not settings.restore:
-            raise ConfigError(
-                f"transfer.{_what_stays(params.transfer)} as it is: name the model it comes from "
-                "with --from"
-            )
+    if (params.transfer.mode != "full" or params.transfer.freeze) and not settings.restore:
+        raise ConfigError(
+            f"transfer.{_what_stays(params.transfer)} as it is: name the model it comes from "
+            "with --from"
+        )
+    if settings.restore and params.transfer != TransferParams():
         model = adapt(model, params.transfer)
         log.info("trains %d of %d parameters", *parameter_counts(model))
     run = Run(model, params, sources, out, settings, key)

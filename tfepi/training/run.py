@@ -36,6 +36,7 @@ class Settings:
         hold_out: cell types that a conditioned model is not trained on; () for params.json's.
         precision: "float32", "mixed_float16" or "mixed_bfloat16".
         xla: compile steps with XLA.
+        rematerialise: compute activations again instead of keeping them.
         train_label, valid_label: labels of the data folder.
         tensorboard: write event files.
         quiet: no progress bars.
@@ -48,6 +49,7 @@ class Settings:
     hold_out: tuple[str, ...] = ()
     precision: str = "float32"
     xla: bool = False
+    rematerialise: bool = False
     train_label: str = "train"
     valid_label: str = "valid"
     tensorboard: bool = True
@@ -86,7 +88,9 @@ def run_key(params: Params, sources: list[Source], settings: Settings) -> dict:
             "settings": {
                 k: v
                 for k, v in asdict(settings).items()
-                if k not in ("quiet", "tensorboard") and (k, v) != ("hold_out", ())
+                # What was there before it could be said is not in the states of older runs.
+                if k not in ("quiet", "tensorboard")
+                and (k, v) not in (("hold_out", ()), ("rematerialise", False))
             },
         }
     )
@@ -140,11 +144,11 @@ class Run:
         if settings.precision == "mixed_float16":
             # The policy is the layers', not the model's, so Keras would not do it by itself.
             optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
-        if len(sources) > 1:
+        if len(sources) > 1 or settings.rematerialise:
             model.compile(optimizer=optimizer)  # so that checkpoints hold the optimiser
         optimizer.build(model.trainable_variables)
         self.heads = [
-            HeadTraining(model, s, train, optimizer, labels, augmentation, settings.xla)
+            HeadTraining(model, s, train, optimizer, labels, augmentation, settings)
             for s in sources
         ]
         self.optimizer = optimizer
