@@ -225,6 +225,16 @@ class Data:
         for shard, number, features in self._counted(label):
             yield self.sequence(features, shard, number), self.target(features, shard, number)
 
+    def shard_sequences(self, shard: Path) -> Iterator[np.ndarray]:
+        """Yield uint8 base indices [seq_length] of each record of a shard, verified.
+
+        Raises:
+            InputFileError: a damaged shard or record, named, with the record's number.
+        """
+        for number, frame in enumerate(read_frames(shard)):
+            features = checked_features(frame, self, f"shard {shard} record {number}")
+            yield self.sequence(features, shard, number)
+
     def records_with_tracks(
         self, label: str
     ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:

@@ -143,19 +143,11 @@ def _decoder(
     """Return the function from (batch number, serialized examples) to inputs and target."""
     _check_cap(data, examples, coverage_cap)
     cells = None if examples is None else CellDecoder(data, examples)
-    length, bins, every = data.seq_length, data.target_length, len(data.targets)
+    length = data.seq_length
     chosen = None if targets is None else tf.constant(list(targets), tf.int32)
     order = data.strand_order if cells is None else None
-    if targets is not None and order is not None and augmentation and augmentation.rc:
-        position = {t: i for i, t in enumerate(targets)}
-        missing = [t for t in targets if order[t] not in position]
-        if missing:
-            name = data.targets[missing[0]].identifier
-            raise ConfigError(
-                f"target {name!r} is chosen without its strand pair: choose both, "
-                "or train without augment_rc"
-            )
-        order = tuple(position[order[t]] for t in targets)
+    if augmentation and augmentation.rc:
+        order = _chosen_order(data, targets, order)
 
     def decode(number, serialized):
         if cells is not None:
@@ -164,17 +156,11 @@ def _decoder(
         more += ["coverage"] if coverage_cap is not None else []
         values = _sliced(serialized, data) if data.layout else _parsed(serialized, data, more)
         size = tf.shape(serialized)[0]
-
-        def by_target(name):
-            numbers = tf.bitcast(tf.reshape(values[name], [size, bins, every, 2]), tf.float16)
-            if chosen is not None:
-                numbers = tf.gather(numbers, chosen, axis=2)
-            return tf.cast(numbers, tf.float32)
-
-        target = by_target("target")
+        target = _by_target(values["target"], size, data, chosen)
         weight = None
         if coverage_cap is not None:
-            weight = tf.minimum(by_target("coverage"), coverage_cap) / coverage_cap
+            reads = _by_target(values["coverage"], size, data, chosen)
+            weight = tf.minimum(reads, coverage_cap) / coverage_cap
         further = {}
         if cells is not None:
             draw = (seed, epoch, number) if augmentation is not None else None
@@ -194,6 +180,57 @@ def _decoder(
         return (inputs, target) if weight is None else (inputs, target, weight)
 
     return decode
+
+
+def target_decoder(data: Data, targets: Sequence[int] | None = None, rc: bool = False):
+    """Return how the targets of records are read, without their sequences.
+
+    Args:
+        data: an open data folder.
+        targets: positions of those to keep.
+        rc: whether they will be those of the other strand, too.
+
+    Returns:
+        A function from serialized records [batch] to float32 [batch, bins, targets], and the
+        positions that swap the strand pairs among these, or None.
+
+    Raises:
+        ConfigError: with `rc`, a target is chosen without its strand pair.
+    """
+    chosen = None if targets is None else tf.constant(list(targets), tf.int32)
+
+    def decode(serialized):
+        values = _sliced(serialized, data) if data.layout else _parsed(serialized, data, [])
+        return _by_target(values["target"], tf.shape(serialized)[0], data, chosen)
+
+    return decode, _chosen_order(data, targets, data.strand_order) if rc else None
+
+
+def _by_target(encoded, size, data: Data, chosen):
+    """Return float32 [size, bins, targets] of a feature's uint8 [size, bytes]."""
+    shape = [size, data.target_length, len(data.targets), 2]
+    numbers = tf.bitcast(tf.reshape(encoded, shape), tf.float16)
+    if chosen is not None:
+        numbers = tf.gather(numbers, chosen, axis=2)
+    return tf.cast(numbers, tf.float32)
+
+
+def _chosen_order(data: Data, targets: Sequence[int] | None, order: tuple[int, ...] | None):
+    """Return the positions that swap strand pairs among the chosen targets, or None.
+
+    Raises:
+        ConfigError: a target is chosen without its pair.
+    """
+    if targets is None or order is None:
+        return order
+    position = {t: i for i, t in enumerate(targets)}
+    missing = [t for t in targets if order[t] not in position]
+    if missing:
+        raise ConfigError(
+            f"target {data.targets[missing[0]].identifier!r} is chosen without its strand pair: "
+            "choose both, or train without augment_rc"
+        )
+    return tuple(position[order[t]] for t in targets)
 
 
 def _check_cap(data: Data, examples: CellExamples | None, coverage_cap: float | None) -> None:

@@ -182,15 +182,16 @@ def documented(page):
 
 
 def test_the_pages_name_every_key_that_is_accepted():
-    keywords = {"params.md": set(), "models_interact.md": set()}
+    pages = {"interact": "models_interact.md", "enformer": "models_enformer.md"}
+    keywords = {page: set() for page in ("params.md", *pages.values())}
     for name, function in MODELS.items():
-        page = "models_interact.md" if name.startswith("interact") else "params.md"
+        page = pages.get(name.split("_")[0], "params.md")
         if name != "basenji":
             keywords[page] |= set(inspect.signature(function).parameters) - {"dtype"}
     train = {f.name for f in fields(TrainParams)} | {"clipnorm", "num_gpu", "use_gpu"}
     for page, keys in (
         ("params.md", {*TRUNK_KEYS, *MODELS, *keywords["params.md"]}),
-        ("models_interact.md", keywords["models_interact.md"]),
+        *((page, keywords[page]) for page in pages.values()),
         ("training.md", train),
         ("transfer.md", {f.name for f in fields(TransferParams)}),
     ):

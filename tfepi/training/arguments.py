@@ -9,7 +9,7 @@ from tfrecords_tools.errors import ConfigError
 
 
 def add_start(parser) -> None:
-    """Add --from and --head, and --restore and --trunk, which are the originals'."""
+    """Add --from, --head and --embeddings, and --restore and --trunk, the originals'."""
     parser.add_argument(
         "--from", dest="start", metavar="MODEL", help="start from its weights (run folder or .h5)"
     )
@@ -17,6 +17,9 @@ def add_start(parser) -> None:
         "--head",
         choices=("new", "keep"),
         help="of --from: heads start afresh, or are taken, too [keep]",
+    )
+    parser.add_argument(
+        "--embeddings", metavar="DIR", help="of its trunk (tfepi_embed.py): train heads on them"
     )
     parser.add_argument("--restore", metavar="MODEL", help="the same as --from")
     parser.add_argument("--trunk", action="store_true", help="the same as --head new")
@@ -57,4 +60,8 @@ def start(args: argparse.Namespace) -> tuple[str | None, bool]:
     if model is None and (args.trunk or args.head is not None):
         option = "--trunk" if args.trunk else f"--head {args.head}"
         raise ConfigError(f"{option} says what to take of a model: name it with --from")
+    if model is None and args.embeddings is not None:
+        raise ConfigError(
+            f"--embeddings {args.embeddings} are of a trunk: name its model with --from"
+        )
     return model, args.trunk or args.head == "new"

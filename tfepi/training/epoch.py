@@ -17,12 +17,15 @@ import numpy as np
 import tensorflow as tf
 
 from tfepi.params import TrainParams
+from tfepi.training.embedded import head_model
 from tfepi.training.losses import make_loss
 from tfepi.training.metrics import make_metrics
 from tfepi.training.rematerialise import rematerialised
 from tfrecords_tools.conditioning import CellExamples
 from tfrecords_tools.data import Data
 from tfrecords_tools.dataset import Augmentation, eval_dataset, train_dataset, whole_batches
+from tfrecords_tools.embedded_dataset import embedded_eval_dataset, embedded_train_dataset
+from tfrecords_tools.embeddings import Embeddings
 from tfrecords_tools.errors import ConfigError
 from tfrecords_tools.progress import progress
 from tfrecords_tools.targets import Target
@@ -58,6 +61,7 @@ class Source:
         chosen: positions of its targets that are trained on.
         targets: what the head's outputs are.
         training, validation: how records become examples of cell types, for a conditioned model.
+        embeddings: of the records, on which the head alone is trained, or None.
     """
 
     head: str
@@ -66,6 +70,7 @@ class Source:
     targets: tuple[Target, ...]
     training: CellExamples | None = None
     validation: CellExamples | None = None
+    embeddings: Embeddings | None = None
 
 
 def epoch_steps(source: Source, train: TrainParams, label: str) -> int:
@@ -108,7 +113,9 @@ class HeadTraining:
         self._chosen = None if every else source.chosen
         several = isinstance(model.output, dict)
         self.model = keras.Model(model.input, model.output[source.head]) if several else model
-        if settings.rematerialise:
+        if source.embeddings is not None:
+            self.model = head_model(self.model, source.embeddings.layer, self.model.output)
+        elif settings.rematerialise:
             self.model = rematerialised(self.model)
         self.metrics = make_metrics(train, len(source.targets))
         loss = make_loss(train, model, source.head if several else None)
@@ -128,6 +135,15 @@ class HeadTraining:
                 self._label,
                 self.steps,
             )
+        if source.embeddings is not None:
+            self._valid = embedded_eval_dataset(
+                source.data,
+                source.embeddings,
+                self._valid_label,
+                train.batch_size,
+                self._chosen,
+            )
+            return
         self._valid = eval_dataset(
             source.data,
             self._valid_label,
@@ -139,18 +155,22 @@ class HeadTraining:
 
     def batches(self, seed: int, epoch: int) -> tf.data.Dataset:
         """Return the training batches of an epoch."""
-        dataset = train_dataset(
-            self.source.data,
-            self._label,
-            self.train.batch_size,
-            seed,
-            epoch,
-            self._augmentation,
-            self.train.shuffle_buffer,
-            self._chosen,
-            examples=self.source.training,
-            coverage_cap=self.train.coverage_cap,
-        )
+        source, drawn = self.source, (self._label, self.train.batch_size, seed, epoch)
+        buffer = self.train.shuffle_buffer
+        if source.embeddings is not None:
+            dataset = embedded_train_dataset(
+                source.data, source.embeddings, *drawn, buffer, self._chosen
+            )
+        else:
+            dataset = train_dataset(
+                source.data,
+                *drawn,
+                self._augmentation,
+                buffer,
+                self._chosen,
+                examples=source.training,
+                coverage_cap=self.train.coverage_cap,
+            )
         return dataset.take(self.steps) if self.train.steps_per_epoch else dataset
 
     def check_seen(self, steps: int, wanted: int, label: str) -> None:

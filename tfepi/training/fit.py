@@ -21,6 +21,7 @@ from tfepi.spec import COVERAGE, METHYLATION, Head, ModelSpec
 from tfepi.startup import device
 from tfepi.training.adapters import adapt, parameter_counts
 from tfepi.training.dispersion import dispersion_of, with_dispersion
+from tfepi.training.embedded import matching_embeddings
 from tfepi.training.epoch import Source, epoch_steps
 from tfepi.training.heads import pair_heads
 from tfepi.training.restore import restore_weights
@@ -201,6 +202,22 @@ def prepared(
     return params, sources, model, model_spec(params, model, sources)
 
 
+def _embedded(source: Source, model: keras.Model, params: Params, settings: Settings) -> Source:
+    """Return what a head learns from, with the embeddings that it is trained on."""
+    for what, value in (
+        ("conditioning", source.training),
+        ("coverage_cap", params.train.coverage_cap),
+    ):
+        if value is not None:
+            raise ConfigError(
+                f"--embeddings {settings.embeddings}: params.json has {what}, which embeddings "
+                "do not know; leave one of them out"
+            )
+    labels = (settings.train_label, settings.valid_label)
+    found = matching_embeddings(settings.embeddings, model, params, source.data, labels)
+    return replace(source, embeddings=found)
+
+
 def train(
     params: Params,
     data: Data | Sequence[Data],
@@ -249,6 +266,8 @@ def train(
     if settings.restore and params.transfer != TransferParams():
         model = adapt(model, params.transfer)
         log.info("trains %d of %d parameters", *parameter_counts(model))
+    if settings.embeddings:
+        sources = [_embedded(source, model, params, settings) for source in sources]
     run = Run(model, params, sources, out, settings, key)
     claim_folder(out, resume, overwrite, inputs)
     remove_parts(out)

@@ -22,6 +22,8 @@ from tfrecords_tools.files import atomic_path, read_json, write_json, write_text
 
 log = logging.getLogger(__name__)
 FORMAT = "tfepi-training"
+# Settings that older runs did not have, and what they then were.
+_SINCE = {"hold_out": (), "rematerialise": False, "embeddings": None}
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,7 @@ class Settings:
         precision: "float32", "mixed_float16" or "mixed_bfloat16".
         xla: compile steps with XLA.
         rematerialise: compute activations again instead of keeping them.
+        embeddings: folder of kept values of the trunk that heads are trained on, or None.
         train_label, valid_label: labels of the data folder.
         tensorboard: write event files.
         quiet: no progress bars.
@@ -50,6 +53,7 @@ class Settings:
     precision: str = "float32"
     xla: bool = False
     rematerialise: bool = False
+    embeddings: str | None = None
     train_label: str = "train"
     valid_label: str = "valid"
     tensorboard: bool = True
@@ -88,9 +92,7 @@ def run_key(params: Params, sources: list[Source], settings: Settings) -> dict:
             "settings": {
                 k: v
                 for k, v in asdict(settings).items()
-                # What was there before it could be said is not in the states of older runs.
-                if k not in ("quiet", "tensorboard")
-                and (k, v) not in (("hold_out", ()), ("rematerialise", False))
+                if k not in ("quiet", "tensorboard") and (k, v) not in (*_SINCE.items(),)
             },
         }
     )
@@ -144,7 +146,7 @@ class Run:
         if settings.precision == "mixed_float16":
             # The policy is the layers', not the model's, so Keras would not do it by itself.
             optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
-        if len(sources) > 1 or settings.rematerialise:
+        if len(sources) > 1 or settings.rematerialise or settings.embeddings:
             model.compile(optimizer=optimizer)  # so that checkpoints hold the optimiser
         optimizer.build(model.trainable_variables)
         self.heads = [
