@@ -86,31 +86,26 @@ def test_steps_are_those_of_the_plain_model(kind):
         np.testing.assert_array_equal(ours, theirs)
 
 
-@pytest.mark.parametrize(
-    ("kind", "want"),
-    [
-        (
-            "enformer",
-            [
-                "stem_pool",
-                *(f"tower{n}_pool" for n in range(1, 7)),
-                "transformer0_add",
-                "transformer1_add",
-                "final_dropout",
-            ],
-        ),
-        (
-            "basenji",
-            [
-                "trunk_1_conv_tower_pool",
-                "trunk_1_conv_tower_pool2",
-                "trunk_2_transformer_add2",
-                "trunk_3_conv_block_pool",
-            ],
-        ),
+PARTS = {
+    "enformer": [
+        "stem_add",
+        "stem_pool",
+        *(f"tower{n}_{part}" for n in range(1, 7) for part in ("add", "pool")),
+        *(f"transformer{n}_{part}" for n in (0, 1) for part in ("attention_add", "add")),
+        "final_dropout",
     ],
-)
-def test_it_is_cut_after_blocks_and_pooling(kind, want):
+    "basenji": [
+        "trunk_1_conv_tower_pool",
+        "trunk_1_conv_tower_pool2",
+        "trunk_2_transformer_add",
+        "trunk_2_transformer_add2",
+        "trunk_3_conv_block_pool",
+    ],
+}
+
+
+@pytest.mark.parametrize(("kind", "want"), PARTS.items(), ids=PARTS)
+def test_it_is_cut_after_blocks_branches_and_pooling(kind, want):
     model = made(kind)
     parts = [x for x in rematerialised(model).layers if isinstance(x, Rematerialised)]
     assert [x.segment.layers[-1].name for x in parts] == want

@@ -18,8 +18,9 @@ def rematerialised(model: keras.Model) -> keras.Model:
     """Return a model for training that shares every layer with the given one.
 
     Outputs, gradients and random draws are those of the given model; a step takes about a third
-    longer. The graph is cut after each group of layers (`layer_rates.layer_group`: a block or a
-    transformer layer) and where the sequence gets shorter. Save the given model, not this one.
+    longer. The graph is cut after each residual branch, each group of layers
+    (`layer_rates.layer_group`: a block) and where the sequence gets shorter. Save the given model,
+    not this one.
 
     Args:
         model: functional.
@@ -110,9 +111,7 @@ def _cuts(model: keras.Model) -> list:
     found, candidate, has_weights = [], None, False
     for node in nodes:
         layer = node.operation
-        if candidate is not None and (
-            _shortens(candidate[0]) or layer_group(candidate[0].name) != layer_group(layer.name)
-        ):
+        if candidate is not None and _ends(candidate[0], layer):
             found.append(candidate[1])
             has_weights = False
         has_weights = has_weights or bool(layer.weights)
@@ -124,9 +123,13 @@ def _cuts(model: keras.Model) -> list:
     return found
 
 
-def _shortens(layer: keras.layers.Layer) -> bool:
-    before, after = layer.input, layer.output
-    return not isinstance(before, list) and after.shape[1] < before.shape[1]
+def _ends(layer: keras.layers.Layer, following: keras.layers.Layer) -> bool:
+    """Tell whether a part ends with a layer: a residual branch, a pooling, or a block."""
+    if isinstance(layer, keras.layers.Add):
+        return True
+    before = keras.tree.flatten(layer.input)[0]
+    shortens = layer.output.shape[1] < before.shape[1]
+    return shortens or layer_group(layer.name) != layer_group(following.name)
 
 
 def _nodes(model: keras.Model) -> list:
