@@ -17,6 +17,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("-u", dest="up", type=int, default=0, help="or: bp before the middle")
     p.add_argument("-d", dest="down", type=int, default=0, help="and bp from the middle on")
     p.add_argument("-t", "--targets", metavar="TABLE", help="score only this table's targets")
+    p.add_argument("--query", help='only targets that match, as "CAGE: & liver"')
     p.add_argument("--head", help="output of the model, where it has several: name or number")
     p.add_argument("--stats", default="sum", help="comma-separated [%(default)s]")
     p.add_argument("--rc", action="store_true", help="average with the reverse complement")
@@ -55,7 +56,7 @@ def work(args: argparse.Namespace) -> None:
     check_folder(args.out, args.resume, args.overwrite)
     choice = CellChoice(args.cell, args.tracks, args.accessibility, args.fasta)
     named = (args.params, args.model, args.targets, args.head, args.batch_size, choice)
-    model = NamedModel.of(*named)
+    model = NamedModel.of(*named, args.query)
     options = replace(options, head=model.head.name, batch_size=model.batch_size)
     plots = Plots.of(
         args.plots, args.no_plots, args.plot_targets, model.targets or model.head.targets

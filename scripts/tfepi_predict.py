@@ -19,6 +19,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--phases", type=int, default=1, help="of overlapping windows [%(default)s]")
     p.add_argument("--edge", type=int, default=0, help="bp of theirs left out [%(default)s]")
     p.add_argument("-t", "--targets_file", dest="targets", metavar="TABLE", help="only its targets")
+    p.add_argument("--query", help='only targets that match, as "CAGE: & liver"')
     p.add_argument("--head", help="output of the model, where it has several: name or number")
     p.add_argument("-l", "--site_length", type=int, help="keep the middle bp only [all bins]")
     p.add_argument("-s", "--sum", action="store_true", help="sum over the bins of a window")
@@ -29,7 +30,7 @@ def parser() -> argparse.ArgumentParser:
         p.add_argument(flag, dest="untransform", action="store_const", const=style, help=style)
     p.add_argument("-e", "--embed_layer", help="a layer's values: its name, or Basenji's number")
     p.add_argument("-b", "--bigwig", "--bigwig_indexes", help="tracks of: all, or t1,t2 or 0,1")
-    p.add_argument("-g", "--genome_file", help="chromosome sizes for bigWigs [the FASTA's]")
+    p.add_argument("-g", "--genome_file", dest="sizes", help="sizes for bigWigs [the FASTA's]")
     p.add_argument("--no_h5", "--no-h5", action="store_true", help="write no predict.h5")
     p.add_argument("--batch_size", type=int, help="sequences per call of the model [by its size]")
     p.add_argument("--part_windows", type=int, help="windows per numbered part [by the model]")
@@ -57,16 +58,15 @@ def work(args: argparse.Namespace) -> None:
     place = windows.Place(args.bed, args.genome, chroms, args.limit, args.phases, args.edge)
     check_folder(args.out, args.resume, args.overwrite)
     choice = CellChoice(args.cell, args.tracks, args.accessibility, args.fasta, chroms)
-    given = (args.targets, args.head, args.batch_size, choice)
+    given = (args.targets, args.head, args.batch_size, choice, args.query)
     models = [NamedModel.of(args.params, path, *given) for path in ensemble.paths(args.model)]
     model = models[0]
     request = replace(request, head=model.head.name, batch_size=model.batch_size)
     load, spec, files = ensemble.together(models)
     if args.embed_layer:
         load, spec, request = embedding.instead(load, args.embed_layer, request, model.targets)
-    again = {k: getattr(args, k) for k in ("part_windows", "resume", "overwrite", "quiet")}
-    again |= {"model_files": files, "targets": model.targets, "sizes": args.genome_file}
-    again["condition"] = model.condition
+    again = {k: getattr(args, k) for k in ("part_windows", "sizes", "resume", "overwrite", "quiet")}
+    again |= {"model_files": files, "targets": model.targets, "condition": model.condition}
     print("wrote", run.predict_windows(load, spec, place, args.fasta, args.out, request, **again))
 
 

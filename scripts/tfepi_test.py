@@ -16,6 +16,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--head", help="output of the model, where it has several: name or number")
     p.add_argument("--cell", help="of a conditioned model: the cell type, trained on or not")
     p.add_argument("-t", "--targets", nargs="+", help="identifiers, indexes or a targets table")
+    p.add_argument("--query", help='only targets that match, as "CAGE: & liver"')
     p.add_argument("--rc", action="store_true", help="average with the reverse complement")
     p.add_argument("--shifts", default="0", help='bp to average over, "1,0,-1" [%(default)s]')
     p.add_argument("--save", action="store_true", help="write preds.h5 and targets.h5")
@@ -31,43 +32,42 @@ def parser() -> argparse.ArgumentParser:
 
 def work(args: argparse.Namespace) -> None:
     from tfepi import cell_data, cell_predictor, predictors
-    from tfepi.evaluation import matching, testing
+    from tfepi.evaluation import matching, metrics, named_model, testing
     from tfepi.evaluation.bootstrap import Bootstrap
-    from tfepi.evaluation.metrics import summary_table
     from tfepi.params import find_params, read_params
     from tfrecords_tools import files, joined, output
     from tfrecords_tools.data import Data
 
     params = read_params(args.params, training=False)
+    pooled = joined.pool_labels(Data.open(args.data), (args.label,))
+    spec = predictors.read_spec(args.model, params, None, args.head, pooled)
+    asked, data = cell_data.asked_in(spec, pooled, args.cell)
+    head = asked.head(None if predictors.is_h5(args.model) else args.head)
     request = testing.Request(
         **{name: getattr(args, name) for name in ("label", "rc", "save", "batch_size")},
-        head=None if predictors.is_h5(args.model) else args.head,
-        targets=tuple(args.targets) if args.targets else None,
+        head=head.name,
+        targets=named_model.names_to_test(head, data, args.targets or (), args.query),
         shifts=matching.parse_shifts(args.shifts),
         bootstrap=Bootstrap(args.bootstrap, args.bootstrap_ranks, args.block_bp, seed=args.seed),
         binary=params.train.loss == "bce",
     )
-    pooled = joined.pool_labels(Data.open(args.data), (args.label,))
-    spec = predictors.read_spec(args.model, params, None, args.head, pooled)
-    asked, data = cell_data.asked_in(spec, pooled, args.cell)
     testing.prepare(asked, data, request, matching.stated_sizes(params.model))
     inputs = {"params": find_params(args.params), "data": data.folder / "statistics.json"}
     inputs = {k: files.identity(v) for k, v in (matching.model_files(args.model) | inputs).items()}
     output.check_folder(args.out, args.resume, args.overwrite, inputs)
     parts = testing.planned_parts(asked, data, args.out, request, inputs)
-    if args.resume and (metrics := testing.finished(parts)):
-        return print(f"{summary_table(metrics)}\n{args.out} is finished: nothing to do")
+    if args.resume and (found := testing.finished(parts)):
+        return print(f"{metrics.summary_table(found)}\n{args.out} is finished: nothing to do")
     model = predictors.load_predictor(args.model, args.batch_size, params, spec)
     model = cell_predictor.in_cell(model, args.cell)
-    plan = (request, matching.stated_sizes(params.model, True), inputs)  # imports Keras
-    again = (args.resume, args.overwrite, args.quiet)
-    outcome = testing.run_test(model, data, args.out, *plan, *again)
+    how = (request, matching.stated_sizes(params.model, True), inputs)  # imports Keras
+    outcome = testing.run_test(model, data, args.out, *how, args.resume, args.overwrite, args.quiet)
     if not args.no_figures:
-        from tfepi.report import figures_of_test as figures
+        from tfepi.report.figures_of_test import draw_test
 
-        figures.draw_test(outcome, asked.head(request.head), args.out, args.model)
+        draw_test(outcome, head, args.out, args.model)
     outcome.predictions.remove()
-    print(f"{summary_table(outcome.metrics)}\nwrote {args.out}: acc.txt, metrics.json")
+    print(f"{metrics.summary_table(outcome.metrics)}\nwrote {args.out}: acc.txt, metrics.json")
 
 
 def main(argv: list[str] | None = None) -> int:

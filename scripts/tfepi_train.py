@@ -16,19 +16,11 @@ def parser() -> argparse.ArgumentParser:
     )
     arguments.add_start(p)
     p.add_argument("--targets", default="", help="identifiers or indices, comma-separated [all]")
+    p.add_argument("--query", help='or those that match, as "CAGE: & liver"')
     p.add_argument("--hold_out", default="", help="cell types not trained on, comma-separated")
     p.add_argument("--train_label", default="train", help="or several: fold0,fold1 [%(default)s]")
     p.add_argument("--valid_label", default="valid", help="[%(default)s]")
-    p.add_argument(
-        "--precision",
-        default="float32",
-        choices=("float32", "mixed_float16", "mixed_bfloat16"),
-        help="of the trunk; heads, losses and metrics are float32 [%(default)s]",
-    )
-    p.add_argument(
-        "-m", dest="precision", action="store_const", const="mixed_float16", help="mixed_float16"
-    )
-    p.add_argument("--xla", action="store_true", help="compile steps with XLA; not bit-exact")
+    arguments.add_steps(p)
     p.add_argument("--epochs", type=int, help="overrides train_epochs_max")
     p.add_argument("--no_tensorboard", action="store_true", help="write no event files")
     original_options.add(p, "train")
@@ -39,6 +31,7 @@ def parser() -> argparse.ArgumentParser:
 def work(args: argparse.Namespace) -> None:
     from dataclasses import fields, replace
 
+    from tfepi.evaluation.named_model import queried_names
     from tfepi.params import read_params
     from tfepi.predictors import is_h5, spec_path
     from tfepi.startup import import_tensorflow
@@ -53,6 +46,8 @@ def work(args: argparse.Namespace) -> None:
     if args.restore:
         existing(args.restore, "model") if is_h5(args.restore) else spec_path(args.restore)
     data = [Data.open(folder) for folder in args.data]
+    listed, where = args.targets.split(","), f"data folder {data[0].folder}"
+    args.targets = queried_names(data[0].targets, listed, args.query, where)
     for label in f"{args.train_label},{args.valid_label}".split(","):
         if not any(label in folder.labels for folder in data):
             data[0].shards(label)  # says which labels there are
@@ -62,8 +57,7 @@ def work(args: argparse.Namespace) -> None:
     from tfepi.training.fit import Settings, train
 
     named = {f.name: getattr(args, f.name) for f in fields(Settings) if hasattr(args, f.name)}
-    for name in ("targets", "hold_out"):
-        named[name] = tuple(filter(None, getattr(args, name).split(",")))
+    named["hold_out"] = tuple(filter(None, args.hold_out.split(",")))
     settings = Settings(**named, tensorboard=not args.no_tensorboard)
     print(f"best model: {train(params, data, args.out, settings, args.resume, args.overwrite)}")
 

@@ -14,6 +14,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("-f", dest="fasta", metavar="FASTA", help="genome, plain or bgzip")
     p.add_argument("-o", "--out_dir", dest="out", default="sad", metavar="DIR", help="[sad]")
     p.add_argument("-t", "--targets", metavar="TABLE", help="score only this table's targets")
+    p.add_argument("--query", help='only targets that match, as "CAGE: & liver"')
     p.add_argument("--head", help="output of the model, where it has several")
     p.add_argument("--stats", default="SAD", help="comma-separated [%(default)s]")
     p.add_argument("--rc", action="store_true", help="average with the reverse complement")
@@ -59,7 +60,7 @@ def work(args: argparse.Namespace) -> None:
     part_runs.Place.of(args.out, shard, args.resume, args.overwrite)
     choice = CellChoice(args.cell, args.tracks, args.accessibility, args.fasta)
     named = (args.params, args.model, args.targets, args.head, args.batch_size, choice)
-    model = NamedModel.of(*named)
+    model = NamedModel.of(*named, args.query)
     request = replace(request, head=model.head.name, batch_size=model.batch_size)
     again = {k: getattr(args, k) for k in ("chunk_records", "resume", "overwrite", "quiet")}
     again |= {"shard": shard, "targets": model.targets, "model_files": model.files}

@@ -279,10 +279,20 @@ def strand_order(targets: tuple[Target, ...]) -> tuple[int, ...] | None:
     """Return positions that swap strand pairs, or None if no target is stranded.
 
     `values[..., order]` is what the reverse complement's values mean.
+
+    Raises:
+        ConfigError: a target without its strand pair.
     """
     if all(t.strand_pair in (None, t.index) for t in targets):
         return None
     position = {t.index: p for p, t in enumerate(targets)}
+    for target in targets:
+        if target.strand_pair is not None and target.strand_pair not in position:
+            raise ConfigError(
+                f"target {target.identifier!r} is there without its strand pair, of index "
+                f"{target.strand_pair}: the other strand's values are not known; choose both, or "
+                "leave --rc and augment_rc out"
+            )
     return tuple(position[t.index if t.strand_pair is None else t.strand_pair] for t in targets)
 
 

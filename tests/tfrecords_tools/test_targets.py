@@ -2,7 +2,7 @@ import logging
 
 import pytest
 
-from tfrecords_tools.errors import InputFileError, TfepiError
+from tfrecords_tools.errors import ConfigError, InputFileError, TfepiError
 from tfrecords_tools.targets import (
     format_targets,
     read_targets,
@@ -39,6 +39,8 @@ def test_rows_become_targets(table):
     assert c.sum_stat == "max"
     assert strand_order((a, b, c)) == (1, 0, 2)
     assert strand_order((c,)) is None
+    with pytest.raises(ConfigError, match="without its strand pair, of index"):
+        strand_order((a, c))
 
 
 def test_the_table_survives_a_round_trip(table, tmp_path):

@@ -1,6 +1,7 @@
 """The model that a command line names, checked against params.json before it is loaded."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -18,7 +19,8 @@ from tfepi.spec import Head, ModelSpec, Predictor
 from tfepi.variants.options import check_stated, default_batch_size
 from tfrecords_tools.errors import ConfigError
 from tfrecords_tools.genome import Genome
-from tfrecords_tools.targets import Target, read_targets
+from tfrecords_tools.target_query import query_targets
+from tfrecords_tools.targets import Target, is_numbered, read_targets
 
 _log = logging.getLogger(__name__)
 
@@ -77,6 +79,7 @@ class NamedModel:
         head: str | None = None,
         batch_size: int | None = None,
         choice: CellChoice = CellChoice(),
+        query: str | None = None,
     ) -> "NamedModel":
         """Return the model of a command line.
 
@@ -87,11 +90,14 @@ class NamedModel:
             head: an output, by name or number; of an .h5 the head it was saved for.
             batch_size: sequences per call; None for a number that suits the model.
             choice: of a conditioned model.
+            query: only the targets that it matches (`target_query`), among the table's or else
+                the head's.
 
         Raises:
             InputFileError: a file that is missing or damaged.
             ConfigError: an unknown head, sizes that differ from params.json's, a cell type that a
-                conditioned model is not asked about, or another model is.
+                conditioned model is not asked about, or another model is; a query that matches
+                nothing.
         """
         parsed = read_params(params, training=False)
         targets = read_targets(table) if table else None
@@ -108,6 +114,10 @@ class NamedModel:
             files |= {f"accessibility {k}": v for k, v in of_other.items()}
         if condition is not None:
             files |= condition.files
+        if query is not None:
+            where = f"targets table {table}" if table else f"the model's head {found.name!r}"
+            among = targets or found.targets
+            targets = tuple(among[i] for i in query_targets(among, query, where))
         return cls(model, parsed, spec, found, targets, size, files, choice, condition)
 
     @property
@@ -126,6 +136,52 @@ class NamedModel:
         if other is not None:
             found = PredictedAccessibility(found, predictors.load_predictor(other, size), cell)
         return in_cell(found, cell)
+
+
+def queried_names(
+    targets: Sequence[Target], names: Sequence[str], query: str | None, where: str
+) -> tuple[str, ...]:
+    """Return identifiers of the targets that a query matches; without one the names given.
+
+    Args:
+        targets: to choose from.
+        names: given instead of a query; empty ones do not count.
+        query: see `target_query`, or None.
+        where: the targets are, for messages.
+
+    Raises:
+        ConfigError: names and a query, or a query that matches nothing.
+    """
+    names = tuple(filter(None, names))
+    if query is None:
+        return names
+    if names:
+        raise ConfigError(
+            f"--targets {','.join(names)} and --query {query!r} both choose targets: leave one out"
+        )
+    return tuple(targets[i].identifier for i in query_targets(targets, query, where))
+
+
+def names_to_test(
+    head: Head, data: matching.LabelledData, names: Sequence[str], query: str | None
+) -> tuple[str, ...] | None:
+    """Return names of a head's targets that are tested (`matching.chosen_targets`); None for all.
+
+    Args:
+        head: the model's output.
+        data: the data folder, whose names a model without any takes.
+        names: identifiers, indexes or a table, instead of a query.
+        query: see `target_query`, or None.
+
+    Raises:
+        ConfigError: as `queried_names`.
+    """
+    numbered = all(map(is_numbered, head.targets)) and len(head.targets) == len(data.targets)
+    if query is None or not numbered:
+        where = f"the model's head {head.name!r}"
+        return queried_names(head.targets, names, query, where) or None
+    own = {t.identifier: n.identifier for t, n in zip(data.targets, head.targets, strict=True)}
+    return tuple(own[name] for name in queried_names(data.targets, names, query, "the data"))
 
 
 def _condition(spec: ModelSpec, choice: CellChoice) -> CellInputs | None:

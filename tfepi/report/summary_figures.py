@@ -1,0 +1,151 @@
+"""Figures of score components: variance explained, kinds of tracks, the first two of variants."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+
+from tfepi.report.figures import FIRST, GREY, SECOND, save_figure, short, styled
+from tfepi.variants.components import Components
+from tfepi.variants.summaries import COMPONENTS, TABLE
+
+FOLDER = "figures"
+MOST_GROUPS = 14
+_SHOWN = 20  # components
+_POINTS = 200_000
+_HISTONE = re.compile(r"H([1-4]|2[AB])", re.IGNORECASE)
+
+
+def draw_summaries(out: str | Path) -> list[Path]:
+    """Write the figures of a folder of `tfepi_summaries.py` to its figures/; return their paths."""
+    out = Path(out)
+    (out / FOLDER).mkdir(exist_ok=True)
+    components = Components.read(out / COMPONENTS)
+    paths = save_figure(component_figure(components), out / FOLDER / "components")
+    if components.count > 1:
+        figure = plane_figure(_first_two(out / TABLE), components)
+        paths += save_figure(figure, out / FOLDER / "variants")
+    return paths
+
+
+def track_group(label: str) -> str:
+    """Return the kind of a track by its description: what comes before the first colon.
+
+    ChIP-seq of histones is told apart from that of other proteins (CHIP:H3K27ac:…).
+    """
+    kind, colon, rest = label.partition(":")
+    if not colon:
+        return "other"
+    if kind.upper() == "CHIP":
+        return "CHIP, histones" if _HISTONE.match(rest) else "CHIP, others"
+    return kind
+
+
+def group_weights(components: Components) -> tuple[list[str], np.ndarray]:
+    """Return kinds of tracks, the most frequent first, and how much each weighs in a component.
+
+    Returns:
+        Names with numbers of tracks, and float [groups, components]: the mean of the squared
+        loadings of a group's tracks, times the number of tracks that vary; 1 is as if all tracks
+        had an equal share.
+    """
+    groups = np.array([track_group(label) for label in components.labels], object)
+    names, counts = np.unique(groups, return_counts=True)
+    order = np.lexsort((names.astype(str), -counts))
+    kept = names[order[:MOST_GROUPS]].tolist()
+    if len(names) > MOST_GROUPS:
+        kept = kept[: MOST_GROUPS - 1]
+        groups[~np.isin(groups, kept)] = "rarer kinds"
+        kept.append("rarer kinds")
+    squares = components.loadings**2 * components.varying
+    weights = np.array([squares[groups == name].mean(axis=0) for name in kept])
+    labels = [f"{short(name, 20)} ({int((groups == name).sum()):,})" for name in kept]
+    return labels, weights
+
+
+def component_figure(components: Components) -> Figure:
+    """Draw the variance that components explain, and which kinds of tracks they weigh."""
+    count = min(components.count, _SHOWN)
+    number = np.arange(1, count + 1)
+    labels, weights = group_weights(components)
+    with styled():
+        size = (8.4, max(3.2, 1.5 + 0.28 * len(labels)))
+        figure = Figure(figsize=size, layout="constrained")
+        left, right = figure.subplots(1, 2, width_ratios=[1, 1.4])
+        shares = components.shares[:count]
+        left.bar(number, shares, color=FIRST, label="each")
+        left.plot(number, np.cumsum(shares), "o-", color=SECOND, markersize=3, label="together")
+        left.set(xlabel="component", ylabel="share of the variance of all tracks")
+        left.set_ylim(0, 1.02)
+        left.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+        left.legend(loc="upper left", bbox_to_anchor=(0, 1.12), ncols=2)
+        _whole_ticks(left, count)
+        shown = weights[:, :count]
+        drawn = right.imshow(shown, cmap="viridis", vmin=0, aspect="auto", interpolation="none")
+        right.set_yticks(range(len(labels)), labels)
+        right.set_xlabel("component")
+        right.set_xticks(range(0, count, max(1, count // 10)), number[:: max(1, count // 10)])
+        right.tick_params(length=0)
+        right.spines[:].set_visible(False)
+        bar = figure.colorbar(drawn, ax=right, pad=0.02)
+        bar.set_label("mean squared loading, 1: an equal share")
+        figure.suptitle(
+            f"{components.stat} of {components.variants:,} variants in "
+            f"{len(components.tracks):,} tracks",
+            fontsize=9,
+        )
+    return figure
+
+
+def _whole_ticks(axis: Axes, count: int) -> None:
+    step = max(1, count // 5)
+    axis.set_xticks(range(1, count + 1, step))
+    axis.set_xlim(0.3, count + 0.7)
+
+
+def _first_two(path: Path) -> np.ndarray:
+    """Return float [variants, 2]: components of evenly spaced variants, 200,000 at most."""
+    found, seen = [], 0
+    with pq.ParquetFile(path) as table:
+        every = -(-table.metadata.num_rows // _POINTS)
+        for batch in table.iter_batches(columns=["PC1", "PC2"]):
+            values = np.stack([column.to_numpy() for column in batch.columns], axis=1)
+            found.append(values[-seen % every :: every])
+            seen += len(values)
+    return np.concatenate(found)
+
+
+def plane_figure(points: np.ndarray, components: Components) -> Figure:
+    """Draw variants by their first two components; counts by colour.
+
+    Args:
+        points: float [variants, 2]; rows with NaN are left out.
+        components: they are of.
+    """
+    points = points[np.isfinite(points).all(axis=1)]
+    with styled():
+        figure = Figure(figsize=(4.6, 3.9), layout="constrained")
+        axis = figure.subplots()
+        axis.axhline(0, color=GREY, linewidth=0.6)
+        axis.axvline(0, color=GREY, linewidth=0.6)
+        if len(points) > 500:
+            cells = axis.hexbin(
+                *points.T, gridsize=60, mincnt=1, norm=LogNorm(), cmap="viridis", linewidths=0
+            )
+            cells.set_rasterized(True)
+            bar = figure.colorbar(cells, ax=axis, pad=0.02, format="%d")
+            bar.ax.minorticks_off()
+            bar.set_label("variants")
+        else:
+            axis.plot(*points.T, "o", color=FIRST, markersize=2.5, alpha=0.6, linestyle="none")
+        axis.set(
+            xlabel=f"component 1 ({components.shares[0]:.0%} of the variance)",
+            ylabel=f"component 2 ({components.shares[1]:.0%})",
+        )
+        axis.set_title(f"{len(points):,} variants, {components.stat}")
+    return figure
