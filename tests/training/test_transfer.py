@@ -6,8 +6,8 @@ import pytest
 
 from tfepi.layers.adapters import Adapted, IA3Attention, IA3Dense, LoraAttention, LoraConv1D
 from tfepi.models import basenji, basset
+from tfepi.models.layer_names import is_head
 from tfepi.training.adapters import adapt, merge, parameter_counts
-from tfepi.training.restore import is_head
 from tfepi.training.transfer import residual_branches
 from tfepi.transfer_params import TransferParams
 from tfrecords_tools.errors import ConfigError

@@ -5,6 +5,7 @@ import hashlib
 import keras
 import numpy as np
 
+from tfepi.models.layer_names import is_head
 from tfrecords_tools.errors import ConfigError, unknown
 
 
@@ -23,10 +24,10 @@ def trunk_end(model: keras.Model, layer: str | None = None) -> keras.layers.Laye
         before = {
             tensor._keras_history.operation
             for head in model.layers
-            if head.name.startswith("head")
+            if is_head(head.name)
             for tensor in keras.tree.flatten(head.input)
         }
-        ends = [x for x in model.layers if x in before and not x.name.startswith("head")]
+        ends = [x for x in model.layers if x in before and not is_head(x.name)]
         if len(ends) != 1:
             names = ", ".join(x.name for x in ends) or "no layer"
             raise ConfigError(f"the heads of model {model.name!r} read {names}: name one layer")

@@ -18,8 +18,8 @@ from tfepi.layers.adapters import (
 )
 from tfepi.layers.attention import MultiheadAttention
 from tfepi.layers.batch_norm import BatchNorm
+from tfepi.models.layer_names import is_head
 from tfepi.training.layer_rates import frozen_layers
-from tfepi.training.restore import is_head
 from tfepi.training.transfer import residual_branches, trunk_layers
 from tfepi.transfer_params import TransferParams
 from tfrecords_tools.errors import ConfigError

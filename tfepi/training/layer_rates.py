@@ -4,12 +4,11 @@ Patterns are those of the shell ("conv*"). They are held against the layers that
 since the others have nothing to train.
 """
 
-import re
 from fnmatch import fnmatchcase
 
 import keras
 
-from tfepi.training.restore import is_head
+from tfepi.models.layer_names import layer_group
 from tfepi.transfer_params import TransferParams
 from tfrecords_tools.errors import ConfigError
 
@@ -19,21 +18,6 @@ _NORMS = (
     keras.layers.GroupNormalization,
 )
 _VECTORS = ("bias", "gamma", "beta")  # in the name of a weight that no matrix multiplies with
-
-
-def layer_group(name: str) -> str:
-    """Return the group of a layer: "conv1_norm" → "conv1", "trunk_3_conv" → "trunk_3".
-
-    It is the name up to its first part with a digit, or the first part if none has; all heads
-    are the group "head".
-    """
-    if is_head(name):
-        return "head"
-    parts = name.split("_")
-    for count, part in enumerate(parts, 1):
-        if re.search(r"\d", part):
-            return "_".join(parts[:count])
-    return parts[0]
 
 
 def layer_groups(model: keras.Model) -> list[str]:

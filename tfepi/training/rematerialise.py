@@ -9,8 +9,7 @@ from collections import Counter
 import keras
 from keras import ops
 
-from tfepi.training.layer_rates import layer_group
-from tfepi.training.restore import is_head
+from tfepi.models.layer_names import is_head, layer_group
 from tfrecords_tools.errors import ConfigError
 
 
@@ -88,7 +87,8 @@ class Rematerialised(keras.layers.Layer):
             kept = (*(new[id(v)] for v in averages), *steps)
             return (output, *map(ops.stop_gradient, kept))
 
-        values = [v.value for v in (*weights, *averages)]
+        # Copies of what is assigned below, which the way back still reads.
+        values = [*(v.value for v in weights), *(ops.copy(v.value) for v in averages)]
         output, *after = keras.remat(run)(inputs, *values)
         for variable, value in zip(averages, after, strict=False):
             variable.assign(value)

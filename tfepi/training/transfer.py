@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import keras
 
 from tfepi.layers.attention import MultiheadAttention
-from tfepi.training.restore import is_head
+from tfepi.models.layer_names import is_head
 
 
 def trunk_layers(model: keras.Model, kind: type) -> list[keras.layers.Layer]:

@@ -1,0 +1,65 @@
+"""Models are plain Keras: other back ends give what TensorFlow gives, without it."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SCRIPT = """
+import sys
+import keras
+import numpy as np
+from tfepi.models import enformer
+from tfepi.training.rematerialise import rematerialised
+model = enformer(
+    input_length=1024, channels=48, width_rounding=8, transformer_layers=2, key_size=8,
+    target_length=6, output_heads={"human": 5, "mouse": 3},
+)
+rng = np.random.default_rng(1)
+for weight in model.weights:
+    positive = "variance" in weight.name or "gamma" in weight.name
+    size = 0.3 / max(1, weight.shape[0] ** 0.5)
+    draw = rng.uniform(0.5, 1.5, weight.shape) if positive else rng.normal(0, size, weight.shape)
+    if "float" in str(weight.dtype):
+        weight.assign(draw.astype("float32"))
+x = np.eye(4, dtype=np.float32)[rng.integers(0, 4, (2, 1024))]
+out = model({"sequence": x}, training=False)
+found = {k: keras.ops.convert_to_numpy(v) for k, v in out.items()}
+for layer in model.layers:  # whose numbers differ between back ends
+    for name in ("rate", "attention_dropout", "position_dropout"):
+        if hasattr(layer, name):
+            setattr(layer, name, 0.0)
+trained = rematerialised(model)
+trained.compile(optimizer=keras.optimizers.SGD(0.01), loss="poisson")
+y = {k: rng.poisson(1, v.shape).astype("float32") for k, v in found.items()}
+losses = [trained.train_on_batch({"sequence": x}, y, return_dict=True)["loss"] for _ in range(3)]
+np.savez(sys.argv[1], losses=np.array(losses, np.float32), **found)
+print(keras.backend.backend())
+"""
+
+
+def run(backend: str, out: Path) -> dict:
+    environment = os.environ | {"KERAS_BACKEND": backend, "PYTHONPATH": str(ROOT)}
+    environment["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, str(out)], capture_output=True, text=True, env=environment
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == [backend]
+    return dict(np.load(out))
+
+
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_enformer_predicts_and_learns_the_same_on_every_back_end(backend, tmp_path):
+    if importlib.util.find_spec(backend) is None:
+        pytest.skip(f"{backend} is not installed")
+    found, want = run(backend, tmp_path / "a.npz"), run("tensorflow", tmp_path / "b.npz")
+    assert set(want) == {"human", "mouse", "losses"}
+    for name, values in want.items():
+        assert values.std() > 1e-3
+        np.testing.assert_allclose(found[name], values, rtol=2e-4, atol=1e-5)
