@@ -9,7 +9,7 @@ from tfrecords_tools import cell_arguments, command, original_options
 def parser() -> argparse.ArgumentParser:
     p = command.Parser(description=__doc__)
     p.add_argument("params", help="params.json the model was trained with, or a preset")
-    p.add_argument("model", help="run folder, .keras file, SavedModel folder or Basenji .h5")
+    p.add_argument("model", help="run folder, .keras, SavedModel, Basenji .h5, published")
     p.add_argument("regions", help="BED (strand in column 6), or VCF: around REF and every ALT")
     p.add_argument("-f", "--f1", dest="fasta", metavar="FASTA", required=True, help="genome")
     p.add_argument("-o", dest="out", default="sat_mut", help="output folder [%(default)s]")

@@ -9,7 +9,7 @@ from tfrecords_tools import cell_arguments, command, original_options
 def parser() -> argparse.ArgumentParser:
     p = command.Parser(description=__doc__)
     p.add_argument("params", help="params.json the model was trained with, or a preset")
-    p.add_argument("model", help="run folder, .keras, SavedModel or Basenji .h5; a,b,c: their mean")
+    p.add_argument("model", help="run folder, .keras, SavedModel, .h5, published; a,b,c: mean")
     p.add_argument("bed", nargs="?", help="intervals to centre windows on; none: whole genome")
     p.add_argument("-f", "--genome_fasta", dest="fasta", required=True, help="plain or bgzip")
     p.add_argument("-o", "--out_dir", dest="out", default="pred_out", help="[%(default)s]")

@@ -9,7 +9,7 @@ from tfrecords_tools import command, original_options
 def parser() -> argparse.ArgumentParser:
     p = command.Parser(description=__doc__)
     p.add_argument("params", help="params.json the model was trained with, or a preset")
-    p.add_argument("model", help="run folder, .keras file, SavedModel folder or Basenji .h5")
+    p.add_argument("model", help="run folder, .keras, SavedModel, Basenji .h5, published")
     p.add_argument("data", help="data folder")
     p.add_argument("-o", dest="out", default="test_out", help="output folder [%(default)s]")
     p.add_argument("--label", "--split", default="test", help="windows to test on [%(default)s]")

@@ -33,7 +33,7 @@ def work(args: argparse.Namespace) -> None:
 
     from tfepi.evaluation.named_model import queried_names
     from tfepi.params import read_params
-    from tfepi.predictors import is_h5, spec_path
+    from tfepi.predictors import is_h5, is_published, spec_path
     from tfepi.startup import import_tensorflow
     from tfrecords_tools.data import Data
     from tfrecords_tools.files import existing
@@ -43,7 +43,7 @@ def work(args: argparse.Namespace) -> None:
     if args.epochs is not None:
         params = replace(params, train=replace(params.train, train_epochs_max=args.epochs))
     args.restore, args.trunk = arguments.start(args)
-    if args.restore:
+    if args.restore and not is_published(args.restore, params):
         existing(args.restore, "model") if is_h5(args.restore) else spec_path(args.restore)
     data = [Data.open(folder) for folder in args.data]
     listed, where = args.targets.split(","), f"data folder {data[0].folder}"

@@ -51,7 +51,7 @@ def test_without_a_section_training_goes_on_as_it_was():
     model = {"name": "basset"}
     assert parse_params({"model": model}).transfer.batch_norm == "trained"
     assert parse_params({"model": model, "transfer": {}}).transfer.batch_norm == "frozen"
-    with pytest.raises(ConfigError, match="batch_norm 'frosen'.*did you mean 'frozen'"):
+    with pytest.raises(ConfigError, match=r"batch_norm 'frosen'.*did you mean 'frozen'"):
         parse_transfer({"batch_norm": "frosen"})
     with pytest.raises(ConfigError, match="batch_norm has no effect with mode 'linear'"):
         parse_transfer({"mode": "linear", "batch_norm": "frozen"})

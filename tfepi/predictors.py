@@ -1,4 +1,4 @@
-"""Predictors of model files: Keras models and SavedModels, behind one contract."""
+"""Predictors of model files: Keras models, SavedModels, published weights, behind one contract."""
 
 import zipfile
 from collections.abc import Sequence
@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from tfepi.params import Params
+from tfepi.pretrained.sources import SAVED_MODEL, absent, published_files, published_kind
+from tfepi.sequences import as_sequences
 from tfepi.spec import ModelSpec, Predictor
 from tfrecords_tools.data import Data
 from tfrecords_tools.errors import InputFileError
@@ -14,7 +16,8 @@ from tfrecords_tools.files import existing
 from tfrecords_tools.genome import one_hot
 from tfrecords_tools.targets import Target
 
-SAVED_MODEL_SPEC = "assets.extra/model.json"
+_SPEC = "model.json"
+SAVED_MODEL_SPEC = f"assets.extra/{_SPEC}"
 
 
 def spec_path(model: str | Path) -> Path:
@@ -23,15 +26,18 @@ def spec_path(model: str | Path) -> Path:
     Raises:
         InputFileError: no such model, or a model without its contract.
     """
+    kind = published_kind(model)
+    if kind not in (None, SAVED_MODEL):
+        raise _not_converted(model, kind)
     model = Path(model)
     if not model.exists():
         raise InputFileError(f"model {model} does not exist: check the path")
     if model.is_dir() and (model / "variables").is_dir() and not is_saved_model(model):
         raise InputFileError(f"SavedModel {model} has no saved_model.pb: export it again")
     if model.is_dir():
-        found = model / (SAVED_MODEL_SPEC if is_saved_model(model) else "model.json")
+        found = model / (SAVED_MODEL_SPEC if is_saved_model(model) else _SPEC)
     elif model.suffix == ".keras":
-        found = model.parent / "model.json"
+        found = model.parent / _SPEC
     else:
         raise InputFileError(
             f"model {model} is of no known kind: want a .keras file, a run folder, a SavedModel or "
@@ -39,6 +45,11 @@ def spec_path(model: str | Path) -> Path:
         )
     if found.exists():
         return found
+    if kind == SAVED_MODEL:
+        raise InputFileError(
+            f"SavedModel {model} has no {SAVED_MODEL_SPEC}, so it was not made here: name a run "
+            "folder, or with Enformer as published the params 'enformer'"
+        )
     if not model.is_dir():
         raise InputFileError(
             f"{model} has no {found.name} beside it: copy that of its run folder, or make both "
@@ -68,24 +79,34 @@ def read_spec(
     """Return a model's contract.
 
     Args:
-        model: .keras file, run folder, SavedModel, or an .h5 file of Basenji or Baskerville.
-        params: of an .h5 file, which has no contract of its own (imports Keras).
+        model: .keras file, run folder, SavedModel, an .h5 file of Basenji or Baskerville, or a
+            published Enformer or Borzoi (`sources.published_kind`).
+        params: of an .h5 file or a published model, which has no contract of its own (imports
+            Keras).
         targets: table of its outputs, or of some of them; the index says which.
-        head: the head it was saved for, where params.json has several.
+        head: the head that an .h5 was saved for, where params.json has several; of a published
+            model the head that the table is of.
         data: of an .h5: what it predicts, target by target, instead of a table.
 
     Raises:
         InputFileError: missing, damaged, without model.json, or an .h5 without params.
-        ConfigError: a table that does not fit the number of outputs.
+        ConfigError: a table that does not fit the number of outputs, or params of another model
+            than the published.
     """
-    if not is_h5(model):
+    published = is_published(model, params)
+    if not published and not is_h5(model):
         return ModelSpec.read(spec_path(model))
-    existing(model, "model")
+    if not published:
+        existing(model, "model")
     if params is None:
         raise InputFileError(f"model {model} is an .h5 file: name its params.json with it")
     from tfepi.startup import import_tensorflow
 
     import_tensorflow()
+    if published:
+        from tfepi.pretrained.published import published_spec
+
+        return published_spec(model, params, targets, head)
     from tfepi.pretrained.basenji import h5_spec
 
     return h5_spec(params, targets, head, data)
@@ -97,20 +118,23 @@ def load_predictor(
     params: Params | None = None,
     spec: ModelSpec | None = None,
 ) -> Predictor:
-    """Load a .keras file, a run folder's best model, a SavedModel, or a Basenji .h5.
+    """Load a .keras file, a run folder's best, a SavedModel, a Basenji .h5, or published weights.
 
     Args:
         model: its path.
         batch_size: sequences per call of the model; inputs of any size are cut and filled up.
-        params: of an .h5 file.
+        params: of an .h5 file or of published weights.
         spec: the contract, if `read_spec` was asked already.
 
     Raises:
         InputFileError: missing, damaged, or without model.json.
         ConfigError: an .h5 of other layers than params.json's.
     """
-    path = Path(model)
-    spec = spec or read_spec(path, params)
+    path, spec = Path(model), spec or read_spec(model, params)
+    if is_published(model, params):
+        from tfepi.pretrained.published import published_predictor
+
+        return published_predictor(model, params, spec, batch_size)
     if is_h5(path):
         from tfepi.pretrained.basenji import h5_model
 
@@ -118,6 +142,20 @@ def load_predictor(
     if path.is_dir() and is_saved_model(path):
         return SavedModelPredictor(path, spec, batch_size)
     return KerasPredictor(load_keras(path), spec, batch_size)
+
+
+def is_published(model: str | Path, params: Params | None) -> bool:
+    """Tell whether a model is a copy of Enformer or Borzoi as published.
+
+    Raises:
+        InputFileError: params are Enformer's and there is no such model: where to get it.
+    """
+    kind = published_kind(model)
+    of_enformer = params is not None and params.model.name == "enformer"
+    if of_enformer and kind is None and not Path(model).exists():
+        raise absent(model)
+    # A SavedModel may be of anything else: it only lacks its contract then.
+    return kind is not None and (of_enformer or (params is not None and kind != SAVED_MODEL))
 
 
 def is_h5(model: str | Path) -> bool:
@@ -129,9 +167,14 @@ def is_h5(model: str | Path) -> bool:
 def keras_file(model: str | Path) -> Path:
     """Return the .keras file of a run folder (its best), or the file itself.
 
+    Of published weights it is the file that tells them from others (`sources.published_files`).
+
     Raises:
         InputFileError: there is none.
     """
+    if published_kind(model) is not None:
+        files = published_files(model)
+        return files.get("variables", files["model"])
     path = Path(model)
     if path.is_dir() and is_saved_model(path):
         raise InputFileError(f"{path} is a SavedModel: name the run folder it was exported from")
@@ -155,6 +198,8 @@ def load_keras(model: str | Path):
 
     import tfepi.layers  # noqa: F401 - registers the layers
 
+    if kind := published_kind(model):
+        raise _not_converted(model, kind)
     path = keras_file(model)
     if not zipfile.is_zipfile(path):
         raise InputFileError(
@@ -173,6 +218,13 @@ def load_keras(model: str | Path):
     return model
 
 
+def _not_converted(model: str | Path, kind: str) -> InputFileError:
+    return InputFileError(
+        f"model {model} is a {kind}, which has no {_SPEC}: convert it first, as "
+        f"tfepi_convert.py enformer {model} enformer/model.keras"
+    )
+
+
 def _damaged(path: Path, error: Exception) -> InputFileError:
     reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
     return InputFileError(f"cannot load model {path}: {reason}; copy or make it again")
@@ -186,8 +238,13 @@ class _Batched:
         self.batch_size = batch_size
 
     def predict(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Return {head: float32 [batch, bins, targets]} of inputs with any batch size."""
-        count = len(inputs["sequence"])
+        """Return {head: float32 [batch, bins, targets]} of inputs with any batch size.
+
+        Raises:
+            ConfigError: sequences of another length, or letters that are no DNA.
+        """
+        sequences = as_sequences(inputs["sequence"], (self.spec.seq_length,))
+        inputs, count = {**inputs, "sequence": sequences}, len(sequences)
         parts = []
         for low in range(0, count, self.batch_size):
             batch = {k: v[low : low + self.batch_size] for k, v in inputs.items()}

@@ -12,6 +12,7 @@ from typing import Protocol
 import numpy as np
 
 import tfepi
+from tfepi.sequences import as_sequences
 from tfrecords_tools.conditioning import Conditioning
 from tfrecords_tools.errors import ConfigError, InputFileError
 from tfrecords_tools.files import read_json, write_json
@@ -177,8 +178,8 @@ class Predictor(Protocol):
     """A model that can be asked.
 
     `predict` takes a dict of arrays by input name: "sequence" is uint8 base indices
-    [batch, length] or float one-hot [batch, length, 4]. It returns a dict from head name to
-    float32 [batch, bins, targets]. Any batch size is taken.
+    [batch, length], float one-hot [batch, length, 4], or DNA letters (`as_sequences`). It returns
+    a dict from head name to float32 [batch, bins, targets]. Any batch size is taken.
     """
 
     spec: ModelSpec
@@ -200,7 +201,7 @@ class CallablePredictor:
 
     def predict(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Return {head: float32 [batch, bins, targets]}."""
-        sequence = inputs["sequence"]
+        sequence = as_sequences(inputs["sequence"], (self.spec.seq_length,))
         if sequence.ndim == 2:
             sequence = one_hot(sequence)
         out = self._function(sequence)
@@ -233,8 +234,9 @@ class AveragedPredictor:
     def predict(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Return the mean predictions, {head: float32 [batch, bins, targets]}."""
         total: dict[str, np.ndarray] = {}
+        given = as_sequences(inputs["sequence"])
         for shift, rc in self._variants:
-            sequence = shift_sequence(inputs["sequence"], shift, rc)
+            sequence = shift_sequence(given, shift, rc)
             if rc and self._step:
                 sequence = shift_sequence(sequence, self._step)
             moved = inputs | {"sequence": sequence}

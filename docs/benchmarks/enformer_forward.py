@@ -6,8 +6,9 @@
     docs/benchmarks/enformer_forward.py --python reference/bin/python \
         --code deepmind-research/enformer
 
-Every measurement is a process of its own, in turn. Both have new random weights and see the same
-kind of random sequence; the first call, which builds the graph, is not timed, but its memory counts.
+Every measurement is a process of its own, in turn. Both have new random weights and see a random
+sequence; the first call, which builds the graph, is not timed, but its memory counts. Packages that
+are installed take memory where Keras imports them: run both in one environment to compare it.
 """
 
 import argparse

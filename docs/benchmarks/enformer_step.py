@@ -4,7 +4,7 @@
     docs/benchmarks/enformer_step.py --input_length 98304
     docs/benchmarks/enformer_step.py --input_length 196608 --only rematerialised
 
-The published sizes but for the length; batch 1, Adam, Poisson loss, human and mouse heads, new weights.
+The published sizes but for the length; batch 1, Adam, Poisson loss, both heads, new weights.
 Every measurement is a process of its own, in turn; the first step, which builds the graph, is not
 timed, but its memory counts. On a GPU: KERAS_BACKEND=jax or torch, and --precision.
 """

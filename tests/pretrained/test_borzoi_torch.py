@@ -14,10 +14,13 @@ from safetensors.numpy import save_file
 
 from tfepi.models import make_model
 from tfepi.params import parse_params, read_params
+from tfepi.predictors import load_predictor, read_spec
 from tfepi.pretrained import basenji_h5
 from tfepi.pretrained.basenji import write_h5
 from tfepi.pretrained.borzoi_torch import borzoi_spec, borzoi_torch, stored_heads, torch_rows
 from tfepi.pretrained.stored_units import stored_units
+from tfepi.serving.convert import convert
+from tfepi.training.restore import restore_weights
 from tfrecords_tools.errors import ConfigError, InputFileError
 from tfrecords_tools.files import write_json
 from tfrecords_tools.targets import Target
@@ -202,6 +205,23 @@ def test_a_file_and_its_arrays_are_the_same_model(model, arrays, tmp_path):
     assert wanted["human"].shape == (2, 54, 5)
     for head in ("human", "mouse"):
         np.testing.assert_array_equal(found[head], wanted[head])
+
+
+def test_commands_take_a_file_as_they_take_any_model(model, arrays, tmp_path):
+    file, params = tmp_path / "model.safetensors", tiny_params()
+    save_file(arrays, file)
+    spec = read_spec(file, params)
+    assert [h.name for h in spec.heads] == ["human", "mouse"]
+    found = load_predictor(file, 2, params, spec).predict({"sequence": SEQUENCES})
+    wanted = predictions(model)
+    for head in ("human", "mouse"):
+        np.testing.assert_allclose(found[head], wanted[head], rtol=1e-5, atol=1e-6)
+    written = convert(file, params, spec, tmp_path / "made" / "model.keras", head="mouse")
+    assert [p.name for p in written] == ["model.keras", "model.json", "params.json"]
+    again = load_predictor(written[0]).predict({"sequence": SEQUENCES})
+    np.testing.assert_allclose(again["mouse"], wanted["mouse"], rtol=1e-5, atol=1e-6)
+    with pytest.raises(ConfigError, match=r"make a \.keras of it with tfepi_convert\.py"):
+        restore_weights(model, file)
 
 
 def test_the_authors_h5_and_torch_agree(model, arrays, tmp_path):

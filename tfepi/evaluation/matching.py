@@ -10,6 +10,7 @@ import numpy as np
 from tfepi.model_params import ModelParams
 from tfepi.params import find_params
 from tfepi.predictors import is_h5, spec_path
+from tfepi.pretrained.sources import published_files, published_kind
 from tfepi.spec import Head, ModelSpec
 from tfrecords_tools.errors import ConfigError, InputFileError, unknown
 from tfrecords_tools.files import existing
@@ -139,16 +140,19 @@ def model_files(model: str | Path, params: str | Path | None = None) -> dict[str
     Of a SavedModel the index of variables holds each one's checksum.
 
     Args:
-        model: file or folder.
-        params: with it, also the file of the contract: model.json, or of an .h5 this one.
+        model: file or folder, or what else `predictors.load_predictor` takes.
+        params: with it, also the file of the contract: model.json, or this one of an .h5 and of
+            a published model.
 
     Raises:
         InputFileError: a folder without model_best.keras and saved_model.pb.
     """
-    model = Path(model)
     if params is not None:
-        contract = find_params(params) if is_h5(model) else spec_path(model)
-        return model_files(model) | {"spec": contract}
+        stated = is_h5(model) or published_kind(model) is not None
+        return model_files(model) | {"spec": find_params(params) if stated else spec_path(model)}
+    if published_kind(model) is not None:
+        return published_files(model)
+    model = Path(model)
     if not model.is_dir():
         return {"model": existing(model, "model")}
     if (model / "model_best.keras").exists():

@@ -1,4 +1,4 @@
-"""One model in another form: .keras, SavedModel, or Basenji's .h5."""
+"""One model in another form: .keras, SavedModel, or Basenji's .h5; of published weights, too."""
 
 import json
 from dataclasses import replace
@@ -8,8 +8,16 @@ import keras
 
 from tfepi.model_params import BASENJI
 from tfepi.params import Params
-from tfepi.predictors import SAVED_MODEL_SPEC, is_h5, is_saved_model, keras_file, load_keras
+from tfepi.predictors import (
+    SAVED_MODEL_SPEC,
+    is_h5,
+    is_published,
+    is_saved_model,
+    keras_file,
+    load_keras,
+)
 from tfepi.pretrained.basenji import h5_model, write_h5
+from tfepi.pretrained.published import published_keras
 from tfepi.serving.export import export_model
 from tfepi.spec import ModelSpec
 from tfepi.training.adapters import merge
@@ -30,8 +38,10 @@ def convert(
     """Write a model in the form that the output's name says.
 
     Args:
-        model: a run folder (its best), a .keras file, or a Basenji .h5.
-        params: the params.json it was made with.
+        model: a run folder (its best), a .keras file, a Basenji .h5, or published weights of
+            Enformer or Borzoi.
+        params: the params.json it was made with; sizes that it leaves out of a published model
+            are written with it.
         spec: its contract (`predictors.read_spec`).
         out: ending in .keras: with model.json and params.json beside it, so that every command
             takes it; in .h5: weights that Basenji's and Baskerville's commands load with this
@@ -49,7 +59,8 @@ def convert(
         UnfinishedError: something is there already.
     """
     out = Path(out)
-    if Path(model).is_dir() and is_saved_model(Path(model)):
+    published = is_published(model, params)
+    if not published and Path(model).is_dir() and is_saved_model(Path(model)):
         raise ConfigError(f"{model} is a SavedModel, which has no layers: name the run folder")
     if is_h5(out) and params.model.name != BASENJI:
         raise ConfigError(
@@ -66,7 +77,10 @@ def convert(
         )
     elif not out.parent.is_dir():
         check_folder(out.parent)  # can be made
-    loaded, source = _load(model, params, spec)
+    if published:
+        (loaded, params), source = published_keras(model, params), keras_file(model)
+    else:
+        loaded, source = _load(model, params, spec)
     if merged:
         loaded = merge(loaded)
     if head is not None or (is_h5(out) and len(spec.heads) > 1):

@@ -11,7 +11,7 @@ from tfrecords_tools.errors import ConfigError
 def add_start(parser) -> None:
     """Add --from, --head and --embeddings, and --restore and --trunk, the originals'."""
     parser.add_argument(
-        "--from", dest="start", metavar="MODEL", help="start from its weights (run folder or .h5)"
+        "--from", dest="start", metavar="MODEL", help="start from it: run folder, .h5, published"
     )
     parser.add_argument(
         "--head",

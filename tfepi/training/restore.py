@@ -4,8 +4,12 @@ from pathlib import Path
 
 import keras
 
+from tfepi.model_params import BASENJI
+from tfepi.models.layer_names import is_head
 from tfepi.predictors import is_h5, load_keras
 from tfepi.pretrained.basenji import assign_h5
+from tfepi.pretrained.enformer_files import open_weights
+from tfepi.pretrained.sources import published_kind
 from tfrecords_tools.errors import ConfigError
 
 
@@ -14,15 +18,25 @@ def restore_weights(model: keras.Model, path: str | Path, trunk: bool = False) -
 
     Args:
         model: what to fill.
-        path: a .keras file, a run folder (its best), or a Basenji .h5.
+        path: a .keras file, a run folder (its best), a Basenji .h5, or a published Enformer
+            (`enformer_files.open_weights`).
         trunk: leave the heads as they are.
 
     Raises:
         InputFileError: no such model, or damaged.
-        ConfigError: the first layer that differs, both shapes.
+        ConfigError: the first layer that differs, both shapes; of a published Enformer the
+            arrays that are missing or left over, or the first that differs; Borzoi's weights of
+            torch.
     """
     if is_h5(path):
         assign_h5(model, path, trunk)
+    elif published_kind(path) is not None and model.name == BASENJI:
+        raise ConfigError(
+            f"{path} has the names of torch: make a .keras of it with tfepi_convert.py, and start "
+            "from that"
+        )
+    elif published_kind(path) is not None:
+        open_weights(path).fill(model, trunk)
     else:
         copy_weights(load_keras(path), model, trunk, str(path))
 
@@ -55,8 +69,3 @@ def copy_weights(source: keras.Model, model: keras.Model, trunk: bool, where: st
         raise ConfigError(f"layer {extra[0]} of {where} is not in params.json: they differ")
     for layer in ours:
         layer.set_weights(theirs[layer.name].get_weights())
-
-
-def is_head(name: str) -> bool:
-    """Tell whether a layer belongs to a head, by its name."""
-    return name.startswith("head")

@@ -1,0 +1,119 @@
+"""Published weights that do not fit: all missing or left over, or the first that differs."""
+
+import numpy as np
+import pytest
+
+from tfepi.pretrained import enformer_checkpoint, enformer_torch
+from tfepi.pretrained.enformer_files import open_weights
+from tfepi.startup import import_tensorflow
+from tfrecords_tools.errors import ConfigError, InputFileError
+
+import_tensorflow()
+
+
+def without(arrays, *endings):
+    return {k: v for k, v in arrays.items() if not k.endswith(endings)}
+
+
+def test_all_missing_and_extra_arrays_are_named(copies, published):
+    arrays = without(published.arrays, "_q_layer/w", "_heads/human/_layers/0/b")
+    arrays |= {"_trunk/_layers/7/w": np.ones(2), "_heads/human/_layers/0/c": np.ones(2)}
+    with pytest.raises(ConfigError) as caught:
+        enformer_checkpoint(arrays, **copies.SIZES)
+    queries = [
+        f"_trunk/_layers/2/_layers/{n}/_layers/0/_module/_layers/1/_q_layer/w" for n in (0, 1)
+    ]
+    assert str(caught.value).startswith(
+        f"the mapping does not fit the model: it lacks {', '.join(queries)}, "
+        "_heads/human/_layers/0/b; the model has no place for _trunk/_layers/7/w, "
+        "_heads/human/_layers/0/c: give the weights of this model"
+    )
+    named = copies.torch_arrays(published.arrays)
+    named = {k: v for k, v in named.items() if not k.endswith("stem.0.bias") and "_trunk" not in k}
+    with pytest.raises(ConfigError, match=r"it lacks stem\.0\.bias; .* no place for w:"):
+        enformer_torch(named | {"w": np.ones(1)}, **copies.SIZES)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "message"),
+    [
+        ({"channels": 48}, r"_layers/0/w has shape 15×4×12, .*stem_conv/kernel of shape 15×4×24:"),
+        ({"key_size": 8}, r"_q_layer/w has shape 24×8, .*query_kernel of shape 24×16:"),
+        ({"width_rounding": 2}, r"1/_layers/1/_layers/0/_layers/2/w has shape 5×12×12, .* 5×12×14"),
+        ({"transformer_layers": 3}, r"it lacks _trunk/_layers/2/_layers/2/_layers/0/_module/"),
+        ({"transformer_layers": 1}, r"no place for _trunk/_layers/2/_layers/1/_layers/0/_module/"),
+        (
+            {"output_heads": {"human": 5}},
+            r"no place for _heads/mouse/_layers/0/b, _heads/mouse/_layers/0/w:",
+        ),
+        ({"output_heads": {"human": 4, "mouse": 3}}, r"human/_layers/0/w has shape 48×5, .* 48×4:"),
+        ({"output_heads": 5}, r"no place for _heads/human/_layers/0/b, .*_heads/mouse"),
+        ({"channels": 25}, r"channels 25 is no multiple of 12"),
+    ],
+)
+def test_other_sizes_are_told_by_the_first_array(copies, published, sizes, message):
+    arrays = {k: v for k, v in published.arrays.items() if "_counter" not in k}
+    with pytest.raises(ConfigError, match=message) as caught:
+        enformer_checkpoint(dict(sorted(arrays.items())), **(copies.SIZES | sizes))
+    assert "\n" not in str(caught.value)
+
+
+def test_no_enformer(copies, published):
+    arrays = published.arrays
+    bias = "_trunk/_layers/1/_layers/2/_layers/0/_layers/2/b"
+    with pytest.raises(ConfigError, match=r"blocks have 12, 12, 17, 20, 20, 24 channels, which do"):
+        enformer_checkpoint(arrays | {bias: np.zeros(17)}, **copies.SIZES)
+    with pytest.raises(ConfigError, match="is of no Enformer: it has no transformer layer, or"):
+        enformer_checkpoint(arrays | {bias: np.zeros(())}, **copies.SIZES)
+    flat = {k: v for k, v in arrays.items() if "_trunk/_layers/2/" not in k}
+    with pytest.raises(ConfigError, match="is of no Enformer: it has no transformer layer"):
+        enformer_checkpoint(flat, **copies.SIZES)
+
+
+def test_weights_that_are_no_numbers_are_refused(copies, published):
+    path = "_heads/mouse/_layers/0/w"
+    bad = published.arrays | {path: np.full((48, 3), np.nan, np.float32)}
+    with pytest.raises(InputFileError, match=f"{path} has values that are no finite numbers"):
+        enformer_checkpoint(bad, **copies.SIZES)
+
+
+def test_files_that_are_not_there(tmp_path):
+    with pytest.raises(InputFileError, match=r"checkpoint .*w does not exist.*dm-enformer/models"):
+        enformer_checkpoint(tmp_path / "w")
+    with pytest.raises(InputFileError, match=r"state dict of torch .*w.bin does not exist.*Eleuth"):
+        enformer_torch(tmp_path / "w.bin")
+    (tmp_path / "x.bin").write_bytes(b"x")
+    with pytest.raises(InputFileError, match=r"x.bin is no TensorFlow checkpoint: Enformer is pub"):
+        enformer_checkpoint(tmp_path / "x.bin")
+    (tmp_path / "x.npz").write_bytes(b"PK\x03\x04 no archive")
+    with pytest.raises(InputFileError, match=r"x.npz is no .npz archive, or truncated"):
+        enformer_checkpoint(tmp_path / "x.npz")
+    np.savez(tmp_path / "y.npz", a=np.array([{}], object))
+    with pytest.raises(InputFileError, match=r"y.npz has no key with '_trunk' in it but a:"):
+        enformer_checkpoint(tmp_path / "y.npz")
+
+
+def test_a_damaged_npz_is_named(published, copies, tmp_path):
+    path = tmp_path / "x.npz"
+    content = published.npz.read_bytes()
+    good = published.arrays["_trunk/_layers/0/_layers/0/w"].tobytes()
+    assert content.count(good) == 1
+    path.write_bytes(content.replace(good, good[::-1]))
+    with pytest.raises(InputFileError, match=r"x.npz is no .npz archive, or truncated: copy it"):
+        enformer_checkpoint(path, **copies.SIZES)
+
+
+def test_a_saved_model_without_the_objects_says_so(tmp_path):
+    tf = import_tensorflow()
+    root = tf.Module()
+    root.variables_ = [tf.Variable([1.0])]
+    tf.saved_model.save(root, str(tmp_path / "x"))
+    with pytest.raises(InputFileError, match=r"SavedModel .*x cannot be taken out: .*; use it as"):
+        open_weights(tmp_path / "x")
+
+
+def test_two_names_of_one_weight_must_agree(copies, published):
+    named = copies.torch_arrays(published.arrays)
+    named["_trunk.4.0.1.fn.4.bias"] = named["_trunk.4.0.1.fn.4.bias"] + 1
+    with pytest.raises(InputFileError, match=r"transformer\.0\.1\.fn\.4\.bias and _trunk\.4\.0\.1"):
+        enformer_torch(named, **copies.SIZES)

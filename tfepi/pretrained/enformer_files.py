@@ -1,0 +1,124 @@
+"""Enformer's published weights, opened from any form they are published in."""
+
+import re
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from tfepi.pretrained.enformer_weights import EnformerWeights
+from tfepi.pretrained.object_paths import by_object_path, read_checkpoint
+from tfepi.pretrained.sources import (
+    ARRAYS,
+    CHECKPOINT,
+    SAVED_MODEL,
+    TORCH,
+    absent,
+    checkpoint_prefix,
+    published_kind,
+    saved_model_folder,
+)
+from tfepi.pretrained.state_dict import StateDict, read_state_dict
+from tfrecords_tools.errors import InputFileError
+from tfrecords_tools.files import existing
+
+_MODULE = "_trunk"  # what Enformer's own object has
+# torch has the trunk's parts a second time, by their places in it.
+_PLACES = {"1": "stem", "2": "conv_tower", "4": "transformer", "6": "final_pointwise"}
+_PLACED = re.compile(r"_trunk\.([1246])\.(.+)")
+
+
+def open_weights(model: str | Path) -> EnformerWeights:
+    """Open the weights of a published Enformer.
+
+    Args:
+        model: a TensorFlow checkpoint (`checkpoint_prefix`), an .npz of its arrays by key, a
+            state dict of torch, or a SavedModel that keeps the objects its variables belong to.
+
+    Raises:
+        InputFileError: missing, damaged, or without Enformer's arrays.
+        ConfigError: torch is needed and not installed.
+    """
+    kind = published_kind(model)
+    if kind == TORCH:
+        return _open_torch(Path(model))
+    if kind == ARRAYS:
+        return of_checkpoint(_read_npz(existing(model, "weight file")), str(model))
+    if kind == CHECKPOINT:
+        return EnformerWeights(read_checkpoint(checkpoint_prefix(model), _MODULE), "checkpoint")
+    if kind == SAVED_MODEL:
+        try:
+            prefix = checkpoint_prefix(saved_model_folder(model))
+            return EnformerWeights(read_checkpoint(prefix, _MODULE), "checkpoint")
+        except InputFileError as error:
+            raise InputFileError(
+                f"the weights of SavedModel {model} cannot be taken out: {error}; use it as it is, "
+                "or take the checkpoint of gs://dm-enformer/models/enformer/sonnet_weights"
+            ) from None
+    raise absent(model)
+
+
+def of_checkpoint(arrays: Mapping[str, np.ndarray], where: str = "the mapping") -> EnformerWeights:
+    """Return weights whose names are a checkpoint's keys."""
+    return EnformerWeights(by_object_path(arrays, _MODULE, where), "checkpoint")
+
+
+def of_torch(named: StateDict, opened: Callable[[], StateDict] | None = None) -> EnformerWeights:
+    """Return weights under the names of enformer-pytorch, each of them once.
+
+    Args:
+        named: the state dict.
+        opened: returns it anew for each array, so that what was read of a file is let go.
+
+    Raises:
+        InputFileError: of an array when it is read that is there under two names and differs.
+    """
+    names: dict[str, list[str]] = {}
+    for name in named:
+        placed = _PLACED.fullmatch(name)
+        names.setdefault(f"{_PLACES[placed[1]]}.{placed[2]}" if placed else name, []).append(name)
+    source = named.source
+
+    def read(name: str) -> np.ndarray:
+        stored = named if opened is None else opened()
+        first, *others = names[name]
+        array = stored[first]
+        for other in others:
+            if not np.array_equal(array, stored[other]):
+                raise InputFileError(
+                    f"{source}: {first} and {other} differ, which are two names of one weight: the "
+                    "file is damaged, or of another model"
+                )
+        return array
+
+    return EnformerWeights(StateDict(source, names, read), "torch")
+
+
+def _open_torch(path: Path) -> EnformerWeights:
+    named = read_state_dict(path)
+    if path.suffix != ".safetensors" and not zipfile.is_zipfile(path):
+        return of_torch(named)  # of an old torch, whose files are read whole
+    # The file is mapped into memory, and what was read of it stays there while it is open: a
+    # gigabyte less is held if it is opened for each array.
+    names = StateDict(path, tuple(named), lambda name: read_state_dict(path)[name])
+    return of_torch(names, lambda: read_state_dict(path))
+
+
+def _read_npz(path: Path) -> StateDict:
+    damaged = InputFileError(f"{path} is no .npz archive, or truncated: copy it again")
+    failures = (ValueError, OSError, EOFError, zipfile.BadZipFile)
+    try:
+        found = np.load(path, allow_pickle=False)
+    except failures:
+        raise damaged from None
+    if not isinstance(found, Mapping):  # one array alone
+        raise damaged
+
+    def read(key: str) -> np.ndarray:
+        try:
+            return found[key]
+        except failures:
+            raise damaged from None
+
+    return StateDict(path, found, read)
