@@ -9,9 +9,7 @@ from tfrecords_tools import cell_arguments, command, original_options
 def parser() -> argparse.ArgumentParser:
     p = command.Parser(description=__doc__)
     p.add_argument("params", nargs="?", help="params.json the model was trained with, or a preset")
-    p.add_argument(
-        "model", nargs="?", help="run folder, .keras, SavedModel, Basenji .h5, published"
-    )
+    p.add_argument("model", nargs="?", help="run folder, .keras, SavedModel, .h5, published")
     p.add_argument("vcf", nargs="?", help="VCF, VCF.gz or BCF, sorted")
     p.add_argument("-f", dest="fasta", metavar="FASTA", help="genome, plain or bgzip")
     p.add_argument("-o", "--out_dir", dest="out", default="sad", metavar="DIR", help="[sad]")
