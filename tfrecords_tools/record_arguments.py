@@ -165,6 +165,7 @@ def _add_select(commands) -> None:
     p = _add(commands, "select", "write some targets or labels of a data folder as another")
     _folders(p)
     _targets(p)
+    p.add_argument("--query", help='or those that match, as "CAGE: & liver"')
     _labels(p)
     p.add_argument(
         "--relabel", type=renamed, default=(), metavar="OLD=NEW,…", help="rename or join labels"

@@ -24,6 +24,7 @@ from tfrecords_tools.record_windows import (
     window_counts,
 )
 from tfrecords_tools.records import ENCODINGS, check_writing, sequence_features
+from tfrecords_tools.target_query import query_targets
 from tfrecords_tools.targets import Target, read_targets, select
 from tfrecords_tools.windows import Windowing
 
@@ -99,7 +100,7 @@ def select_options(data: Data, args: argparse.Namespace) -> SelectOptions:
         ConfigError: a value out of range, or an unknown name.
     """
     return SelectOptions(
-        chosen_targets(data, args.targets),
+        chosen_targets(data, args.targets, args.query),
         tuple(args.labels),
         args.relabel,
         HoldOut(*args.hold_out, args.origin) if args.hold_out else None,
@@ -109,21 +110,29 @@ def select_options(data: Data, args: argparse.Namespace) -> SelectOptions:
     )
 
 
-def chosen_targets(data: Data, names: str | None) -> tuple[int, ...]:
+def chosen_targets(data: Data, names: str | None, query: str | None = None) -> tuple[int, ...]:
     """Return positions of the targets that a command line names; all of them without names.
 
     Args:
         data: whose targets.
         names: identifiers or indexes, comma-separated, or a targets table, whose rows are
             found by identifier.
+        query: instead of names: what targets match (`target_query`).
 
     Raises:
-        ConfigError: a name that is none, or a target twice.
+        ConfigError: a name that is none, or a target twice; names and a query, or a query that
+            matches nothing.
         InputFileError: a table that is none.
     """
+    if query is not None:
+        if names:
+            raise ConfigError(
+                f"--targets {names} and --query {query!r} both choose targets: leave one out"
+            )
+        return query_targets(data.targets, query, f"data folder {data.folder}")
     if not names:
         return tuple(range(len(data.targets)))
-    if Path(names).is_file():
+    if _is_file(names):
         where, listed = (
             f"of table {names} ",
             [t.identifier for t in read_targets(names, extra=True)],
@@ -132,6 +141,13 @@ def chosen_targets(data: Data, names: str | None) -> tuple[int, ...]:
         where, listed = "(nor is there a table of that name) ", names.split(",")
     listed = [name.strip() for name in listed]
     return select(data.targets, listed, f"{where}in data folder {data.folder}")
+
+
+def _is_file(names: str) -> bool:
+    try:
+        return Path(names).is_file()
+    except OSError:  # a list of names too long for a path
+        return False
 
 
 def check_strands(data: Data, positions: tuple[int, ...]) -> None:

@@ -54,6 +54,17 @@ def test_a_table_names_targets_by_identifier(write_records, tmp_path):
     assert chosen_targets(write_records(name="b"), None) == (0, 1, 2, 3)
 
 
+def test_targets_by_a_query_or_by_a_long_list(write_records):
+    data = write_records()
+    assert chosen_targets(data, None, "identifier=dnase | identifier=plus") == tuple(
+        sorted(chosen_targets(data, "dnase,plus"))
+    )
+    with pytest.raises(ConfigError, match="both choose targets: leave one out"):
+        chosen_targets(data, "dnase", "dnase")
+    with pytest.raises(ConfigError, match="unknown target 'none0'"):
+        chosen_targets(data, ",".join(f"none{n}" for n in range(1000)))
+
+
 def test_labels_are_renamed_joined_and_left_out(write_records, tmp_path):
     data = write_records({"fold0": 3, "fold1": 2, "fold2": 4, "fold3": 1})
     options = replace(

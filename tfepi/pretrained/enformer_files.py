@@ -108,12 +108,12 @@ def _open_torch(path: Path) -> EnformerWeights:
 def _read_npz(path: Path) -> StateDict:
     damaged = InputFileError(f"{path} is no .npz archive, or truncated: copy it again")
     failures = (ValueError, OSError, EOFError, zipfile.BadZipFile)
+    if not zipfile.is_zipfile(path):  # one array alone, or no end
+        raise damaged
     try:
         found = np.load(path, allow_pickle=False)
     except failures:
         raise damaged from None
-    if not isinstance(found, Mapping):  # one array alone
-        raise damaged
 
     def read(key: str) -> np.ndarray:
         try:
