@@ -293,6 +293,11 @@ def test_params_json_builds_it_in_the_sizes_of_the_data():
     assert read_params("enformer").model.heads == ("human", "mouse")
 
 
+def test_heads_are_named_by_heads():
+    with pytest.raises(ConfigError, match=r"leave it out.*\"heads\": \['human', 'mouse'\]"):
+        make_model(params(output_heads={"human": 5, "mouse": 3}), {"human": 5, "mouse": 3})
+
+
 def test_an_error_of_its_sizes_says_where():
     with pytest.raises(ConfigError, match="model: enformer: input_length 1000"):
         make_model(params(input_length=1000), 6)

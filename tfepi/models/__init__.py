@@ -84,6 +84,12 @@ def make_model(
                 allowed += ["augment_rc", "augment_shift"]
                 allowed += ["heads"] if params.name in SEVERAL_HEADS else []
                 raise unknown("key", key, allowed, f"in params.json model (model {params.name!r})")
+        if isinstance(keywords.get("output_heads"), Mapping):
+            raise ConfigError(
+                f"params.json model.output_heads is {keywords['output_heads']}: leave it out, the "
+                f'data or weights say how many; name the heads with "heads": '
+                f"{list(keywords['output_heads'])}"
+            )
         _check_keywords(function, keywords)
         count = next(k for k in ("outputs", "output_heads", "targets") if k in allowed)
         if keywords.get(count, targets) != targets:

@@ -263,7 +263,7 @@ def accuracy_figure(rows: Sequence[dict], statistic: str = "auprc") -> Figure:
             axis.hlines(chance, i - 0.45, i + 0.45, color=GREY, linewidth=0.8, linestyle=":")
         axis.set_xticks(range(len(groups)), [_group(*g) for g in groups])
         axis.set(ylabel=statistic.upper(), ylim=(0, 1.02), xlabel="from the TSS to the element")
-        figure.legend(loc="outside upper right", ncols=len(scores))
+        figure.legend(loc="outside upper right", ncols=min(len(scores), 3))
     return figure
 
 
