@@ -24,6 +24,7 @@ from tfepi.analysis.tss import GeneChoice, StartSite
 from tfepi.prediction.filling import EachWindow
 from tfepi.prediction.options import default_part_windows
 from tfepi.prediction.parts import PredictedParts
+from tfepi.prediction.run import write_parts
 from tfepi.prediction.site_values import SiteValues, check_condition
 from tfepi.prediction.windows import Site
 from tfepi.spec import (
@@ -37,11 +38,10 @@ from tfepi.spec import (
 from tfepi.variants.head_targets import HeadTargets
 from tfepi.variants.numbered import Plan, remove_all_parts
 from tfepi.variants.options import check_predicting
-from tfrecords_tools.errors import ConfigError, InputFileError
+from tfrecords_tools.errors import ConfigError
 from tfrecords_tools.files import identity
 from tfrecords_tools.genome import Genome
 from tfrecords_tools.output import check_folder, check_room, run_record, shown_size
-from tfrecords_tools.progress import progress
 from tfrecords_tools.targets import Target
 
 FORMAT = "tfepi-genes"
@@ -219,7 +219,7 @@ def predict_genes(
                 averaged = AveragedPredictor(predictor or load(), request.rc, request.shifts)
                 values = SiteValues(averaged, genome, site, chosen, condition)
                 filler = EachWindow(values, windows, request.batch_size)
-                undefined = _write_parts(filler, parts, todo, site.bins, quiet)
+                undefined = write_parts(filler, parts, todo, site.bins, quiet, "start sites")
                 record["undefined_start_sites"] = undefined
             write_gene_table(folder / TABLE, sites, site, genome.chroms)
             write_expression(folder / NAME, parts, sites, site, chosen.targets, pairs, request)
@@ -246,27 +246,3 @@ def _forecast(
         shown_size(need),
     )
     check_room(folder, need)
-
-
-def _write_parts(
-    filler: EachWindow, parts: PredictedParts, todo: list[int], bins: int, quiet: bool
-) -> int:
-    """Write the parts in `todo`; return how many start sites have undefined predictions."""
-    undefined = 0
-    done = parts.count - sum(len(parts.numbers(n)) for n in todo)
-    with progress(
-        total=parts.count, unit="start sites", label="predict", quiet=quiet, initial=done
-    ) as bar:
-        for part in todo:
-            numbers = parts.numbers(part)
-            values, bad = filler.part(numbers, bins, bar.update)
-            if not np.isfinite(values).any():
-                raise InputFileError(
-                    f"the model predicts no finite number for start sites {numbers[0] + 1} to "
-                    f"{numbers[-1] + 1}: its weights are damaged"
-                )
-            parts.write(part, values)
-            undefined += bad
-    if undefined:
-        _log.warning("%d start sites have predictions that are not finite numbers", undefined)
-    return undefined

@@ -143,7 +143,7 @@ def predict_windows(
                 filler = EachWindow(values, windows, size)
                 if phases:
                     filler = OverlappingWindows(values, windows, phases, genome.chroms, size)
-                record["undefined_windows"] = _write_parts(filler, parts, todo, kept, quiet)
+                record["undefined_windows"] = write_parts(filler, parts, todo, kept, quiet)
             if request.hdf5 and not (folder / NAME).exists():
                 write_predictions(folder / NAME, parts, windows, site, outputs.targets, request)
             if outputs.tracks:
@@ -212,29 +212,40 @@ def _forecast(
     check_room(folder, need)
 
 
-def _write_parts(
+def write_parts(
     filler: EachWindow | OverlappingWindows,
     parts: PredictedParts,
     todo: list[int],
     bins: int,
     quiet: bool,
+    unit: str = "windows",
 ) -> int:
-    """Write the parts in `todo`; return how many windows have undefined predictions."""
+    """Write the parts in `todo`; return how many windows have undefined predictions.
+
+    Args:
+        filler: of the windows.
+        parts: where their values go.
+        todo: numbers of the parts that are not there yet.
+        bins: per window.
+        quiet: no progress bar.
+        unit: what a window is of, for bar and messages.
+
+    Raises:
+        InputFileError: a part without any finite prediction.
+    """
     undefined = 0
     done = parts.count - sum(len(parts.numbers(n)) for n in todo)
-    with progress(
-        total=parts.count, unit="windows", label="predict", quiet=quiet, initial=done
-    ) as bar:
+    with progress(total=parts.count, unit=unit, label="predict", quiet=quiet, initial=done) as bar:
         for part in todo:
             numbers = parts.numbers(part)
             values, bad = filler.part(numbers, bins, bar.update)
             if not np.isfinite(values).any():
                 raise InputFileError(
-                    f"the model predicts no finite number for windows {numbers[0] + 1} to "
+                    f"the model predicts no finite number for {unit} {numbers[0] + 1} to "
                     f"{numbers[-1] + 1}: its weights are damaged"
                 )
             parts.write(part, values)
             undefined += bad
     if undefined:
-        _log.warning("%d windows have predictions that are not finite numbers", undefined)
+        _log.warning("%d %s have predictions that are not finite numbers", undefined, unit)
     return undefined
