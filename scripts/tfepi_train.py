@@ -35,6 +35,7 @@ def work(args: argparse.Namespace) -> None:
     from tfepi.params import read_params
     from tfepi.predictors import is_h5, is_published, spec_path
     from tfepi.startup import import_tensorflow
+    from tfepi.training.embedded_params import open_embeddings
     from tfrecords_tools.data import Data
     from tfrecords_tools.files import existing
     from tfrecords_tools.output import check_folder
@@ -48,9 +49,12 @@ def work(args: argparse.Namespace) -> None:
     data = [Data.open(folder) for folder in args.data]
     listed, where = args.targets.split(","), f"data folder {data[0].folder}"
     args.targets = queried_names(data[0].targets, listed, args.query, where)
-    for label in f"{args.train_label},{args.valid_label}".split(","):
+    labels = f"{args.train_label},{args.valid_label}".split(",")
+    for label in labels:
         if not any(label in folder.labels for folder in data):
             data[0].shards(label)  # says which labels there are
+    if args.embeddings is not None:
+        open_embeddings(args.embeddings, params, data, labels)
     read = {f"data {folder.folder}": folder.folder for folder in data}
     check_folder(args.out, args.resume, args.overwrite, read)
     import_tensorflow(deterministic=not args.xla)  # Keras compiles nothing when it is on

@@ -130,9 +130,10 @@ class Embeddings:
                 "these with tfepi_embed.py"
             )
         for label in labels:
-            if self.counts.get(label) != data.counts[label]:
+            held = sum(self.counts.get(part, 0) for part in label.split(","))
+            if held != data.counts[label]:
                 raise ConfigError(
-                    f"the embeddings in {self.folder} are of {self.counts.get(label, 0)} records "
+                    f"the embeddings in {self.folder} are of {held} records "
                     f"with label {label!r}, {data.folder} has {data.counts[label]}: embed these"
                 )
             for variant in self.variants:

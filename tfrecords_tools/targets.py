@@ -311,6 +311,11 @@ def select(targets: tuple[Target, ...], names: list[str], where: str = "") -> tu
     by_name |= {t.identifier: p for p, t in enumerate(targets)}
     positions = []
     for name in names:
+        if name not in by_name and name.isdigit():
+            raise ConfigError(
+                f"there is no target {name}{f' {where}' if where else ''}: indices go from "
+                f"{min(t.index for t in targets)} to {max(t.index for t in targets)}"
+            )
         if name not in by_name:
             raise unknown("target", name, [t.identifier for t in targets], where)
         if by_name[name] in positions:

@@ -16,23 +16,23 @@ tfepi_train.py enformer_small data -o all
 tfepi_test.py enformer_small all data -o test_all --rc
 
 tfepi_train.py enformer_small data -o expression --query '!description~^DNASE'
-write() {  # NAME TRANSFER: params for DNase heads of ten epochs
-  python - "$1" "$2" <<'PYTHON'
+write() {  # NAME RATE TRANSFER: params for DNase heads of ten epochs
+  python - "$1" "$2" "$3" <<'PYTHON'
 import json, sys
 from tfepi.params import read_params
-name, transfer = sys.argv[1:]
+name, rate, transfer = sys.argv[1:]
 source = read_params("enformer_small").source
-source["train"] |= {"train_epochs_max": 10, "patience": 10, "learning_rate": 0.001}
+source["train"] |= {"train_epochs_max": 10, "patience": 10, "learning_rate": float(rate)}
 if transfer:
     source["transfer"] = json.loads(transfer)
 with open(f"{name}.json", "w") as handle:
     json.dump(source, handle)
 PYTHON
 }
-write frozen '{"mode": "linear"}'
-write partly '{"freeze": ["stem*", "tower1*", "tower2*", "tower3*", "tower4*"]}'
-write free '{"mode": "full", "layer_decay": 0.9}'
-write scratch ''
+write frozen 0.001 '{"mode": "linear"}'
+write partly 0.001 '{"freeze": ["stem*", "tower1*", "tower2*", "tower3*", "tower4*"]}'
+write free 0.001 '{"mode": "full", "layer_decay": 0.9}'
+write scratch 0.003 ''
 for seed in 44 45 46; do
   for name in frozen partly free; do
     tfepi_train.py "$name.json" data -o "$name$seed" --query DNASE: --from expression --head new --seed $seed

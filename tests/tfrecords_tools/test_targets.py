@@ -59,6 +59,8 @@ def test_select_by_identifier_and_index(table):
     for names in (["a"], ["a+", "0"]):
         with pytest.raises(TfepiError):
             select(read_targets(table), names)
+    with pytest.raises(ConfigError, match=r"no target 9 of the head: indices go from 0 to 2"):
+        select(read_targets(table), ["9"], "of the head")
 
 
 @pytest.mark.parametrize(

@@ -12,12 +12,14 @@ from tfepi.params import parse_params
 from tfepi.prediction.embed_records import embed_records, variants
 from tfepi.predictors import load_keras, load_predictor
 from tfepi.startup import import_tensorflow
+from tfepi.training.embedded_params import open_embeddings
 from tfepi.training.fit import Settings, train
 from tfrecords_tools.data import Data
 from tfrecords_tools.embedded_dataset import embedded_eval_dataset, embedded_train_dataset
 from tfrecords_tools.embeddings import Embeddings
 from tfrecords_tools.errors import ConfigError, InputFileError, UnfinishedError
 from tfrecords_tools.genome import one_hot, reverse_complement
+from tfrecords_tools.joined import pool_labels
 
 import_tensorflow()
 TRUNK = [
@@ -219,6 +221,20 @@ def test_params_that_embeddings_cannot_have(data, pretrained, folder, tmp_path, 
         train(params(section.pop("transfer", None), **section), data, tmp_path / "x", settings)
 
 
+def test_what_is_refused_before_any_model_is_read(data, folder):
+    weighed = {"train": {"coverage_cap": 10, "loss": "mse"}, "model": {"name": "interact"}}
+    capped = parse_params(weighed)
+    with pytest.raises(ConfigError, match=r"has train.coverage_cap, which embeddings do not"):
+        open_embeddings(folder, capped, [data], ["train"])
+    with pytest.raises(ConfigError, match="of one folder of records, and 2 are named"):
+        open_embeddings(folder, params(LINEAR), [data, data], ["train"])
+
+
+def test_labels_that_are_pooled_are_counted_together(data, folder):
+    found = Embeddings.open(folder)
+    found.check(pool_labels(data, ("train,valid", "test")), ["train,valid", "test"])
+
+
 def test_embeddings_of_another_trunk_or_of_other_records(data, pretrained, tmp_path):
     one = embed_records(load_predictor(pretrained), data, tmp_path / "one", quiet=True)
     other = tmp_path / "other"
@@ -266,3 +282,7 @@ def test_the_command(small_data, pretrained, tmp_path, run_script):
     done = run_script("tfepi_train.py", head, small_data, "--embeddings", out, check=False)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "name its model with --from" in done.stderr
+    again = (*start[:-1], tmp_path / "other", "--rematerialise")
+    done = run_script("tfepi_train.py", head, small_data, *again, check=False)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "which --embeddings does not run: leave one of them out" in done.stderr

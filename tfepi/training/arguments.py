@@ -46,8 +46,8 @@ def start(args: argparse.Namespace) -> tuple[str | None, bool]:
     """Return the model that training starts from, or None, and whether only its trunk is taken.
 
     Raises:
-        ConfigError: two models, a head that is both new and kept, or no model for what is said
-            of it.
+        ConfigError: two models, a head that is both new and kept, no model for what is said
+            of it, or --rematerialise beside --embeddings.
     """
     if args.start is not None and args.restore is not None:
         raise ConfigError(
@@ -63,5 +63,10 @@ def start(args: argparse.Namespace) -> tuple[str | None, bool]:
     if model is None and args.embeddings is not None:
         raise ConfigError(
             f"--embeddings {args.embeddings} are of a trunk: name its model with --from"
+        )
+    if args.embeddings is not None and args.rematerialise:
+        raise ConfigError(
+            "--rematerialise saves memory in the trunk, which --embeddings does not run: leave one "
+            "of them out"
         )
     return model, args.trunk or args.head == "new"

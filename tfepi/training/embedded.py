@@ -6,6 +6,7 @@ import keras
 
 from tfepi.models.trunk import trunk_end, trunk_of, weights_sha256
 from tfepi.params import Params
+from tfepi.training.embedded_params import open_embeddings
 from tfrecords_tools.data import Data
 from tfrecords_tools.embeddings import Embeddings
 from tfrecords_tools.errors import ConfigError
@@ -30,10 +31,9 @@ def matching_embeddings(
 
     Raises:
         InputFileError: no such folder, or a damaged one.
-        ConfigError: embeddings of other records or of another trunk, a trunk that is trained,
-            augmentation that the embeddings do not have.
+        ConfigError: as `open_embeddings`; embeddings of another trunk, or a trunk that is trained.
     """
-    found = Embeddings.open(folder)
+    found = open_embeddings(folder, params, [data], labels)
     trunk_end(model, found.layer)
     trunk = trunk_of(model, found.layer)
     moving = [x.name for x in trunk.layers if x.trainable_weights]
@@ -48,17 +48,4 @@ def matching_embeddings(
             f"the embeddings in {folder} were made by another trunk than the one that --from "
             "names: name the model they are of, or embed again with this one"
         )
-    section = params.model
-    if section.augment_rc and not any(variant.rc for variant in found.variants):
-        raise ConfigError(
-            f"params.json model.augment_rc is true, but {folder} has one strand: embed with --rc, "
-            "or leave it out"
-        )
-    most = max(abs(variant.shift) for variant in found.variants)
-    if section.augment_shift > most:
-        raise ConfigError(
-            f"params.json model.augment_shift is {section.augment_shift}, but the embeddings in "
-            f"{folder} are shifted by at most {most} bp: embed with --shifts, or use {most}"
-        )
-    found.check(data, labels)
     return found

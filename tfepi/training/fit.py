@@ -202,22 +202,6 @@ def prepared(
     return params, sources, model, model_spec(params, model, sources)
 
 
-def _embedded(source: Source, model: keras.Model, params: Params, settings: Settings) -> Source:
-    """Return what a head learns from, with the embeddings that it is trained on."""
-    for what, value in (
-        ("conditioning", source.training),
-        ("coverage_cap", params.train.coverage_cap),
-    ):
-        if value is not None:
-            raise ConfigError(
-                f"--embeddings {settings.embeddings}: params.json has {what}, which embeddings "
-                "do not know; leave one of them out"
-            )
-    labels = (settings.train_label, settings.valid_label)
-    found = matching_embeddings(settings.embeddings, model, params, source.data, labels)
-    return replace(source, embeddings=found)
-
-
 def train(
     params: Params,
     data: Data | Sequence[Data],
@@ -266,8 +250,12 @@ def train(
     if settings.restore and params.transfer != TransferParams():
         model = adapt(model, params.transfer)
         log.info("trains %d of %d parameters", *parameter_counts(model))
-    if settings.embeddings:
-        sources = [_embedded(source, model, params, settings) for source in sources]
+    if where := settings.embeddings:
+        labels = (settings.train_label, settings.valid_label)
+        sources = [
+            replace(s, embeddings=matching_embeddings(where, model, params, s.data, labels))
+            for s in sources
+        ]
     run = Run(model, params, sources, out, settings, key)
     claim_folder(out, resume, overwrite, inputs)
     remove_parts(out)
