@@ -66,6 +66,13 @@ class DataWriter:
         self._shards: list[dict] = []
         self.counts: dict[str, int] = {}
 
+    @classmethod
+    def like(cls, data: Data, folder: Path, windowing: Windowing, **others) -> "DataWriter":
+        """Return a writer of records that are those of a data folder but for what is named."""
+        same = ("targets", "encoding", "tracks", "track_width", "track_length", "kind")
+        own = {name: getattr(data, name) for name in same} | {"coverage": data.has_coverage}
+        return cls(folder, windowing, **own | others)
+
     def __enter__(self) -> "DataWriter":
         (self._folder / "tfrecords").mkdir(exist_ok=True)
         self._bed = _Part(self._folder / WINDOWS, lambda path: path.open("w"))

@@ -141,17 +141,12 @@ def extend(
         inputs = source_files(data) | {"fasta": options.fasta}
         with (
             run_record(folder, inputs, data_sha256=data.manifest_sha256) as record,
-            DataWriter(
+            DataWriter.like(
+                data,
                 folder,
                 windowing,
-                data.targets,
-                encoding,
-                options.records_per_shard,
-                tracks=data.tracks,
-                track_width=data.track_width,
-                track_length=data.track_length,
-                kind=data.kind,
-                coverage=data.has_coverage,
+                encoding=encoding,
+                records_per_shard=options.records_per_shard,
             ) as writer,
         ):
             found = Counter(masked_bases=0, masked_records=0, beyond_ends=0)

@@ -194,18 +194,15 @@ def rewindow(
     facts = {"seed": options.seed, "data_sha256": data.manifest_sha256}
     with (
         run_record(folder, source_files(data), **facts) as record,
-        DataWriter(
+        DataWriter.like(
+            data,
             folder,
             layout.windowing,
-            data.targets,
-            options.encoding,
-            options.records_per_shard,
-            options.style,
-            data.tracks,
-            layout.track_width,
-            layout.track_length,
-            data.kind,
-            data.has_coverage,
+            encoding=options.encoding,
+            records_per_shard=options.records_per_shard,
+            style=options.style,
+            track_width=layout.track_width,
+            track_length=layout.track_length,
         ) as writer,
     ):
         for label in labels:

@@ -219,17 +219,13 @@ def select_records(
     facts = {"seed": options.seed, "data_sha256": data.manifest_sha256}
     with (
         run_record(folder, source_files(data), **facts) as record,
-        DataWriter(
+        DataWriter.like(
+            data,
             folder,
             windowing,
-            targets,
-            encoding,
-            options.records_per_shard,
-            tracks=data.tracks,
-            track_width=data.track_width,
-            track_length=data.track_length,
-            kind=data.kind,
-            coverage=data.has_coverage,
+            targets=targets,
+            encoding=encoding,
+            records_per_shard=options.records_per_shard,
         ) as writer,
     ):
         for old, new in zip(labels, new_labels, strict=True):
