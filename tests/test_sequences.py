@@ -1,9 +1,9 @@
-"""Sequences from letters, and lengths that a model does not take."""
+"""A model's inputs: sequences from letters and arrays, and what a model does not take."""
 
 import numpy as np
 import pytest
 
-from tfepi.sequences import as_sequences
+from tfepi.sequences import as_sequences, model_inputs
 from tfepi.spec import AveragedPredictor, CallablePredictor, Head, ModelSpec
 from tfrecords_tools.errors import ConfigError
 from tfrecords_tools.genome import one_hot
@@ -16,7 +16,96 @@ def test_letters_become_base_indices():
     np.testing.assert_array_equal(found, [[0, 1, 2, 3, 4], [4, 0, 1, 2, 3]])
     np.testing.assert_array_equal(as_sequences("GaTtACa"), [[2, 0, 3, 3, 0, 1, 0]])
     np.testing.assert_array_equal(as_sequences(("AC",), (2,)), [[0, 1]])
-    assert as_sequences([]).shape == (0, 0)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int64", "uint16"])
+def test_base_indices_of_any_whole_numbers_are_taken(dtype):
+    indices = np.array([[0, 4, 2], [3, 1, 0]], dtype)
+    found = as_sequences(indices)
+    assert found.dtype == np.uint8
+    np.testing.assert_array_equal(found, indices)
+    np.testing.assert_array_equal(as_sequences(indices.tolist()), indices)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int64", "float64", "float16", "bool"])
+def test_one_hot_codes_become_float32(dtype):
+    codes = np.eye(5, 4)[[[0, 4, 2], [3, 1, 0]]]
+    found = as_sequences(codes.astype(dtype))
+    assert found.dtype == np.float32
+    np.testing.assert_array_equal(found, codes)
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ([], "the list of sequences is empty: give at least one"),
+        (np.zeros((0, 5), np.uint8), r"there is no sequence, but an array of shape \(0, 5\): want"),
+        (np.full((2, 5), 5, np.uint8), "the base index 5 is none: want 0 to 3 for A, C, G and T, "),
+        (np.array([[0, -1, 2]]), "the base index -1 is none: want 0 to 3 .*, and 4 for N"),
+        (
+            np.zeros((2, 5, 5), np.float32),
+            r"an array of float32 of shape \(2, 5, 5\): want base in",
+        ),
+        (
+            np.zeros((2, 4, 5), np.uint8),
+            r"of uint8 of shape \(2, 4, 5\): want .*\[batch, length, 4",
+        ),
+        (np.zeros((2, 5)), r"an array of float64 of shape \(2, 5\): want base indices"),
+        (np.zeros(5, np.uint8), r"an array of uint8 of shape \(5,\): want base indices"),
+        (["AC", 3], r"an array of .* of shape \(2,\): want .* or DNA letters"),
+        ([[0, 1], [2]], "the sequences are of several lengths: want base indices"),
+    ],
+)
+def test_other_arrays_are_refused(value, message):
+    with pytest.raises(ConfigError, match=message) as caught:
+        as_sequences(value, (5,))
+    assert "\n" not in str(caught.value)
+
+
+SHAPES = {"sequence": (5, 4), "tracks": (2, 3)}
+
+
+def test_inputs_become_arrays_of_one_batch():
+    tracks = np.zeros((2, 2, 3), np.float32)
+    found = model_inputs({"tracks": tracks, "sequence": ["ACGTN", "AAAAA"]}, SHAPES)
+    assert list(found) == ["sequence", "tracks"]
+    assert found["tracks"] is tracks
+    assert found["sequence"].shape == (2, 5)
+    longer = model_inputs({"sequence": "ACGTNACG"}, {"sequence": (5, 4)}, (5, 8))
+    assert longer["sequence"].shape == (1, 8)
+    assert model_inputs({"sequence": "AC"}, {"sequence": (5, 4)}, ())["sequence"].shape == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"sequence": None},
+            "the model takes sequence, and only tracks is given: want a dict with",
+        ),
+        ({"tracks": None}, "takes tracks, and only sequence is given: want .* sequence, tracks"),
+        ({"sequence": None, "tracks": None}, "takes sequence and tracks, and no input is given"),
+        ({"sequenc": "A"}, "unknown input 'sequenc' of the model: did you mean 'sequence'"),
+        (
+            {"tracks": np.zeros((2, 3, 2))},
+            r"'tracks' has the shape \(2, 3, 2\), .* \(2, 2, 3\) with",
+        ),
+        (
+            {"tracks": np.zeros((1, 2, 3))},
+            r"shape \(1, 2, 3\), the model takes \(2, 2, 3\) with 2 seq",
+        ),
+        ({"sequence": ["ACG"]}, "has 3 bp, the model takes 5: pad it"),
+    ],
+)
+def test_other_inputs_are_refused(change, message):
+    given = {"sequence": ["ACGTN", "AAAAA"], "tracks": np.zeros((2, 2, 3))} | change
+    with pytest.raises(ConfigError, match=message):
+        model_inputs({k: v for k, v in given.items() if v is not None}, SHAPES)
+
+
+def test_inputs_without_names_are_refused():
+    with pytest.raises(ConfigError, match="the inputs are a ndarray: want a dict by name, as"):
+        model_inputs(np.zeros((2, 5), np.uint8), SHAPES)
 
 
 def test_arrays_stay_as_they_are():

@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 
 import tfepi
-from tfepi.sequences import as_sequences
+from tfepi.sequences import model_inputs
 from tfrecords_tools.conditioning import Conditioning
 from tfrecords_tools.errors import ConfigError, InputFileError
 from tfrecords_tools.files import read_json, write_json
@@ -178,8 +178,9 @@ class Predictor(Protocol):
     """A model that can be asked.
 
     `predict` takes a dict of arrays by input name: "sequence" is uint8 base indices
-    [batch, length], float one-hot [batch, length, 4], or DNA letters (`as_sequences`). It returns
-    a dict from head name to float32 [batch, bins, targets]. Any batch size is taken.
+    [batch, length], float one-hot [batch, length, 4], or DNA letters
+    (`sequences.as_sequences`). It returns a dict from head name to float32 [batch, bins, targets].
+    Any batch size is taken.
     """
 
     spec: ModelSpec
@@ -201,7 +202,7 @@ class CallablePredictor:
 
     def predict(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Return {head: float32 [batch, bins, targets]}."""
-        sequence = as_sequences(inputs["sequence"], (self.spec.seq_length,))
+        sequence = model_inputs(inputs, self.spec.inputs)["sequence"]
         if sequence.ndim == 2:
             sequence = one_hot(sequence)
         out = self._function(sequence)
@@ -234,14 +235,14 @@ class AveragedPredictor:
     def predict(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Return the mean predictions, {head: float32 [batch, bins, targets]}."""
         total: dict[str, np.ndarray] = {}
-        given = as_sequences(inputs["sequence"])
+        given = model_inputs(inputs, self.spec.inputs, ())  # the predictor knows which lengths
         for shift, rc in self._variants:
-            sequence = shift_sequence(given, shift, rc)
+            sequence = shift_sequence(given["sequence"], shift, rc)
             if rc and self._step:
                 sequence = shift_sequence(sequence, self._step)
-            moved = inputs | {"sequence": sequence}
-            if rc and "tracks" in inputs:  # which, like the bins, stay where they are in a shift
-                moved["tracks"] = inputs["tracks"][:, ::-1]
+            moved = given | {"sequence": sequence}
+            if rc and "tracks" in given:  # which, like the bins, stay where they are in a shift
+                moved["tracks"] = given["tracks"][:, ::-1]
             predictions = self._predictor.predict(moved)
             for head in self.spec.heads:
                 values = predictions[head.name]

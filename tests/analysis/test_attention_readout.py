@@ -11,6 +11,7 @@ from tfepi.analysis.attention_readout import (
     background,
     coverage,
     element_attention,
+    ratio,
 )
 from tfepi.analysis.tss_windows import TssWindow
 from tfepi.layers import MultiheadAttention
@@ -122,9 +123,15 @@ def test_nothing_inside_the_window_has_no_value():
 
 def test_background_is_of_other_genes():
     profiles = np.random.default_rng(0).random((4, 2, 5)).astype(np.float32)
-    gene = np.array([0, 1, 0, 2])
-    np.testing.assert_allclose(background(profiles, gene, 2), profiles[[1, 3]].mean(axis=0))
-    np.testing.assert_allclose(background(profiles, gene, 3), profiles[:3].mean(axis=0), rtol=1e-6)
+    total = profiles.sum(axis=0, dtype=float)
+    for own, others in (([0, 2], [1, 3]), ([3], [0, 1, 2])):
+        wanted = profiles[others].mean(axis=0, dtype=float)
+        np.testing.assert_allclose(background(total, profiles[own], 4), wanted)
+
+
+def test_what_is_not_expected_has_no_ratio():
+    found = ratio(np.array([1.0, 1, 0, np.nan]), np.array([4.0, 0, 0, 1]))
+    np.testing.assert_array_equal(found, [0.25, np.nan, np.nan, np.nan])
 
 
 def test_models_without_attention_or_equal_tokens():

@@ -10,7 +10,7 @@ import pyBigWig
 import pytest
 
 from tfepi.analysis import attention_run, contribution_run, scramble_run, site_parts
-from tfepi.analysis.attention_readout import Profiles, background, element_attention
+from tfepi.analysis.attention_readout import Profiles, element_attention
 from tfepi.analysis.attention_run import AttentionOptions, read_attention
 from tfepi.analysis.contribution_run import ContributionOptions, contribute
 from tfepi.analysis.contributions import Averaged, contributions, log_gradient
@@ -18,6 +18,7 @@ from tfepi.analysis.element_pairs import Pair, match
 from tfepi.analysis.pair_options import PairOptions
 from tfepi.analysis.scramble import Replacement, log2_ratio, tiles
 from tfepi.analysis.scramble_run import ScrambleOptions, scramble
+from tfepi.analysis.site_run import SiteRun
 from tfepi.analysis.tss import StartSite
 from tfepi.analysis.tss_windows import TssWindow
 from tfepi.predictors import KerasPredictor
@@ -42,7 +43,7 @@ PAIRS = [
         ("B", 100, True),
         ("B", 130, False),
         ("C", 300, False),
-        ("C", 5000, True),
+        ("C", 150, True),
         ("D", 640, True),
     )
 ]
@@ -122,20 +123,9 @@ def test_contributions(tmp_path, predictor, model, fasta, windows, log):
     )
     sites, elements = match(PAIRS, SITES, WINDOW, 41)
     assert sites == SITES
-    rows = contribute(
-        lambda: predictor,
-        SPEC,
-        SITES,
-        fasta,
-        tmp_path / "out",
-        options,
-        targets=TARGETS,
-        pairs=PAIRS,
-        elements=elements,
-        of_pairs=PairOptions(41, 9.0),
-        tracks=2,
-        quiet=True,
-    )
+    asked = (PAIRS, elements, PairOptions(41, 9.0))
+    run = SiteRun(lambda: predictor, SPEC, SITES, fasta, tmp_path / "out", {}, *asked, quiet=True)
+    rows = contribute(run, options, targets=TARGETS, tracks=2)
     weights = np.array(
         [{"+": [1, 0, 0], "-": [0, 1, 0]}.get(s.strand, [0.5, 0.5, 0]) for s in SITES]
     )
@@ -173,7 +163,7 @@ def test_contributions(tmp_path, predictor, model, fasta, windows, log):
             int(pair.label),
         )
         assert row.distance == element.distance
-        if pair.start == 5000:
+        if pair.start == 150:
             assert np.isnan(row.contribution)
             continue
         middle = pair.start + 10 - (site.position - 128)
@@ -194,13 +184,15 @@ def test_contributions(tmp_path, predictor, model, fasta, windows, log):
 def run_contributions(predictor, fasta, out, **changes):
     options = changes.pop("options", ContributionOptions(batch_size=2))
     load = changes.pop("load", lambda: predictor)
-    return contribute(load, SPEC, SITES, fasta, out, options, quiet=True, tracks=1, **changes)
+    return contribute(
+        SiteRun(load, SPEC, SITES, fasta, out, quiet=True, **changes), options, tracks=1
+    )
 
 
 def run_attention(predictor, fasta, out, **changes):
     options = changes.pop("options", AttentionOptions(batch_size=2))
     load = changes.pop("load", lambda: predictor)
-    return read_attention(load, SPEC, SITES, fasta, out, options, quiet=True, **changes)
+    return read_attention(SiteRun(load, SPEC, SITES, fasta, out, quiet=True, **changes), options)
 
 
 def run_tiles(predictor, fasta, out, **changes):
@@ -208,9 +200,8 @@ def run_tiles(predictor, fasta, out, **changes):
         "options", ScrambleOptions(replacement=Replacement(scrambles=2), batch_size=2)
     )
     load = changes.pop("load", lambda: predictor)
-    stretches = tiles(WINDOW, 40)
-    arguments = (load, SPEC, SITES, fasta, out, options)
-    return scramble(*arguments, tiles=stretches, quiet=True, **changes)
+    run = SiteRun(load, SPEC, SITES, fasta, out, quiet=True, **changes)
+    return scramble(run, options, tiles=tiles(WINDOW, 40))
 
 
 @pytest.mark.parametrize(
@@ -298,7 +289,17 @@ def test_models_without_gradients(tmp_path, fasta, run, what):
 )
 def test_bad_sites(tmp_path, fasta, sites, message):
     with pytest.raises(InputFileError, match=message):
-        contribute(never, SPEC, sites, fasta, tmp_path / "out")
+        contribute(SiteRun(never, SPEC, sites, fasta, tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("chrom", "end"), [("c1", 801), ("c2", 401)])
+def test_elements_of_another_build(tmp_path, fasta, chrom, end):
+    pairs = [Pair("A", None, "c1", 10, 800), Pair("A", None, chrom, 300, end, None, 3)]
+    run = SiteRun(never, SPEC, SITES, fasta, tmp_path / "out", pairs=pairs)
+    message = rf"{chrom}:300-{end} \(line 3 of the pairs\) ends beyond {chrom} \({end - 1} bp in"
+    with pytest.raises(InputFileError, match=message):
+        contribute(run)
     assert not (tmp_path / "out").exists()
 
 
@@ -315,11 +316,9 @@ def test_bad_sites(tmp_path, fasta, sites, message):
 )
 def test_bad_options(tmp_path, fasta, options, message):
     for made, run in ((ContributionOptions, contribute), (ScrambleOptions, scramble)):
+        asked = SiteRun(never, SPEC, SITES, fasta, tmp_path / "out")
         with pytest.raises(ConfigError, match=message):
-            run(
-                *(never, SPEC, SITES, fasta, tmp_path / "out", made(**options)),
-                targets=SMALL.TARGETS[2:],
-            )
+            run(asked, made(**options), targets=SMALL.TARGETS[2:])
     assert not (tmp_path / "out").exists()
 
 
@@ -332,7 +331,7 @@ def test_attention(tmp_path, predictor, model, fasta, windows, with_background):
     profiles = Profiles(model, WINDOW, True)(windows)
     with h5py.File(tmp_path / "out" / "attention.h5") as file:
         assert (file.attrs["format"], file.attrs["length"]) == ("tfepi-attention", 256)
-        found = dict(attention_run.read_profiles(file))
+        found = {n: file["profiles"][n][()] for n in file["layers"].asstr()[()]}
     assert list(found) == ["attention0", "attention1"]
     for name, values in profiles.items():
         np.testing.assert_allclose(found[name], values, rtol=1e-4)
@@ -351,7 +350,7 @@ def test_attention(tmp_path, predictor, model, fasta, windows, with_background):
         mean = np.mean(slow, axis=0)
         np.testing.assert_allclose(table[["from_tss", "to_tss"]].iloc[number], mean, rtol=1e-4)
         if with_background:
-            others = [background(v, gene, element.site) for v in profiles.values()]
+            others = [v[gene != gene[element.site]].mean(axis=0) for v in profiles.values()]
             usual = np.mean([element_attention(v, *place) for v in others], axis=0)
             columns = ["from_tss_expected", "to_tss_expected"]
             np.testing.assert_allclose(table[columns].iloc[number], usual, rtol=1e-4)
@@ -366,7 +365,7 @@ def test_a_background_of_one_gene(tmp_path, fasta):
     sites = [SITES[0], SITES[3]]
     with pytest.raises(ConfigError, match="--background compares genes: name at least two"):
         read_attention(
-            never, SPEC, sites, fasta, tmp_path / "out", AttentionOptions(background=True)
+            SiteRun(never, SPEC, sites, fasta, tmp_path / "out"), AttentionOptions(background=True)
         )
 
 
@@ -383,13 +382,9 @@ def test_scrambled_elements(tmp_path, predictor, model, fasta, windows, kind):
     options = ScrambleOptions(
         rc=True, shifts=(0, -2), pseudocount=0.5, replacement=replacement, batch_size=4
     )
-    found = scramble(
-        *(lambda: predictor, SPEC, SITES, fasta, tmp_path / "out", options),
-        targets=SMALL.TARGETS[1:],
-        pairs=PAIRS,
-        elements=elements,
-        quiet=True,
-    )
+    where = (fasta, tmp_path / "out", {}, PAIRS, elements)
+    run = SiteRun(lambda: predictor, SPEC, SITES, *where, quiet=True)
+    found = scramble(run, options, targets=SMALL.TARGETS[1:])
     count = 3 if kind == "shuffle" else 1
     inside = [e for e in elements if e.low < e.high]
     assert len(inside) == 8
@@ -432,11 +427,8 @@ def test_scrambled_elements(tmp_path, predictor, model, fasta, windows, kind):
 def test_tiles(tmp_path, predictor, model, fasta, windows):
     stretches = tiles(WINDOW, 40)
     options = ScrambleOptions(replacement=Replacement("n"), pseudocount=0)
-    found = scramble(
-        *(lambda: predictor, SPEC, SITES, fasta, tmp_path / "out", options),
-        tiles=stretches,
-        quiet=True,
-    )
+    run = SiteRun(lambda: predictor, SPEC, SITES, fasta, tmp_path / "out", quiet=True)
+    found = scramble(run, options, tiles=stretches)
     assert predictor.sequences == len(SITES) * (1 + len(stretches))
     table = pd.read_csv(tmp_path / "out" / "tiles.tsv", sep="\t")
     assert len(table) == len(SITES) * len(stretches)
@@ -466,19 +458,15 @@ def test_tiles(tmp_path, predictor, model, fasta, windows):
 
 
 def test_tiles_beside_the_tss_are_at_it(tmp_path, predictor, fasta):
-    scramble(
-        *(lambda: predictor, SPEC, SITES[:1], fasta, tmp_path / "out"),
-        ScrambleOptions(replacement=Replacement("n")),
-        tiles=tiles(WINDOW, 6),
-        quiet=True,
-    )
+    run = SiteRun(lambda: predictor, SPEC, SITES[:1], fasta, tmp_path / "out", quiet=True)
+    scramble(run, ScrambleOptions(replacement=Replacement("n")), tiles=tiles(WINDOW, 6))
     # The bins are [120, 144) of the window, and the tile [143, 149) is the last that touches them.
     assert json.loads((tmp_path / "out" / "distance.json").read_text())["at_tss"] == 18
 
 
 def test_elements_or_tiles(tmp_path, fasta):
     with pytest.raises(ConfigError, match="elements or tiles are replaced"):
-        scramble(never, SPEC, SITES, fasta, tmp_path / "out")
+        scramble(SiteRun(never, SPEC, SITES, fasta, tmp_path / "out"))
 
 
 def test_names_of_files():

@@ -146,6 +146,14 @@ def test_correlations_and_intervals(made, write):
     )
 
 
+def test_genes_are_those_with_both_values(made, write):
+    with h5py.File(made.folder / NAME, "r+") as file:
+        file["with_neighbours"][4, 2] = file["tss_bin"][4, 2] = np.nan
+    rows = [(f"N{g}", [None if g == 7 else g + 1, g + 1]) for g in range(20)]
+    found = measure(made.folder, read_observed(write(rows, ["D1", "D2"])), resampling(0, 0))
+    assert [e["genes"] for e in found.value["tracks"]] == [18, 20]
+
+
 def test_few_blocks_and_constant_values(made, write):
     genes = np.arange(4)
     rows = [(f"N{g}", [1 + g, 7]) for g in genes]

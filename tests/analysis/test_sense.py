@@ -38,6 +38,11 @@ def test_pairs_among_other_targets():
     assert sense_pairs(()) == ()
 
 
+def test_no_two_tracks_have_one_name():
+    targets = table("x+", "x-", "x_plus", "x_minus", "x", pairs=((0, 1), (2, 3)))
+    assert [p.name for p in sense_pairs(targets)] == ["x_sense", "x_sense_sense"]
+
+
 @pytest.mark.parametrize("names", [("x1", "x2"), ("x+", "y-"), ("+", "-"), ("x+", "x+b")])
 def test_strands_that_cannot_be_told_apart(names, caplog):
     with caplog.at_level(logging.WARNING):

@@ -123,7 +123,7 @@ def test_buffers_without_weights_are_passed_over(copies, published):
     assert any(name.endswith("num_batches_tracked") for name in named)
     named["transformer.0.0.fn.1.positions"] = np.ones((31, 12))
     enformer_torch(named, **copies.SIZES)
-    arrays = published.arrays | {"step": np.array(3), "optimizer/x": np.ones(2)}
+    arrays = published.arrays | {"step": np.array(3), "optimizer/m/0": np.ones(2)}
     enformer_checkpoint(arrays, **copies.SIZES)
     enformer_checkpoint(
         {k: v for k, v in arrays.items() if not k.endswith(("_hidden", "_counter"))}, **copies.SIZES

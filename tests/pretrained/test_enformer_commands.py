@@ -1,6 +1,8 @@
 """Published Enformers where commands take a model: contracts, predictors, starts of training."""
 
 import json
+import runpy
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -19,6 +21,7 @@ from tfrecords_tools.errors import ConfigError, InputFileError
 from tfrecords_tools.targets import Target
 
 import_tensorflow()
+SCRIPTS = Path(__file__).parents[2] / "scripts"
 FORMS = ("checkpoint", "saved_model", "npz", "safetensors")
 
 
@@ -75,6 +78,35 @@ def test_a_table_names_a_heads_outputs(published, params):
         read_spec(published.npz, params(), (Target(5, "x"),), "human")
 
 
+@pytest.mark.parametrize("form", ["saved_model", "npz"])
+def test_a_table_of_some_outputs_is_warned_of(published, params, caplog, form):
+    path, whole = getattr(published, form), [Target(n, f"x{n}") for n in range(5)]
+    read_spec(path, params(), whole, "human")
+    read_spec(path, params())
+    assert not caplog.records
+    read_spec(path, params(), whole[1:3], "human")
+    assert [(r.levelname, r.message) for r in caplog.records] == [
+        (
+            "WARNING",
+            "the targets table names 2 of the model's 5 outputs: the others have numbers only",
+        )
+    ]
+
+
+def test_sizes_from_the_arrays_are_noted(copies, published, params, caplog):
+    caplog.set_level("INFO")
+    load_predictor(published.npz, 1, params())
+    enformer_checkpoint(published.npz, **copies.SIZES, channels=24, width_rounding=4)
+    given = copies.SIZES | {k: v for k, v in copies.FOUND.items() if k != "output_heads"}
+    enformer_checkpoint(published.npz, **given, output_heads=copies.OUTPUTS)
+    start = f"sizes of {published.npz} that are not the published ones were taken from its arrays: "
+    rest = "transformer_layers 2, attention_heads 2, key_size 4, 5 outputs of head human, 3 outputs"
+    assert [(r.levelname, r.message) for r in caplog.records] == [
+        ("INFO", f"{start}channels 24, width_rounding 4, {rest} of head mouse"),
+        ("INFO", f"{start}{rest} of head mouse"),
+    ]
+
+
 def test_params_must_be_enformers(published, params):
     other = parse_params({"model": {"name": "basset"}})
     for form in ("checkpoint", "npz", "safetensors"):
@@ -91,7 +123,11 @@ def test_params_must_be_enformers(published, params):
     with pytest.raises(ConfigError, match="names the heads tissue, "):
         read_spec(published.checkpoint, params(heads="tissue"))
     assert read_spec(published.checkpoint, params(heads=["mouse", "human"])).heads
-    with pytest.raises(ConfigError, match="no place for _trunk/_layers/2/_layers/1"):
+    with pytest.raises(
+        ConfigError,
+        match=r"it has 2 transformer layers, params\.json states 1; the model has no place for "
+        "_trunk/_layers/2/_layers/1",
+    ):
         read_spec(published.checkpoint, params(transformer_layers=1))
     with pytest.raises(ConfigError, match="unknown key 'depth'"):
         load_predictor(published.checkpoint, params=params(depth=2))
@@ -104,11 +140,28 @@ def test_params_must_be_enformers(published, params):
         ({"target_length": 0}, "params.json model.target_length is 0, want a whole"),
         ({"target_length": 17}, "of 2048 bp has 16 bins of 128 bp, of which 17 cannot be the mid"),
         ({"target_length": 7}, "of which 7 cannot be the middle ones"),
+        (
+            {"input_length": 2050},
+            r"2050 is no multiple of 128, .* target_length 8 use 2048 or 2304$",
+        ),
+        (
+            {"input_length": 2050, "target_length": 7},
+            r"multiple of 128, the bp of a bin: with target_length 7 use 1920 or 2176$",
+        ),
+        ({"input_length": 900}, "input_length 900 is no multiple of 128, .* use 1024$"),
+        ({"input_length": 500}, "input_length 500 is no multiple of 128, .* use 1024$"),
     ],
 )
 def test_lengths_that_do_not_fit(published, params, sizes, message):
     with pytest.raises(ConfigError, match=message):
         read_spec(published.checkpoint, params(**sizes))
+
+
+def test_the_lengths_that_are_advised_fit(published, params):
+    for length in (1024, 1920, 2048, 2176, 2304):
+        bins = 8 if length in (1024, 2048, 2304) else 7
+        spec = read_spec(published.checkpoint, params(input_length=length, target_length=bins))
+        assert spec.target_length == bins
 
 
 def test_the_published_lengths_are_the_default(published):
@@ -214,3 +267,37 @@ def test_a_training_run_starts_from_a_checkpoint(copies, published, write_record
             np.testing.assert_array_equal(ours, theirs)
     inputs = json.loads((tmp_path / "run" / "run.json").read_text())["inputs"]
     assert inputs["restore"]["path"].endswith("enformer-tiny-1.index")
+
+
+def test_the_script_starts_from_published_weights(
+    copies, published, write_records, tmp_path, capsys
+):
+    """With a head of its own on a frozen trunk; params.json has to state the checkpoint's sizes."""
+    data = write_records({"train": 2, "valid": 1}, seq_length=copies.LENGTH, crop=512, width=128)
+    sizes = {k: v for k, v in copies.FOUND.items() if k != "output_heads"}
+    given = {
+        "model": {"name": "enformer", **sizes},
+        "train": {"batch_size": 1},
+        "transfer": {"mode": "linear"},
+    }
+    (tmp_path / "my.json").write_text(json.dumps(given))
+    path = published.checkpoint
+    arguments = (tmp_path / "my.json", data.folder, "-o", tmp_path / "run", "--from", path)
+    main = runpy.run_path(str(SCRIPTS / "tfepi_train.py"))["main"]
+    options = ("--head", "new", "--epochs", "1", "--no_tensorboard", "-q")
+    assert main([*map(str, arguments), *options]) == 0
+    assert "best model: " in capsys.readouterr().out
+    found, other = load_keras(tmp_path / "run"), enformer_checkpoint(path, **copies.SIZES)
+    assert found.output_shape == (None, copies.KEPT, 4)
+    heads = [layer.name for layer in found.layers if layer.name.startswith("head")]
+    for layer in found.layers:
+        if layer.name not in heads and layer.weights:
+            pairs = zip(layer.weights, other.get_layer(layer.name).weights, strict=True)
+            for ours, theirs in pairs:
+                np.testing.assert_array_equal(ours, theirs)
+    given["model"]["transformer_layers"] = 1
+    (tmp_path / "my.json").write_text(json.dumps(given))
+    assert main([*map(str, arguments), *options, "--overwrite"]) == 2
+    errors = capsys.readouterr().err.splitlines()
+    assert len(errors) == 1
+    assert "it has 2 transformer layers, params.json states 1; " in errors[0]

@@ -34,14 +34,86 @@ def test_all_missing_and_extra_arrays_are_named(copies, published):
         enformer_torch(named | {"w": np.ones(1)}, **copies.SIZES)
 
 
+def test_arrays_beside_the_model_are_named_with_the_others(copies, published, tmp_path):
+    tf = import_tensorflow()
+    arrays = without(published.arrays, "_trunk/_layers/0/_layers/0/b")
+    others = {"ema/_trunk/_layers/0/_layers/0/w": np.ones(2, np.float32), "rate": np.float32(1)}
+    message = (
+        r"it lacks _trunk/_layers/0/_layers/0/b; the model has no place for extra/w, "
+        r"ema/_trunk/_layers/0/_layers/0/w, rate: give the weights of this model"
+    )
+    keys = {f"module/{k}{copies.SUFFIX}": v for k, v in (arrays | {"extra/w": np.ones(2)}).items()}
+    np.savez(tmp_path / "x.npz", **keys, **others, save_counter=1)
+    for given in (keys | others | {"save_counter": np.array(1)}, tmp_path / "x.npz"):
+        with pytest.raises(ConfigError, match=message):
+            enformer_checkpoint(given, **copies.SIZES)
+    module = copies.module(published.arrays)
+    step, rate = tf.Variable(7), tf.Variable(0.1)
+    good = tf.train.Checkpoint(module=module, global_step=step).save(str(tmp_path / "good"))
+    enformer_checkpoint(good, **copies.SIZES)
+    bad = tf.train.Checkpoint(module=module, rate=rate, step=step).save(str(tmp_path / "bad"))
+    with pytest.raises(
+        ConfigError, match=r"bad-1 does not fit the model: .* no place for rate: gi"
+    ):
+        enformer_checkpoint(bad, **copies.SIZES)
+
+
+def test_a_saved_model_may_have_other_variables(copies, published, tmp_path):
+    tf = import_tensorflow()
+    root = copies.module(published.arrays)
+    root.rate = tf.Variable(0.1)
+    tf.saved_model.save(root, str(tmp_path / "x"))
+    enformer_checkpoint(tmp_path / "x", **copies.SIZES)
+
+
+def test_names_of_the_other_form_say_what_to_do(copies, published, tmp_path):
+    named = copies.torch_arrays(published.arrays)
+    torch, ours = tmp_path / "torch.npz", published.npz
+    np.savez(torch, **named)
+    advice = r"has an array \S+: these are torch names, so save the arrays as \.safetensors"
+    for function, given in (
+        (enformer_checkpoint, torch),
+        (enformer_torch, torch),
+        (open_weights, torch),
+        (enformer_checkpoint, named),
+        (enformer_checkpoint, {k: v for k, v in named.items() if k.startswith("_trunk.")}),
+    ):
+        with pytest.raises(InputFileError, match=advice):
+            function(given)
+    with pytest.raises(
+        InputFileError, match=r"arrays by checkpoint key, no state dict of torch: gi"
+    ):
+        enformer_torch(ours)
+    with pytest.raises(
+        InputFileError, match=r"is a TensorFlow checkpoint, no state dict of torch:"
+    ):
+        enformer_torch(published.checkpoint)
+    with pytest.raises(
+        InputFileError, match=r"no TensorFlow checkpoint: give it to enformer_torch"
+    ):
+        enformer_checkpoint(published.safetensors)
+    with pytest.raises(
+        InputFileError, match=r"the mapping has an array _trunk/\S+: .* to enformer_c"
+    ):
+        enformer_torch(published.arrays)
+
+
 @pytest.mark.parametrize(
     ("sizes", "message"),
     [
         ({"channels": 48}, r"_layers/0/w has shape 15×4×12, .*stem_conv/kernel of shape 15×4×24:"),
         ({"key_size": 8}, r"_q_layer/w has shape 24×8, .*query_kernel of shape 24×16:"),
         ({"width_rounding": 2}, r"1/_layers/1/_layers/0/_layers/2/w has shape 5×12×12, .* 5×12×14"),
-        ({"transformer_layers": 3}, r"it lacks _trunk/_layers/2/_layers/2/_layers/0/_module/"),
-        ({"transformer_layers": 1}, r"no place for _trunk/_layers/2/_layers/1/_layers/0/_module/"),
+        (
+            {"transformer_layers": 3},
+            r"model: it has 2 transformer layers, transformer_layers given is 3; it lacks "
+            r"_trunk/_layers/2/_layers/2/_layers/0/_module/",
+        ),
+        (
+            {"transformer_layers": 1},
+            r"model: it has 2 transformer layers, transformer_layers given is 1; the model has no "
+            r"place for _trunk/_layers/2/_layers/1/_layers/0/_module/",
+        ),
         (
             {"output_heads": {"human": 5}},
             r"no place for _heads/mouse/_layers/0/b, _heads/mouse/_layers/0/w:",
@@ -83,8 +155,13 @@ def test_files_that_are_not_there(tmp_path):
     with pytest.raises(InputFileError, match=r"state dict of torch .*w.bin does not exist.*Eleuth"):
         enformer_torch(tmp_path / "w.bin")
     (tmp_path / "x.bin").write_bytes(b"x")
-    with pytest.raises(InputFileError, match=r"x.bin is no TensorFlow checkpoint: Enformer is pub"):
+    with pytest.raises(
+        InputFileError, match=r"x.bin is a state dict of torch, no .* enformer_torch"
+    ):
         enformer_checkpoint(tmp_path / "x.bin")
+    (tmp_path / "x.txt").write_bytes(b"x")
+    with pytest.raises(InputFileError, match=r"x.txt is no TensorFlow checkpoint: Enformer is pub"):
+        enformer_checkpoint(tmp_path / "x.txt")
     (tmp_path / "x.npz").write_bytes(b"PK\x03\x04 no archive")
     with pytest.raises(InputFileError, match=r"x.npz is no .npz archive, or truncated"):
         enformer_checkpoint(tmp_path / "x.npz")

@@ -176,7 +176,7 @@ def test_commands_load_it(copies, published, wanted, params):
             r"input_length is 8192 bp, SavedModel .* takes 4096: want at most",
         ),
         ({"target_length": 4}, r"target_length is 4, SavedModel .* gives 8 bins"),
-        ({"input_length": 2050}, r"Enformer of 2050 bp has 16 bins"),
+        ({"input_length": 2050}, r"input_length 2050 is no multiple of 128, .* use 2048 or 2304"),
     ],
 )
 def test_sizes_that_do_not_fit(copies, published, params, sizes, message):
@@ -208,6 +208,37 @@ def test_other_saved_models_are_refused(tmp_path):
         enformer_hub(tmp_path / "none")
     with pytest.raises(InputFileError, match=r"is no SavedModel: Enformer is published"):
         enformer_hub(tmp_path)
+
+
+def test_our_own_exports_are_not_loaded_so(published, params, tmp_path):
+    """They have a contract, by which they are told."""
+    shutil.copytree(published.saved_model, tmp_path / "ours")
+    (tmp_path / "ours" / "assets.extra").mkdir()
+    spec = read_spec(published.npz, params())
+    spec.write(tmp_path / "ours" / "assets.extra" / "model.json")
+    assert read_spec(tmp_path / "ours") == spec
+    for load in (enformer_hub, hub_spec, lambda path: HubPredictor(path, spec)):
+        with pytest.raises(
+            InputFileError,
+            match=r"ours was exported here .*: load it with tfepi.predictors.load_predictor, or",
+        ):
+            load(tmp_path / "ours")
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        ({"sequence": []}, "the list of sequences is empty: give at least one"),
+        ({"sequence": np.zeros((0, 2048), np.uint8)}, "there is no sequence, but an array of sh"),
+        ({"sequence": np.full((1, 2048), 5, np.uint8)}, "the base index 5 is none"),
+        ({"sequence": np.zeros((1, 2048, 5))}, r"shape \(1, 2048, 5\): want base indices"),
+        ({"sequences": "A" * 2048}, "unknown input 'sequences' of the model: did you mean"),
+        ({}, "the model takes sequence, and no input is given"),
+    ],
+)
+def test_inputs_that_are_none_are_refused(hub, inputs, message):
+    with pytest.raises(ConfigError, match=message):
+        hub.predict(inputs)
 
 
 def test_unknown_heads_without_sizes_are_refused(tmp_path):

@@ -69,7 +69,9 @@ def test_optimiser_slots_are_no_variables_of_the_module():
     keys = {f"module/{k}/.OPTIMIZER_SLOT/optimizer/m{SUFFIX}": v for k, v in values.items()}
     keys |= {f"module/{k}{SUFFIX}": v for k, v in values.items()}
     keys |= {f"optimizer/iterations{SUFFIX}": np.array(4)}
-    assert set(by_object_path(keys, "_trunk", "x")) == set(values)
+    found = by_object_path(keys, "_trunk", "x")
+    assert set(found) == set(values)
+    assert found.beside == ()
 
 
 def test_two_ways_to_a_variable_are_two_paths(tmp_path):
@@ -92,6 +94,61 @@ def test_the_variables_of_a_saved_model_are_a_checkpoint(tmp_path):
     check(read_checkpoint(tmp_path / "saved" / "variables" / "variables", "_trunk"), values)
 
 
+def test_what_is_beside_the_object_is_told(tmp_path):
+    """But not what training keeps: counters, an optimiser and its slots."""
+    module, values = tree()
+    others = {
+        "step": tf.Variable(3),
+        "global_step": tf.Variable(3),
+        "optimizer": tf.Module(),
+        "ema": tf.Module(),
+        "rate": tf.Variable(0.5),
+    }
+    others["optimizer"].m = [tf.Variable([1.0])]
+    others["ema"].w = tf.Variable([1.0])
+    prefix = save(tmp_path, module=module, **others)
+    stored = {name for name, _ in tf.train.list_variables(prefix)}
+    assert {f"save_counter{SUFFIX}", f"optimizer/m/0{SUFFIX}", f"step{SUFFIX}"} <= stored
+    found = read_checkpoint(prefix, "_trunk")
+    assert set(found) == set(values)
+    assert set(found.beside) == {"ema/w", "rate"}
+    plain = {name: np.ones(3) for name in stored}
+    assert set(by_object_path(plain, "_trunk", "x").beside) == {"ema/w", "rate"}
+    check(read_checkpoint(save(tmp_path, module=module), "_trunk"), values)
+    assert read_checkpoint(save(tmp_path, module=module), "_trunk").beside == ()
+
+
+def test_arrays_below_some_attributes(tmp_path):
+    module, values = tree()
+    module.other = tf.Variable([1.0])
+    found = read_checkpoint(save(tmp_path, module=module), "_trunk").below(("_trunk", "_heads"))
+    assert set(found) == set(values)
+    check(found, values)
+
+
+def test_counters_in_the_object_itself_are_passed_over(tmp_path):
+    module, values = tree()
+    module.step, module.other = tf.Variable(3), tf.Variable([1.0])
+    found = read_checkpoint(save(tmp_path, module=module), "_trunk")
+    assert set(found) == {*values, "other"}
+    assert found.beside == ()
+    root = tf.train.Checkpoint(_trunk=module._trunk, _heads=module._heads)
+    found = read_checkpoint(root.save(str(tmp_path / "y")), "_trunk")
+    assert set(found) == set(values)
+
+
+def test_slots_of_an_optimiser_of_keras_are_passed_over(tmp_path):
+    import keras
+
+    module, values = tree()
+    optimizer = keras.optimizers.Adam()
+    variables = [keras.Variable(np.ones(3))]
+    optimizer.build(variables)
+    found = read_checkpoint(save(tmp_path, module=module, optimizer=optimizer), "_trunk")
+    assert set(found) == set(values)
+    assert found.beside == ()
+
+
 @pytest.mark.parametrize("prefix", ["", "module/", "a/b/"])
 @pytest.mark.parametrize("suffix", ["", SUFFIX])
 def test_keys_of_a_mapping_are_paths(prefix, suffix):
@@ -108,6 +165,15 @@ def test_the_root_nearest_to_the_top_is_taken():
     arrays = {f"module/{path}": value for path, value in values.items()}
     arrays |= {f"ema/copy/{path}": value for path, value in others.items()}
     check(by_object_path(arrays, "_trunk", "x"), values)
+
+
+def test_of_roots_as_near_the_one_with_most_arrays_is_taken():
+    _, values = tree()
+    arrays = {f"module/{path}": value for path, value in values.items()}
+    arrays["ema/_trunk/_layers/0/w"] = np.ones(3)
+    found = by_object_path(arrays, "_trunk", "x")
+    check(found, values)
+    assert found.beside == ("ema/_trunk/_layers/0/w",)
 
 
 def test_without_the_member_the_keys_are_shown(tmp_path):

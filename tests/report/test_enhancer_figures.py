@@ -6,12 +6,12 @@ from tfepi.analysis.pair_accuracy import BASELINE, pair_accuracy
 from tfepi.report.enhancer_figures import (
     Marked,
     Panel,
-    accuracy_figure,
     distance_figure,
     pair_effects_figure,
     profile_figure,
 )
 from tfepi.report.figures import save_figure
+from tfepi.report.pair_accuracy_figure import accuracy_figure
 from tfrecords_tools.errors import ConfigError
 
 
@@ -40,6 +40,27 @@ def test_profiles(tmp_path):
     found = texts(figure)
     assert "TSS ←" in found
     assert {"regulates the gene", "does not", "candidate element"} <= set(found)
+
+
+@pytest.mark.parametrize(
+    ("values", "ends", "ticks"),
+    [
+        ((0.03, 0.038), (0.02, 0.05), ["0.02", "0.05"]),
+        ((0.03, 0.16, 0.0), (0.02, 0.2), ["0.02", "0.05", "0.1", "0.2"]),
+        ((0.0007, 0.11), (0.0005, 0.2), ["0.001", "0.01", "0.1"]),
+        ((0.05, 0.05), (0.05, 0.1), ["0.05", "0.1"]),
+        ((1.0, 10.0), (1, 10), ["1", "2", "5", "10"]),
+    ],
+)
+def test_ticks_of_logarithmic_profiles(values, ends, ticks):
+    figure = profile_figure("", *PLACE, [Panel("share", np.array(values), log=True)])
+    [axis] = figure.axes
+    np.testing.assert_allclose(axis.get_ylim(), ends)
+    figure.canvas.draw()
+    places = zip(axis.get_yticks(), axis.get_yticklabels(), strict=True)
+    inside = (ends[0] * 0.999, ends[1] * 1.001)
+    assert [t.get_text() for y, t in places if inside[0] < y < inside[1]] == ticks
+    assert not len(axis.yaxis.get_minorticklocs())
 
 
 def test_profiles_of_nothing(tmp_path):
@@ -84,6 +105,9 @@ def test_effects_against_distance(tmp_path, genes):
     assert len(top.collections) == (genes > 1)  # the interval
     found = texts(figure)
     assert ("g0" if genes == 1 else f"mean of {genes} genes") in found
+    assert ("each gene" in found) is (genes == 4)
+    assert ("95% interval of the mean" in found) is (genes > 1)
+    assert "each start site" in texts(distance_figure(by, lines, 9, "start site")) or genes != 4
     width = by.mass_width(0.9) / 1000
     assert any(f"90% within {width:.3g} kb" in text for text in found)
     np.testing.assert_allclose(below.lines[0].get_ydata(), by.cumulative[by.away])

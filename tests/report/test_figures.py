@@ -6,6 +6,8 @@ import re
 import matplotlib
 import numpy as np
 import pytest
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
 
 from tfepi.evaluation.bootstrap import Bootstrap
 from tfepi.evaluation.metrics import evaluate
@@ -168,6 +170,39 @@ def test_many_targets_are_ranked(tmp_path):
     assert y[3] == 0
     assert figure.axes[0].get_ylabel() == "target, by rank"
     figures.save_figure(figure, tmp_path / "many")
+
+
+@pytest.mark.parametrize(
+    ("counts", "ticks"),
+    [
+        ([1, 1], [1, 2]),
+        ([3, 9], [1, 9]),
+        ([1, 37], [1, 10, 37]),
+        ([5, 190_000], [1, 10, 100, 1000, 10_000, 190_000]),
+        ([], [1, 2]),
+    ],
+)
+def test_ticks_of_counts(counts, ticks):
+    figure = Figure()
+    axis = figure.subplots()
+    counts = np.array(counts, float)
+    drawn = axis.scatter(*[np.arange(len(counts))] * 2, c=counts, norm=LogNorm())
+    figures.count_bar(figure, axis, drawn, "genes")
+    bar = figure.axes[1]
+    assert bar.get_yticks().tolist() == ticks
+    assert bar.get_title() == "genes"
+    assert drawn.get_clim() == (1, ticks[-1])
+    figure.canvas.draw()
+    assert bar.get_yticklabels()[-1].get_text() == f"{ticks[-1]:,}"
+
+
+def test_a_legend_of_many_statistics_has_three_columns():
+    names = ("pearsonr", "spearmanr", "r2")
+    value = [{"value": 0.5, "interval": None}]
+    for count in (2, 3):
+        figure = figures.accuracy_per_target(["a"], dict.fromkeys(names[:count], value))
+        assert figure.legends[0]._ncols == count
+    assert figures.LEGEND_COLUMNS == 3
 
 
 def test_figures_of_nothing_are_refused():

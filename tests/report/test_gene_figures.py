@@ -79,10 +79,24 @@ def test_of_a_pair_of_strands_the_sense_track_is_drawn(write):
 def test_few_tracks_have_distributions(write):
     figure = expression_figure(write(np.arange(40).reshape(20, 2)))
     [axis] = figure.axes
-    assert [t.get_text() for t in axis.get_legend().get_texts()] == ["labels0", "labels1"]
+    assert [t.get_text() for t in figure.legends[0].get_texts()] == ["labels0", "labels1"]
     assert axis.get_ylabel() == "genes"
-    counts = [sum(np.diff(p.get_xy()[:, 1]) > 0) for p in axis.patches]
-    assert min(counts) > 3
+    assert axis.get_xlabel() == "predicted with neighbours, log2(x + 1)"
+    assert axis.get_title() == "predicted expression of 20 genes"
+    for patch, column in zip(axis.patches, np.arange(40).reshape(20, 2).T, strict=True):
+        heights = patch.get_xy()[1:-1:2, 1]  # the outline goes up and along, bin by bin
+        edges = np.histogram_bin_edges(np.log2(np.arange(40) + 1), 8)
+        np.testing.assert_array_equal(heights, np.histogram(np.log2(column + 1), edges)[0])
+
+
+def test_few_genes_of_many_tracks(write):
+    values = np.arange(10.0).reshape(2, 5)
+    values[1, 0] = -2  # has no logarithm
+    figure = expression_figure(write(values))
+    assert figure.axes[0].get_title() == "predicted expression of 2 genes in 2 of 5 tracks"
+    assert sum(p.get_xy()[:, 1].max() for p in figure.axes[0].patches) == 2
+    figure = expression_figure(write(np.full((2, 1), np.nan)))
+    assert figure.axes[0].get_title() == "predicted expression of 2 genes"
 
 
 def clouds(*sizes):
@@ -97,13 +111,30 @@ def test_observed_against_predicted():
     made = clouds(30, 900, 12, 40)
     figure = accuracy_figure(made)
     axes = [a for a in figure.axes if a.get_xlabel()]
-    assert [a.get_title() for a in axes] == ["s0", "s1", "s2", "s3"]
-    assert axes[2].texts[0].get_text() == "r = 2"
-    np.testing.assert_allclose(axes[0].lines[0].get_xdata(), np.log2(made[0].observed + 1))
-    np.testing.assert_allclose(axes[0].lines[0].get_ydata(), np.log2(made[0].predicted + 1))
+    assert [a.get_title() for a in axes] == [f"s{i}\nr = {i}" for i in range(4)]
+    np.testing.assert_allclose(axes[0].lines[1].get_xdata(), np.log2(made[0].observed + 1))
+    np.testing.assert_allclose(axes[0].lines[1].get_ydata(), np.log2(made[0].predicted + 1))
     assert axes[1].collections[0].get_array().sum() == 900
+    for axis, cloud in zip(axes, made, strict=True):
+        low, high = axis.get_xlim()
+        assert axis.get_ylim() == (low, high)
+        assert axis.get_aspect() == 1
+        np.testing.assert_array_equal(axis.lines[0].get_xydata(), [[low, low], [high, high]])
+        values = np.log2(np.r_[cloud.observed, cloud.predicted] + 1)
+        assert low < values.min() <= values.max() < high
+        np.testing.assert_array_equal(axis.get_xticks(), axis.get_yticks())
+    bar = next(a for a in figure.axes if a.get_title() == "genes")
+    assert bar.get_yticks()[-1] == axes[1].collections[0].get_array().max()
     with pytest.raises(ConfigError, match="no tracks to draw"):
         accuracy_figure([])
+
+
+def test_one_value_and_none():
+    one = Cloud("one", np.array([3.0]), np.array([3.0]), "")
+    none = Cloud("none", np.array([3.0]), np.array([np.nan]), "")
+    first, second = accuracy_figure([one, none]).axes
+    np.testing.assert_allclose(first.get_xlim(), (1.5, 2.5))
+    assert second.texts[0].get_text() == "no value"
 
 
 def test_files(write, tmp_path):

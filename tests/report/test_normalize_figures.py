@@ -45,8 +45,10 @@ def test_shares_and_correlations(figure, tmp_path):
     assert matrix[0, 2] == pytest.approx(wanted, abs=1e-6)
     assert len(left.texts) == 9
     assert right.images[0].get_clim() == (0, 1)
-    legend = [t.get_text() for t in figure[0].legends[0].get_texts()]
-    assert legend == ["DNase", "ATAC", "assay not stated", "held out"]
+    [legend] = figure[0].legends
+    names = [t.get_text() for t in legend.get_texts()]
+    assert names == ["DNase", "ATAC", "assay not stated", "held out"]
+    assert legend._ncols == 3
 
 
 def test_the_same_cells_give_the_same_bytes(tmp_path):

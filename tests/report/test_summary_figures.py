@@ -11,6 +11,7 @@ from tfepi.report.summary_figures import (
     draw_summaries,
     group_weights,
     plane_figure,
+    track_correlations,
     track_group,
 )
 from tfepi.variants.components import Components
@@ -75,6 +76,52 @@ def test_variance_and_loadings():
     np.testing.assert_allclose(right.get_images()[0].get_array(), weights)
     assert right.get_yticklabels()[0].get_text() == "CAGE (2)"
     assert bar.get_ylabel() == "mean squared loading, 1: an equal share"
+
+
+def test_of_one_kind_single_tracks_are_drawn():
+    labels = tuple(f"CAGE:{i}" for i in range(30))
+    _, right, bar = component_figure(made(labels=labels)).axes
+    names, values = track_correlations(made(labels=labels))
+    assert [t.get_text() for t in right.get_yticklabels()] == names
+    np.testing.assert_array_equal(right.get_images()[0].get_array(), values)
+    assert right.get_images()[0].get_clim() == (-1, 1)
+    assert right.get_title() == "14 of the tracks, with the largest loadings"
+    assert bar.get_ylabel() == "correlation of track and component"
+    right = component_figure(made(1, labels[:3])).axes[1]
+    assert (right.get_title(), len(right.get_yticklabels())) == ("", 3)
+
+
+def test_correlations_with_components():
+    rng = np.random.default_rng(3)
+    scores = rng.normal(size=(400, 6)) @ rng.normal(size=(6, 6))
+    scores[:, 4] = 2.5  # does not vary
+    z = (scores - scores.mean(axis=0)) / np.where(np.ptp(scores, axis=0), scores.std(axis=0), 1)
+    explained, loadings = np.linalg.eigh(z.T @ z / len(z))
+    explained, loadings = explained[:-4:-1], loadings[:, :-4:-1]
+    names = tuple(f"t{i}" for i in range(6))
+    moments = (scores.mean(axis=0), np.ones(6))
+    components = Components("SAD", names, names, *moments, loadings, explained, 5, 400)
+    placed = z @ loadings
+    kept, found = track_correlations(components)
+    assert kept == list(names)
+    for track, row in enumerate(found):
+        if track == 4:
+            np.testing.assert_allclose(row, 0, atol=1e-9)
+            continue
+        slow = [np.corrcoef(scores[:, track], placed[:, k])[0, 1] for k in range(3)]
+        np.testing.assert_allclose(row, slow, atol=1e-9)
+
+
+def test_tracks_of_the_largest_loadings():
+    components = made(labels=tuple(f"K:{i}" for i in range(9)))
+    kept, _ = track_correlations(components, 4)
+    wanted, size = [], abs(components.loadings)
+    for place in range(9):
+        for k in range(3):
+            track = int(np.argsort(-size[:, k])[place])
+            if track not in wanted:
+                wanted.append(track)
+    assert kept == [f"K:{i}" for i in sorted(wanted[:4])]
 
 
 def test_a_single_component():

@@ -63,6 +63,7 @@ def test_contributions(run_script, arguments, pairs, tmp_path):
     out = tmp_path / "out"
     options = ["--query", "CAGE", "--sense", "--rc", "--shifts", "1,0,-1", "--pairs", pairs]
     options += ["--width", "40", "--groups", "50,80", "--figures", "2", "--tracks", "3", "-q"]
+    options += ["--log"]
     done = run_script(SCRIPT, "contributions", *arguments, *options)
     lines = done.stdout.splitlines()
     assert lines[0].startswith("AUPRC of contribution: 0.")
@@ -74,6 +75,7 @@ def test_contributions(run_script, arguments, pairs, tmp_path):
     assert len(names(out / "bigwig")) == 3
     figures = {f"0000{n}_G{n}.{kind}" for n in range(2) for kind in ("png", "svg")}
     assert names(out / "figures") == figures | {"accuracy.png", "accuracy.svg"}
+    assert "of log2, per 1 bp" in (out / "figures" / "00000_G0.svg").read_text()
     with h5py.File(out / "contributions.h5") as file:
         assert file["gene"].asstr()[()].tolist() == [f"G{n}" for n in range(5)]
         assert file["tss"][()].tolist() == [2000, 2999, 3400, 4399, 4800]
@@ -97,6 +99,9 @@ def test_attention(here, arguments, pairs, tmp_path):
     assert "AUROC of from_tss_ratio" in printed
     assert len(pd.read_csv(out / "layers.tsv", sep="\t")) == 40
     assert {"00000_G0.png", "accuracy.png"} < names(out / "figures")
+    drawn = (out / "figures" / "00000_G0.svg").read_text()
+    assert "TSS → token" in drawn
+    assert "token → TSS" in drawn
     # Without pairs all genes, and nothing but profiles.
     again = [*arguments[:-1], tmp_path / "all", "--figures", "0", "-q", "--genes", "G5,G1"]
     assert here(SCRIPT, "attention", *again)[0] == 0

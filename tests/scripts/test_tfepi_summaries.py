@@ -98,6 +98,25 @@ def test_the_folder_of_the_scores_is_spared(here, scores, tmp_path):
         assert (scores / name).read_bytes() == data
 
 
+def test_results_of_another_command(here, model, genome_folder, tmp_path):
+    bed, genes = tmp_path / "genes.bed", tmp_path / "genes"
+    bed.write_text("chr1\t5000\t6000\tG\t0\t+\n")
+    args = (model / "params.json", model, bed, "-f", genome_folder / "genome.fa", "-o", genes)
+    assert here("tfepi_genes.py", *args, "--neighbours", 0, "--no_figures", "-q")[0] == 0
+    record = json.loads((genes / "run.json").read_text())
+    (genes / "run.json").write_text(json.dumps(record | {"command": ["tfepi_genes.py", "a"]}))
+    what = f"{genes} holds no scores of variants (its format is 'tfepi-genes'"
+    for made in (", made by tfepi_genes.py", ""):
+        status, printed, lines = here(SCRIPT, genes, "-o", tmp_path / "out", "-q")
+        assert (status, printed, len(lines)) == (2, "", 1)
+        assert f"{what}{made}): name a folder of tfepi_variants.py" in lines[0]
+        (genes / "run.json").unlink(missing_ok=True)
+    status, _, lines = here(SCRIPT, genes / "expression.h5", "-o", tmp_path / "out", "-q")
+    assert status == 2
+    assert "has format 'tfepi-gene-expression' version 1, want 'tfepi-variant-scores'" in lines[0]
+    assert not (tmp_path / "out").exists()
+
+
 def test_what_are_no_scores(here, tmp_path):
     status, _, lines = here(SCRIPT, tmp_path / "nosuch", "-o", tmp_path / "out", "-q")
     assert status == 2

@@ -282,6 +282,14 @@ def test_scores_that_cannot_be_read(folder, tmp_path):
     with pytest.raises(InputFileError, match="is damaged"):
         ScoreFile.of(folder / "scores.parquet")
     with h5py.File(folder / "scores.h5", "r+") as file:
+        names = file["target_ids"][()]
+        del file["target_ids"]
+        file["target_ids"] = names[1:]
+    with pytest.raises(InputFileError, match="3 scores a variant, 2 identifiers and 3 labels"):
+        ScoreFile.of(folder)
+    with h5py.File(folder / "scores.h5", "r+") as file:
+        del file["target_ids"]
+        file["target_ids"] = names
         file["target_ids"][0] = b"X0"
     with pytest.raises(InputFileError, match=r"manifest\.json have other targets: keep together"):
         ScoreFile.of(folder)

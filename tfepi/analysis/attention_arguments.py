@@ -33,8 +33,7 @@ def work(args: Namespace) -> None:
     model = asked.model
     size = default_batch(model.spec) if args.batch_size is None else args.batch_size
     options = AttentionOptions(args.bins, args.rc, asked.shifts, args.background, size)
-    arguments = (model.load, model.spec, asked.sites, args.fasta, args.out, options)
-    rows = read_attention(*arguments, **asked.again(args))
+    rows = read_attention(asked.run(args), options)
     if args.figures > 0:
         from tfepi.report.enhancer_plots import draw_accuracy, draw_attention
 

@@ -144,18 +144,24 @@ def element_attention(profile: np.ndarray, low: int, high: int, length: int) -> 
     return float(seen), float(seeing / covered.sum())
 
 
-def background(profiles: np.ndarray, gene: np.ndarray, window: int) -> np.ndarray:
+def background(total: np.ndarray, own: np.ndarray, windows: int) -> np.ndarray:
     """Return what the windows of other genes have at the same places: their mean profile.
 
     The TSS is in the middle of every window, so the same place is the same distance, on the same
     side along the chromosome.
 
     Args:
-        profiles: of one layer, float [windows, 2, tokens].
-        gene: number of each window's gene, [windows]; at least two genes.
-        window: whose gene is left out.
+        total: sum of the profiles of all windows, float64 [2, tokens].
+        own: profiles of the windows of a gene, which are left out, float [its windows, 2, tokens].
+        windows: number of all of them; more than the gene's.
 
     Returns:
         float64 [2, tokens].
     """
-    return profiles[gene != gene[window]].mean(axis=0, dtype=float)
+    return (total - own.sum(axis=0, dtype=float)) / (windows - len(own))
+
+
+def ratio(value: np.ndarray, usual: np.ndarray) -> np.ndarray:
+    """Return value / usual; NaN where the usual is 0, which is too little for float32."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(usual != 0, value / usual, np.nan)

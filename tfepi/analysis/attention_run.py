@@ -1,7 +1,6 @@
 """A run of attention read-outs: profiles of windows in numbered parts, attention.h5, pairs."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -13,28 +12,17 @@ from tfepi.analysis.attention_readout import (
     Profiles,
     background,
     element_attention,
+    ratio,
 )
-from tfepi.analysis.element_pairs import Element, Pair
-from tfepi.analysis.pair_options import PairOptions
-from tfepi.analysis.pair_tables import ACCURACY, TABLE, shown, write_accuracy, write_pairs
-from tfepi.analysis.site_parts import (
-    SUFFIX,
-    SiteParts,
-    check_sites,
-    keras_model,
-    sites_digest,
-    write_sites,
-)
-from tfepi.analysis.tss import StartSite
+from tfepi.analysis.pair_tables import shown, write_pairs
+from tfepi.analysis.site_parts import SUFFIX, SiteParts, keras_model, write_sites
+from tfepi.analysis.site_run import SiteRun
 from tfepi.analysis.tss_windows import BINS, TssWindow
-from tfepi.spec import ModelSpec, Predictor, check_shifts
 from tfepi.variants.hdf5 import written_hdf5
 from tfepi.variants.numbered import Plan, remove_all_parts
 from tfepi.variants.options import check_predicting
 from tfrecords_tools.errors import ConfigError
-from tfrecords_tools.files import identity, write_text
-from tfrecords_tools.genome import Genome
-from tfrecords_tools.output import check_folder, run_record
+from tfrecords_tools.files import write_text
 
 NAME, LAYERS = "attention.h5", "layers.tsv"
 RUN_FORMAT, FORMAT, FORMAT_VERSION = "tfepi-attention-run", "tfepi-attention", 1
@@ -65,38 +53,12 @@ class AttentionOptions:
         check_predicting(self.shifts, None, self.batch_size)
 
 
-def read_attention(
-    load: Callable[[], Predictor],
-    spec: ModelSpec,
-    sites: Sequence[StartSite],
-    fasta: str | Path,
-    out: str | Path,
-    options: AttentionOptions = AttentionOptions(),
-    *,
-    files: Mapping[str, str | Path] | None = None,
-    pairs: Sequence[Pair] = (),
-    elements: Sequence[Element] = (),
-    of_pairs: PairOptions = PairOptions(),  # noqa: B008 frozen
-    resume: bool = False,
-    overwrite: bool = False,
-    quiet: bool = False,
-) -> list[dict]:
+def read_attention(run: SiteRun, options: AttentionOptions = AttentionOptions()) -> list[dict]:
     """Write how start sites and their windows attend to each other.
 
     Args:
-        load: returns the model, a Keras model with attention layers.
-        spec: its contract.
-        sites: start sites.
-        fasta: the genome, plain or bgzip.
-        out: output folder.
+        run: of a Keras model with attention layers.
         options: what decides the read-outs.
-        files: label → path of the files that decide model, sites and pairs.
-        pairs: table of pairs, for read-outs of elements.
-        elements: of `element_pairs.match`, whose sites are these.
-        of_pairs: their width, groups and seed.
-        resume: go on in a folder with results.
-        overwrite: remove results first.
-        quiet: no progress bar.
 
     Returns:
         Rows of `pair_accuracy`, none of pairs without labels.
@@ -107,45 +69,29 @@ def read_attention(
             a background of one gene.
         UnfinishedError: results are there, or were made from something else.
     """
-    folder, rows = check_folder(out, resume, overwrite), []
-    window = TssWindow.of(spec, options.bins)
-    check_shifts(spec, options.shifts)
-    if options.background and len({s.gene for s in sites}) < 2:
+    window = run.window(options.bins, options.shifts)
+    if options.background and len({s.gene for s in run.sites}) < 2:
         raise ConfigError("--background compares genes: name at least two")
-    parts = SiteParts.of(sites, window, options.batch_size)
-    with Genome(fasta) as genome:
-        check_sites(sites, genome)
-        plan = Plan(
-            RUN_FORMAT,
-            {k: identity(p) for k, p in {"fasta": fasta, **(files or {})}.items()},
-            {
-                "options": asdict(options),
-                "pairs": asdict(of_pairs) if pairs else None,
-                "sites": sites_digest(sites),
-                "part_sites": parts.size,
-            },
-            parts.count,
-            SUFFIX,
-        )
+    parts = SiteParts.of(run.sites, window, options.batch_size)
+    cut = {"part_sites": parts.size}
 
-        def ready() -> Profiles:
-            model = keras_model(load(), "attention weights")
-            return Profiles(model, window, options.rc, options.shifts)
+    def ready() -> Profiles:
+        model = keras_model(run.load(), "attention weights")
+        return Profiles(model, window, options.rc, options.shifts)
 
-        # A model that cannot be used must not cost results, nor leave a folder behind.
-        profiles = ready() if overwrite or not folder.exists() else None
-        plan.claim(folder, resume, overwrite)
-        with run_record(folder, {}, sites=len(sites), pairs=len(pairs)) as record:
-            record["inputs"] = dict(plan.inputs)
-            if not (folder / NAME).exists():
-                if plan.missing(folder):
-                    of = profiles or ready()
-                    parts.write(plan, folder, genome, lambda s, _: of(s), "attention", quiet)
-                _write_file(folder, plan, parts, options)
-            remove_all_parts(folder)
-            if pairs:
-                rows = _write_pairs(folder, pairs, sites, elements, window, options, of_pairs)
-    return rows
+    with run.begun(RUN_FORMAT, options, {}, cut, parts.count, SUFFIX, ready) as (
+        folder,
+        plan,
+        genome,
+        profiles,
+    ):
+        if not (folder / NAME).exists():
+            if plan.missing(folder):
+                of = profiles()
+                parts.write(plan, folder, genome, lambda s, _: of(s), "attention", run.quiet)
+            _write_file(folder, plan, parts, options)
+        remove_all_parts(folder)
+        return _write_pairs(folder, run, window, options.background) if run.pairs else []
 
 
 def _write_file(folder: Path, plan: Plan, parts: SiteParts, options: AttentionOptions) -> None:
@@ -168,60 +114,66 @@ def _write_file(folder: Path, plan: Plan, parts: SiteParts, options: AttentionOp
             check()
 
 
-def read_profiles(file: h5py.File) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield the name of each attention layer, and profiles float32 [sites, 2, tokens].
-
-    Args:
-        file: an open attention.h5.
-    """
-    for name in file["layers"].asstr()[()]:
-        yield name, file["profiles"][name][()]
-
-
-def _write_pairs(
-    folder: Path,
-    pairs: Sequence[Pair],
-    sites: Sequence[StartSite],
-    elements: Sequence[Element],
-    window: TssWindow,
-    options: AttentionOptions,
-    of_pairs: PairOptions,
-) -> list[dict]:
-    names: list[str] = []
+def _write_pairs(folder: Path, run: SiteRun, window: TssWindow, compared: bool) -> list[dict]:
     found, expected = [], []
     with h5py.File(folder / NAME) as file:
-        for name, profiles in read_profiles(file):
-            rows = [(e, profiles[e.site]) for e in elements]
-            found.append([element_attention(p, e.low, e.high, window.length) for e, p in rows])
-            names.append(name)
-            if options.background:
-                others = {n: background(profiles, _genes(sites), n) for n in range(len(sites))}
-                rows = [(e, others[e.site]) for e in elements]
-                expected.append(
-                    [element_attention(p, e.low, e.high, window.length) for e, p in rows]
-                )
-    values = np.array(found).reshape(len(names), len(elements), 2)
-    columns = dict(zip(DIRECTIONS, values.mean(axis=0).T, strict=True))
-    if options.background:
-        usual = np.array(expected).reshape(values.shape).mean(axis=0).T
+        names = file["layers"].asstr()[()].tolist()
+        for name in names:
+            own, other = _of_elements(file["profiles"][name], run, window, compared)
+            found.append(own)
+            expected.append(other)
+    columns = dict(zip(DIRECTIONS, np.mean(found, axis=0).T, strict=True))
+    if compared:
+        usual = np.mean(expected, axis=0).T
         for direction, other in zip(DIRECTIONS, usual, strict=True):
             columns[f"{direction}_expected"] = other
-            columns[f"{direction}_ratio"] = columns[direction] / other
-    write_pairs(folder / TABLE, pairs, sites, elements, columns)
+            columns[f"{direction}_ratio"] = ratio(columns[direction], other)
     lines = ["\t".join(("gene", "tss", "chrom", "start", "end", "layer", *DIRECTIONS))]
-    for number, element in enumerate(elements):
-        pair, site = pairs[element.pair], sites[element.site]
+    for number, element in enumerate(run.elements):
+        pair, site = run.pairs[element.pair], run.sites[element.site]
         place = (site.gene, site.position, site.chrom, pair.start, pair.end)
         for layer, name in enumerate(names):
-            cells = (*place, name, *values[layer, number])
+            cells = (*place, name, *found[layer][number])
             lines.append("\t".join(map(shown, cells)))
     write_text(folder / LAYERS, "\n".join(lines) + "\n")
-    scored = {n: v for n, v in columns.items() if not n.endswith("_expected")}
-    return write_accuracy(
-        folder / ACCURACY, pairs, sites, elements, scored, of_pairs.edges, of_pairs.seed
-    )
+    scores = {n: v for n, v in columns.items() if not n.endswith("_expected")}
+    return write_pairs(folder, run, columns, scores)
 
 
-def _genes(sites: Sequence[StartSite]) -> np.ndarray:
-    """Return the number of each site's gene."""
-    return np.unique([s.gene for s in sites], return_inverse=True)[1]
+def _of_elements(
+    data: h5py.Dataset, run: SiteRun, window: TssWindow, compared: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return what elements have of one layer, and with `compared` what is expected of them.
+
+    Profiles are read window by window: there may be more than fit into memory.
+
+    Args:
+        data: profiles, [sites, 2, tokens].
+        run: with elements.
+        window: how windows lie.
+        compared: with other genes.
+
+    Returns:
+        float64 [elements, 2] both: A(TSS → element) and A(element → TSS).
+    """
+    at_site: dict[int, list[int]] = {}
+    of_gene: dict[str, list[int]] = {}
+    for number, element in enumerate(run.elements):
+        at_site.setdefault(element.site, []).append(number)
+    for number, site in enumerate(run.sites):
+        of_gene.setdefault(site.gene, []).append(number)
+    total = np.zeros(data.shape[1:])
+    for number in range(len(run.sites)) if compared else ():
+        total += data[number]
+    found = np.full((2, len(run.elements), 2), np.nan)
+    for site in sorted(at_site):
+        profiles = [data[site]]
+        if compared:
+            own = data[of_gene[run.sites[site].gene]]
+            profiles.append(background(total, own, len(run.sites)))
+        for number in at_site[site]:
+            element = run.elements[number]
+            for row, profile in enumerate(profiles):
+                place = (element.low, element.high, window.length)
+                found[row, number] = element_attention(profile, *place)
+    return found[0], found[1]

@@ -43,16 +43,11 @@ def work(args: Namespace) -> None:
     chosen = {name: getattr(args, name) for name in names}
     options = ContributionOptions(**chosen, shifts=asked.shifts, batch_size=size)
     rows = contribute(
-        model.load,
-        model.spec,
-        asked.sites,
-        args.fasta,
-        args.out,
+        asked.run(args),
         options,
         head=model.head.name,
         targets=model.targets,
         tracks=args.tracks,
-        **asked.again(args),
     )
     if args.figures > 0:
         from tfepi.report.enhancer_plots import draw_accuracy, draw_contributions

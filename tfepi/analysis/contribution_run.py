@@ -1,7 +1,7 @@
 """A run of contribution scores: windows in numbered parts, contributions.h5, tracks, pairs."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -9,30 +9,24 @@ import h5py
 import numpy as np
 
 from tfepi.analysis.contributions import Averaged, contributions, log_gradient
-from tfepi.analysis.element_pairs import Element, Pair
-from tfepi.analysis.pair_options import PairOptions
-from tfepi.analysis.pair_tables import ACCURACY, TABLE, write_accuracy, write_pairs
+from tfepi.analysis.pair_tables import write_pairs
 from tfepi.analysis.scramble import check_pseudocount
 from tfepi.analysis.site_parts import (
     SUFFIX,
     SiteParts,
-    check_sites,
     keras_model,
-    sites_digest,
     write_sites,
 )
+from tfepi.analysis.site_run import SiteRun
 from tfepi.analysis.track_weights import check_sense, of_head, track_weights
 from tfepi.analysis.tss import StartSite
 from tfepi.analysis.tss_windows import BINS, TssWindow
 from tfepi.prediction.bigwig import write_track
-from tfepi.spec import Head, ModelSpec, Predictor, check_shifts
 from tfepi.variants.hdf5 import written_hdf5
 from tfepi.variants.head_targets import HeadTargets
 from tfepi.variants.numbered import Plan, remove_all_parts
 from tfepi.variants.options import check_predicting
-from tfrecords_tools.files import identity
 from tfrecords_tools.genome import Genome
-from tfrecords_tools.output import check_folder, check_room, run_record
 from tfrecords_tools.targets import Target
 
 NAME, TRACKS = "contributions.h5", "bigwig"
@@ -76,45 +70,23 @@ class ContributionOptions:
 
 
 def contribute(
-    load: Callable[[], Predictor],
-    spec: ModelSpec,
-    sites: Sequence[StartSite],
-    fasta: str | Path,
-    out: str | Path,
+    run: SiteRun,
     options: ContributionOptions = ContributionOptions(),
     *,
-    files: Mapping[str, str | Path] | None = None,
     head: str | None = None,
     targets: Sequence[Target] | None = None,
-    pairs: Sequence[Pair] = (),
-    elements: Sequence[Element] = (),
-    of_pairs: PairOptions = PairOptions(),  # noqa: B008 frozen
     tracks: int = 0,
-    resume: bool = False,
-    overwrite: bool = False,
-    quiet: bool = False,
 ) -> list[dict]:
     """Write what each base around start sites contributes to the expression predicted there.
 
-    Everything that can be checked is checked before `load` is called.
+    Everything that can be checked is checked before the model is loaded.
 
     Args:
-        load: returns the model, a Keras model.
-        spec: its contract.
-        sites: start sites.
-        fasta: the genome, plain or bgzip.
-        out: output folder.
+        run: of a Keras model.
         options: what decides the scores.
-        files: label → path of the files that decide model, sites and pairs.
         head: the model's output.
         targets: average these of the head's, by identifier; None for all.
-        pairs: table of pairs, for scores of elements.
-        elements: of `element_pairs.match`, whose sites are these.
-        of_pairs: how they are scored.
         tracks: write bigWigs of the first so many sites.
-        resume: go on in a folder with results.
-        overwrite: remove results first.
-        quiet: no progress bar.
 
     Returns:
         Rows of `pair_accuracy`, none of pairs without labels.
@@ -124,67 +96,48 @@ def contribute(
         ConfigError: an option that does not suit the model, or a model without gradients.
         UnfinishedError: results are there, or were made from something else.
     """
-    folder, rows = check_folder(out, resume, overwrite), []
-    window = TssWindow.of(spec, options.bins)
-    check_shifts(spec, options.shifts)
-    chosen = HeadTargets.of(spec, head, targets, None)
+    window = run.window(options.bins, options.shifts)
+    chosen = HeadTargets.of(run.spec, head, targets, None)
     if options.sense:
         check_sense(chosen.targets)
-    parts = SiteParts.of(sites, window, options.batch_size)
-    with Genome(fasta) as genome:
-        check_sites(sites, genome)
-        plan = Plan(
-            RUN_FORMAT,
-            {k: identity(p) for k, p in {"fasta": fasta, **(files or {})}.items()},
-            {
-                "options": asdict(options),
-                "pairs": asdict(of_pairs) if pairs else None,
-                "targets": [t.to_json() for t in chosen.targets],
-                "sites": sites_digest(sites),
-                "tracks": tracks,
-                "part_sites": parts.size,
-            },
-            parts.count,
-            SUFFIX,
-        )
-        need = window.length * len(sites) * (2 * _STORED + _GRADIENT * 2 * options.gradients)
-        check_room(folder, need)
+    parts = SiteParts.of(run.sites, window, options.batch_size)
+    facts = {"targets": [t.to_json() for t in chosen.targets]}
+    cut = {"tracks": tracks, "part_sites": parts.size}
+    need = window.length * len(run.sites) * (2 * _STORED + _GRADIENT * 2 * options.gradients)
 
-        def ready():
-            return keras_model(load(), "gradients")
+    def ready():
+        return keras_model(run.load(), "gradients")
 
-        # A model that cannot be used must not cost results, nor leave a folder behind.
-        model = ready() if overwrite or not folder.exists() else None
-        plan.claim(folder, resume, overwrite)
-        facts = {"sites": len(sites), "pairs": len(pairs)}
-        with run_record(folder, {}, **facts) as record:
-            record["inputs"] = dict(plan.inputs)
-            if not (folder / NAME).exists():
-                if plan.missing(folder):
-                    own = spec.head(chosen.head)
-                    weights = track_weights(chosen.targets, sites, options.sense)
-                    weights = of_head(weights, own, chosen.columns)
-                    function = _function(model or ready(), own, weights, window, options)
-                    parts.write(plan, folder, genome, function, "contributions", quiet)
-                _write_file(folder, plan, parts, genome, chosen, options)
-            remove_all_parts(folder)
-            _write_tracks(folder, sites[:tracks], window, genome)
-            if pairs:
-                rows = _write_pairs(folder, pairs, sites, elements, window, of_pairs)
-    return rows
+    with run.begun(RUN_FORMAT, options, facts, cut, parts.count, SUFFIX, ready, need) as (
+        folder,
+        plan,
+        genome,
+        model,
+    ):
+        if not (folder / NAME).exists():
+            if plan.missing(folder):
+                function = _function(model(), run, chosen, window, options)
+                parts.write(plan, folder, genome, function, "contributions", run.quiet)
+            _write_file(folder, plan, parts, genome, chosen, options)
+        remove_all_parts(folder)
+        _write_tracks(folder, run.sites[:tracks], window, genome)
+        return _write_pairs(folder, run, window) if run.pairs else []
 
 
 def _function(
     model,
-    head: Head,
-    weights: np.ndarray,
+    run: SiteRun,
+    chosen: HeadTargets,
     window: TssWindow,
     options: ContributionOptions,
 ) -> Callable[[np.ndarray, range], dict[str, np.ndarray]]:
+    head = run.spec.head(chosen.head)
     averaged = Averaged.of(model, head, window, options.rc, options.shifts)
+    of_strand = of_head(track_weights(chosen.targets, options.sense), head, chosen.columns)
 
     def function(sequences: np.ndarray, numbers: range) -> dict[str, np.ndarray]:
-        value, gradient = averaged(sequences, weights[numbers.start : numbers.stop])
+        weights = np.stack([of_strand[run.sites[n].strand] for n in numbers])
+        value, gradient = averaged(sequences, weights)
         if options.log:
             gradient = log_gradient(value, gradient, options.pseudocount)
         found = {
@@ -251,14 +204,8 @@ def _write_tracks(
                 write_track(path, {site.chrom: genome.length(site.chrom)}, spans, 1)
 
 
-def _write_pairs(
-    folder: Path,
-    pairs: Sequence[Pair],
-    sites: Sequence[StartSite],
-    elements: Sequence[Element],
-    window: TssWindow,
-    options: PairOptions,
-) -> list[dict]:
+def _write_pairs(folder: Path, run: SiteRun, window: TssWindow) -> list[dict]:
+    pairs, sites, elements = run.pairs, run.sites, run.elements
     score = np.full(len(elements), np.nan)
     predicted = np.full(len(elements), np.nan)
     order = sorted(range(len(elements)), key=lambda n: elements[n].site)
@@ -270,11 +217,7 @@ def _write_pairs(
                 held, values = element.site, file["contributions"][element.site]
             pair = pairs[element.pair]
             middle = (pair.start + pair.end) // 2 - window.start(site.position)
-            score[number] = options.score(values, element, middle)
+            score[number] = run.of_pairs.score(values, element, middle)
             predicted[number] = file["prediction"][element.site]
     columns = {"prediction": predicted, "contribution": score}
-    write_pairs(folder / TABLE, pairs, sites, elements, columns)
-    scores = {"contribution": score}
-    return write_accuracy(
-        folder / ACCURACY, pairs, sites, elements, scores, options.edges, options.seed
-    )
+    return write_pairs(folder, run, columns, {"contribution": score})

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tfepi.evaluation.bootstrap import interval, multiplicities
 from tfrecords_tools.errors import ConfigError
 
 MASSES = (0.5, 0.8, 0.9, 0.95, 0.99)
@@ -128,8 +129,6 @@ def _intervals(
     seed: int,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return the ends of intervals of means over resampled genes, NaN where there are none."""
-    from tfepi.evaluation.bootstrap import interval, multiplicities
-
     numbers, index = np.unique(gene, return_inverse=True)
     low, high = np.full((2, len(groups)), np.nan)
     if len(numbers) < 2 or not resamples:

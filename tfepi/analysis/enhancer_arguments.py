@@ -9,6 +9,7 @@ from tfrecords_tools.command import add_common
 if TYPE_CHECKING:
     from tfepi.analysis.element_pairs import Element, Pair
     from tfepi.analysis.pair_options import PairOptions
+    from tfepi.analysis.site_run import SiteRun
     from tfepi.analysis.tss import StartSite
     from tfepi.analysis.tss_windows import TssWindow
     from tfepi.evaluation.named_model import NamedModel
@@ -131,17 +132,15 @@ class Asked:
             files["pairs"] = args.pairs
         return cls(model, window, sites, pairs, elements, of_pairs, files, shifts)
 
-    def again(self, args: Namespace) -> dict:
-        """Return keywords that every run takes."""
-        return {
-            "files": self.files,
-            "pairs": self.pairs,
-            "elements": self.elements,
-            "of_pairs": self.of_pairs,
-            "resume": args.resume,
-            "overwrite": args.overwrite,
-            "quiet": args.quiet,
-        }
+    def run(self, args: Namespace) -> "SiteRun":
+        """Return what every run takes."""
+        from tfepi.analysis.site_run import SiteRun
+
+        return SiteRun(
+            *(self.model.load, self.model.spec, self.sites, args.fasta, args.out, self.files),
+            *(self.pairs, self.elements, self.of_pairs),
+            *(args.resume, args.overwrite, args.quiet),
+        )
 
 
 def summary(rows: list[dict]) -> str:

@@ -120,7 +120,7 @@ def measure(folder: str | Path, observed: Observed, bootstrap: Bootstrap) -> Gen
             "sample": observed.samples[sample],
             "track": expression.tracks[track],
             "description": expression.labels[track],
-            "genes": int((~np.isnan(truth[:, number])).sum()),
+            "genes": int((~np.isnan(truth[:, number] + predicted[VALUES[1]][:, number])).sum()),
         }
         for value in VALUES:
             found = _compared(truth[:, number], predicted[value][:, number], blocks, drawn, ranked)

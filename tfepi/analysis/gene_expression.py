@@ -21,6 +21,7 @@ from tfepi.analysis.expression_file import (
 )
 from tfepi.analysis.sense import sense_pairs
 from tfepi.analysis.tss import GeneChoice, StartSite
+from tfepi.analysis.tss_windows import TssWindow
 from tfepi.prediction.filling import EachWindow
 from tfepi.prediction.options import default_part_windows
 from tfepi.prediction.parts import PredictedParts
@@ -91,18 +92,17 @@ def tss_site(spec: ModelSpec, neighbours: int) -> Site:
         raise ConfigError(
             f"the model {spec.name} predicts the methylation of one CpG, nothing at start sites"
         )
-    middle = (spec.seq_length // 2 - spec.crop) // spec.bin_width
-    most = min(middle, spec.target_length - 1 - middle)
+    window = TssWindow.around(spec, 2 * neighbours + 1)
+    middle = window.first + neighbours
+    most = min(middle, window.total - 1 - middle)
     if most < 0:
         raise ConfigError(f"the model {spec.name} has no bin in the middle of its sequence")
     if neighbours > most:
         raise ConfigError(
             f"neighbours is {neighbours}: the TSS is in bin {middle} of the model's "
-            f"{spec.target_length}, want at most {most}"
+            f"{window.total}, want at most {most}"
         )
-    first = middle - neighbours
-    offset = spec.crop + first * spec.bin_width
-    return Site(offset, first, 2 * neighbours + 1, spec.bin_width, spec.seq_length)
+    return Site(window.span[0], window.first, window.count, window.bin_width, window.length)
 
 
 class AtStartSites:

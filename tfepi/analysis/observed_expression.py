@@ -142,6 +142,7 @@ def match_tracks(
 
     Raises:
         ConfigError: none do.
+        InputFileError: a column with a track's name that is text.
     """
     by_id = {name: i for i, name in enumerate(expression.tracks)}
     by_label: dict[str, list[int]] = {}

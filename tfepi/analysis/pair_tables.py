@@ -1,13 +1,12 @@
 """Tables of pairs: pairs.tsv, a line per element and start site; accuracy.tsv of labelled ones."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
-from tfepi.analysis.element_pairs import Element, Pair
-from tfepi.analysis.pair_accuracy import EDGES, best_of_pair, pair_accuracy
-from tfepi.analysis.tss import StartSite
+from tfepi.analysis.pair_accuracy import best_of_pair, pair_accuracy
+from tfepi.analysis.site_run import SiteRun
 from tfrecords_tools.files import write_text
 
 TABLE, ACCURACY = "pairs.tsv", "accuracy.tsv"
@@ -23,62 +22,45 @@ def shown(value: object) -> str:
 
 
 def write_pairs(
-    path: Path,
-    pairs: Sequence[Pair],
-    sites: Sequence[StartSite],
-    elements: Sequence[Element],
-    columns: Mapping[str, Sequence],
-) -> None:
-    """Write the table of elements, in their order.
+    folder: Path,
+    run: SiteRun,
+    columns: Mapping[str, np.ndarray],
+    scores: Mapping[str, np.ndarray],
+) -> list[dict]:
+    """Write pairs.tsv, a line per element, and of labelled pairs AUPRC and AUROC by distance.
 
     Args:
-        path: of the file.
-        pairs: the table that was read.
-        sites: start sites.
-        elements: pairs at start sites.
+        folder: of the results.
+        run: with pairs and elements.
         columns: further columns by name, a value for each element.
+        scores: name → value of each element, higher for one that regulates.
+
+    Returns:
+        Rows of `pair_accuracy`, none of pairs without labels.
     """
-    labelled = bool(pairs) and pairs[0].label is not None
+    labelled = run.pairs[0].label is not None
     lines = ["\t".join((*_COLUMNS, *(["label"] * labelled), *columns))]
-    for number, element in enumerate(elements):
-        pair, site = pairs[element.pair], sites[element.site]
+    for number, element in enumerate(run.elements):
+        pair, site = run.pairs[element.pair], run.sites[element.site]
         cells = [site.gene, site.name, site.chrom, site.position, site.strand]
         cells += [pair.start, pair.end, element.distance, float(element.inside)]
         cells += [int(pair.label)] * labelled
         cells += [values[number] for values in columns.values()]
         lines.append("\t".join(map(shown, cells)))
-    write_text(path, "\n".join(lines) + "\n")
+    write_text(folder / TABLE, "\n".join(lines) + "\n")
+    return _write_accuracy(folder / ACCURACY, run, scores) if labelled else []
 
 
-def write_accuracy(
-    path: Path,
-    pairs: Sequence[Pair],
-    sites: Sequence[StartSite],
-    elements: Sequence[Element],
-    scores: Mapping[str, np.ndarray],
-    edges: Sequence[int] = EDGES,
-    seed: int = 44,
-) -> list[dict]:
-    """Write AUPRC and AUROC of scores by distance; return the rows, none of pairs without labels.
-
-    Args:
-        path: of the file.
-        pairs: the table that was read.
-        sites: start sites.
-        elements: pairs at start sites.
-        scores: name → value of each element, higher for one that regulates.
-        edges: distances between groups, bp.
-        seed: of the resampling.
-    """
-    if not pairs or pairs[0].label is None:
-        return []
+def _write_accuracy(path: Path, run: SiteRun, scores: Mapping[str, np.ndarray]) -> list[dict]:
+    elements = run.elements
     numbers, nearest, best = best_of_pair(
         np.array([e.pair for e in elements]), np.array([e.distance for e in elements]), scores
     )
-    gene_of = {e.pair: sites[e.site].gene for e in elements}
-    label = np.array([bool(pairs[n].label) for n in numbers])
+    gene_of = {e.pair: run.sites[e.site].gene for e in elements}
+    label = np.array([bool(run.pairs[n].label) for n in numbers])
     genes = [gene_of[n] for n in numbers.tolist()]
-    rows = pair_accuracy(label, genes, nearest, best, edges, seed=seed)
+    options = run.of_pairs
+    rows = pair_accuracy(label, genes, nearest, best, options.edges, seed=options.seed)
     lines = ["\t".join(rows[0])]
     lines += ["\t".join(map(shown, row.values())) for row in rows]
     write_text(path, "\n".join(lines) + "\n")

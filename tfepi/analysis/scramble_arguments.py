@@ -53,16 +53,7 @@ def work(args: Namespace) -> None:
     )
     tiled = [] if args.tile is None else tiles(asked.window, args.tile, args.step)
     found = scramble(
-        model.load,
-        model.spec,
-        asked.sites,
-        args.fasta,
-        args.out,
-        options,
-        head=model.head.name,
-        targets=model.targets,
-        tiles=tiled,
-        **asked.again(args),
+        asked.run(args), options, head=model.head.name, targets=model.targets, tiles=tiled
     )
     if args.figures > 0:
         from tfepi.report import enhancer_plots

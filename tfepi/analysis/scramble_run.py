@@ -1,6 +1,6 @@
 """A run of scrambles: predictions in numbered parts, scrambles.h5, tables of effects."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -8,23 +8,19 @@ from pathlib import Path
 import numpy as np
 
 from tfepi.analysis.effect_distance import EffectDistance
-from tfepi.analysis.element_pairs import Element, Pair
-from tfepi.analysis.pair_options import PairOptions
 from tfepi.analysis.scramble import MEAN, Replacement, Tile, check_pseudocount
 from tfepi.analysis.scramble_rows import OWN, Row, element_rows, expressions, tile_rows
 from tfepi.analysis.scramble_tables import Expressions, write_pair_effects, write_tile_effects
-from tfepi.analysis.site_parts import check_sites, sites_digest
+from tfepi.analysis.site_run import SiteRun
 from tfepi.analysis.track_weights import check_sense, track_weights
-from tfepi.analysis.tss import StartSite
 from tfepi.analysis.tss_windows import BINS, TssWindow
-from tfepi.spec import AveragedPredictor, ModelSpec, Predictor, check_shifts
+from tfepi.spec import AveragedPredictor, Predictor
 from tfepi.variants.head_targets import HeadTargets
 from tfepi.variants.numbered import Plan, remove_all_parts
 from tfepi.variants.options import check_predicting
 from tfrecords_tools.errors import ConfigError, InputFileError
-from tfrecords_tools.files import atomic_path, identity
+from tfrecords_tools.files import atomic_path
 from tfrecords_tools.genome import Genome, one_hot
-from tfrecords_tools.output import check_folder, run_record
 from tfrecords_tools.progress import progress
 from tfrecords_tools.targets import Target
 
@@ -82,46 +78,24 @@ class Scrambled:
 
 
 def scramble(
-    load: Callable[[], Predictor],
-    spec: ModelSpec,
-    sites: Sequence[StartSite],
-    fasta: str | Path,
-    out: str | Path,
+    run: SiteRun,
     options: ScrambleOptions = ScrambleOptions(),
     *,
-    files: Mapping[str, str | Path] | None = None,
     head: str | None = None,
     targets: Sequence[Target] | None = None,
-    pairs: Sequence[Pair] = (),
-    elements: Sequence[Element] = (),
-    of_pairs: PairOptions = PairOptions(width=0),  # noqa: B008 frozen
     tiles: Sequence[Tile] = (),
-    resume: bool = False,
-    overwrite: bool = False,
-    quiet: bool = False,
 ) -> Scrambled:
     """Write what replacing elements, or stretches that tile windows, does to expression.
 
-    Everything that can be checked is checked before `load` is called. The bytes of the results
+    Everything that can be checked is checked before the model is loaded. The bytes of the results
     depend on inputs and options only, not on being stopped and resumed.
 
     Args:
-        load: returns the model.
-        spec: its contract.
-        sites: start sites.
-        fasta: the genome, plain or bgzip.
-        out: output folder.
+        run: of a model of the sequence; its elements are replaced, if there are no tiles.
         options: what decides the effects.
-        files: label → path of the files that decide model, sites and pairs.
         head: the model's output.
         targets: average these of the head's, by identifier; None for all.
-        pairs: table of pairs; or
-        elements: of `element_pairs.match`, whose sites are these.
-        of_pairs: width, groups and seed of the pairs.
-        tiles: stretches of every window, instead of pairs.
-        resume: go on in a folder with results.
-        overwrite: remove results first.
-        quiet: no progress bar.
+        tiles: stretches of every window, instead of elements.
 
     Returns:
         The effects.
@@ -131,83 +105,68 @@ def scramble(
         ConfigError: an option that does not suit the model, or nothing to replace.
         UnfinishedError: results are there, or were made from something else.
     """
-    folder = check_folder(out, resume, overwrite)
-    window = TssWindow.of(spec, options.bins)
-    check_shifts(spec, options.shifts)
-    chosen = HeadTargets.of(spec, head, targets, options.untransform)
+    window = run.window(options.bins, options.shifts)
+    chosen = HeadTargets.of(run.spec, head, targets, options.untransform)
     if options.sense:
         check_sense(chosen.targets)
-    if bool(tiles) == bool(elements):
+    if bool(tiles) == bool(run.elements):
         raise ConfigError("elements or tiles are replaced: give one of the two")
-    rows = tile_rows(len(sites), tiles) if tiles else element_rows(elements)
-    count = options.replacement.count
+    rows = tile_rows(len(run.sites), tiles) if tiles else element_rows(run.elements)
     size = max(_PART_BATCHES * options.batch_size, _PART_BASES // window.length)
-    part_rows = max(1, size // count)
-    with Genome(fasta) as genome:
-        check_sites(sites, genome)
-        plan = Plan(
-            RUN_FORMAT,
-            {k: identity(p) for k, p in {"fasta": fasta, **(files or {})}.items()},
-            {
-                "options": asdict(options),
-                "pairs": asdict(of_pairs) if pairs else None,
-                "tiles": [asdict(t) for t in tiles],
-                "targets": [t.to_json() for t in chosen.targets],
-                "sites": sites_digest(sites),
-                "part_rows": part_rows,
-            },
-            -(-len(rows) // part_rows),
-            ".npy",
-        )
-        # A model that cannot be loaded must not cost results, nor leave a folder behind.
-        predictor = load() if overwrite or not folder.exists() else None
-        plan.claim(folder, resume, overwrite)
-        with run_record(folder, {}, sites=len(sites), stretches=len(rows) - len(sites)) as record:
-            record["inputs"] = dict(plan.inputs)
-            if not (folder / NAME).exists():
-                todo = plan.missing(folder)
-                if todo:
-                    run = _Run(genome, predictor or load(), sites, window, chosen, options)
-                    run.write_parts(plan, folder, rows, part_rows, quiet)
-                items = len(sites) * len(tiles) if tiles else len(elements)
-                found = expressions(plan, folder, rows, len(sites), items)
-                found.write(folder / NAME, sites, window, asdict(options))
-            remove_all_parts(folder)
-            found = Expressions.read(folder / NAME)
-            if tiles:
-                arguments = (sites, tiles, window, found, options.pseudocount)
-                effects, by = write_tile_effects(folder, *arguments)
-                return Scrambled(effects, by_distance=by)
-            arguments = (pairs, sites, elements, found, options.pseudocount, of_pairs)
-            return Scrambled(*write_pair_effects(folder, *arguments))
+    part_rows = max(1, size // options.replacement.count)
+    facts = {
+        "tiles": [asdict(t) for t in tiles],
+        "targets": [t.to_json() for t in chosen.targets],
+    }
+    cut, count = {"part_rows": part_rows}, -(-len(rows) // part_rows)
+    counts = {"sites": len(run.sites), "stretches": len(rows) - len(run.sites)}
+    with run.begun(RUN_FORMAT, options, facts, cut, count, ".npy", run.load, counts=counts) as (
+        folder,
+        plan,
+        genome,
+        predictor,
+    ):
+        if not (folder / NAME).exists():
+            if plan.missing(folder):
+                work = _Work(genome, predictor(), run, window, chosen, options)
+                work.write_parts(plan, folder, rows, part_rows)
+            items = len(run.sites) * len(tiles) if tiles else len(run.elements)
+            found = expressions(plan, folder, rows, len(run.sites), items)
+            found.write(folder / NAME, run.sites, window, asdict(options))
+        remove_all_parts(folder)
+        found = Expressions.read(folder / NAME)
+        if tiles:
+            arguments = (run.sites, tiles, window, found, options.pseudocount)
+            effects, by = write_tile_effects(folder, *arguments)
+            return Scrambled(effects, by_distance=by)
+        return Scrambled(*write_pair_effects(folder, run, found, options.pseudocount))
 
 
-class _Run:
+class _Work:
     """The loop over parts: rows to sequences to predictions to expression."""
 
     def __init__(
         self,
         genome: Genome,
         predictor: Predictor,
-        sites: Sequence[StartSite],
+        run: SiteRun,
         window: TssWindow,
         chosen: HeadTargets,
         options: ScrambleOptions,
     ):
-        self._genome, self._sites, self._window = genome, sites, window
+        self._genome, self._sites, self._window = genome, run.sites, window
+        self._quiet = run.quiet
         self._chosen, self._options = chosen, options
-        self._weights = track_weights(chosen.targets, sites, options.sense)
+        self._weights = track_weights(chosen.targets, options.sense)
         self._averaged = AveragedPredictor(predictor, options.rc, options.shifts)
 
-    def write_parts(
-        self, plan: Plan, folder: Path, rows: Sequence[Row], size: int, quiet: bool
-    ) -> None:
+    def write_parts(self, plan: Plan, folder: Path, rows: Sequence[Row], size: int) -> None:
         """Write the parts that are missing: float64 [rows, count], NaN where there is none."""
         todo = plan.missing(folder)
         parts = [range(n * size, min((n + 1) * size, len(rows))) for n in range(plan.parts)]
         done = len(rows) - sum(len(parts[n]) for n in todo)
         with progress(
-            total=len(rows), unit="stretches", label="scramble", quiet=quiet, initial=done
+            total=len(rows), unit="stretches", label="scramble", quiet=self._quiet, initial=done
         ) as bar:
             for number in todo:
                 values = self._part([rows[n] for n in parts[number]], bar.update)
@@ -223,8 +182,9 @@ class _Run:
         for batch in _batches(self._sequences(rows), self._options.batch_size):
             place, sequences = zip(*batch, strict=True)
             number, slot = np.array(place).T
-            site = [rows[n].site for n in number]
-            values[number, slot] = self._expression(np.stack(sequences), self._weights[site])
+            strands = [self._sites[rows[n].site].strand for n in number]
+            weights = np.stack([self._weights[s] for s in strands])
+            values[number, slot] = self._expression(np.stack(sequences), weights)
             advance(int(number[-1]) + 1 - predicted)
             predicted = int(number[-1]) + 1
         if not np.isfinite(values).any():

@@ -9,11 +9,10 @@ import h5py
 import numpy as np
 
 from tfepi.analysis.effect_distance import EffectDistance, effect_distance
-from tfepi.analysis.element_pairs import Element, Pair
-from tfepi.analysis.pair_options import PairOptions
-from tfepi.analysis.pair_tables import ACCURACY, TABLE, shown, write_accuracy, write_pairs
+from tfepi.analysis.pair_tables import shown, write_pairs
 from tfepi.analysis.scramble import Tile, log2_ratio
 from tfepi.analysis.site_parts import write_sites
+from tfepi.analysis.site_run import SiteRun
 from tfepi.analysis.tss import StartSite
 from tfepi.analysis.tss_windows import TssWindow
 from tfepi.variants.hdf5 import written_hdf5
@@ -96,13 +95,7 @@ class Expressions:
 
 
 def write_pair_effects(
-    folder: Path,
-    pairs: Sequence[Pair],
-    sites: Sequence[StartSite],
-    elements: Sequence[Element],
-    found: Expressions,
-    pseudocount: float,
-    options: PairOptions,
+    folder: Path, run: SiteRun, found: Expressions, pseudocount: float
 ) -> tuple[dict[str, np.ndarray], list[dict]]:
     """Write pairs.tsv and, of labelled pairs, accuracy.tsv.
 
@@ -111,20 +104,12 @@ def write_pair_effects(
 
     Args:
         folder: of the results.
-        pairs: the table that was read.
-        sites: start sites.
-        elements: pairs at start sites.
+        run: with pairs and elements.
         found: expressions, of elements.
         pseudocount: of log2 ratios.
-        options: groups and seed.
     """
-    effects = found.effects(np.array([e.site for e in elements]), pseudocount)
-    write_pairs(folder / TABLE, pairs, sites, elements, effects)
-    scores = {"loss": -effects["log2_ratio"]}
-    rows = write_accuracy(
-        folder / ACCURACY, pairs, sites, elements, scores, options.edges, options.seed
-    )
-    return effects, rows
+    effects = found.effects(np.array([e.site for e in run.elements]), pseudocount)
+    return effects, write_pairs(folder, run, effects, {"loss": -effects["log2_ratio"]})
 
 
 def write_tile_effects(

@@ -21,7 +21,7 @@ class SensePair:
     """Two tracks of one experiment.
 
     Attributes:
-        name: what both identifiers begin with; with "_sense" where a target has that name.
+        name: what both identifiers begin with; with "_sense" where a track has that name.
         label: their description.
         forward: place of the forward strand's among the targets.
         reverse: of the reverse strand's.
@@ -49,7 +49,10 @@ def sense_pairs(targets: Sequence[Target]) -> tuple[SensePair, ...]:
         for forward, reverse in ((number, other), (other, number)):
             stem = _stem(targets[forward].identifier, targets[reverse].identifier)
             if stem:
-                name = f"{stem}_sense" if stem in taken else stem
+                name = stem
+                while name in taken:
+                    name += "_sense"
+                taken.add(name)
                 found.append(SensePair(name, target.description or stem, forward, reverse))
                 break
         else:

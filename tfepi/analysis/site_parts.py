@@ -8,6 +8,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from tfepi.analysis.element_pairs import Pair
 from tfepi.analysis.tss import StartSite
 from tfepi.analysis.tss_windows import TssWindow
 from tfepi.predictors import KerasPredictor
@@ -43,6 +44,21 @@ def check_sites(sites: Sequence[StartSite], genome: Genome) -> None:
             raise InputFileError(
                 f"the TSS of {site.gene} at {site.chrom}:{site.position} lies beyond the end of "
                 f"{site.chrom} ({length} bp in {genome.path}): is it of another build?"
+            )
+
+
+def check_pairs(pairs: Sequence[Pair], genome: Genome) -> None:
+    """Check that candidate elements lie in the genome.
+
+    Raises:
+        InputFileError: one that ends beyond its chromosome.
+    """
+    for pair in pairs:
+        length = genome.length(pair.chrom)
+        if pair.end > length:
+            raise InputFileError(
+                f"the element {pair.chrom}:{pair.start}-{pair.end} (line {pair.line} of the pairs) "
+                f"ends beyond {pair.chrom} ({length} bp in {genome.path}): is it of another build?"
             )
 
 

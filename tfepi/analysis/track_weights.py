@@ -1,11 +1,11 @@
 """How much each track counts in the expression of a gene."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from tfepi.analysis.gene_files import STRANDS
 from tfepi.analysis.sense import sense_pairs
-from tfepi.analysis.tss import StartSite
 from tfepi.spec import Head
 from tfrecords_tools.errors import ConfigError
 from tfrecords_tools.targets import Target
@@ -24,38 +24,39 @@ def check_sense(targets: Sequence[Target]) -> None:
         )
 
 
-def track_weights(
-    targets: Sequence[Target], sites: Sequence[StartSite], sense: bool = False
-) -> np.ndarray:
-    """Return the weights with which tracks are averaged: float32 [sites, targets], with sum 1.
+def track_weights(targets: Sequence[Target], sense: bool = False) -> dict[str, np.ndarray]:
+    """Return the weights with which tracks are averaged, by a gene's strand ("+", "-", ".").
 
     Args:
         targets: that are averaged.
-        sites: start sites.
         sense: of two strands of one experiment take the gene's own alone; of a gene without
             strand both.
+
+    Returns:
+        Strand → float32 [targets], with sum 1.
     """
-    weights = np.ones((len(sites), len(targets)))
+    weights = {strand: np.ones(len(targets)) for strand in (*STRANDS, ".")}
     for pair in sense_pairs(targets) if sense else ():
-        for number, site in enumerate(sites):
-            if site.strand in ("+", "-"):
-                weights[number, pair.reverse if site.strand == "+" else pair.forward] = 0
-    return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+        weights["+"][pair.reverse] = weights["-"][pair.forward] = 0
+    return {strand: (w / w.sum()).astype(np.float32) for strand, w in weights.items()}
 
 
-def of_head(weights: np.ndarray, head: Head, columns: Sequence[int] | None) -> np.ndarray:
+def of_head(
+    weights: Mapping[str, np.ndarray], head: Head, columns: Sequence[int] | None
+) -> Mapping[str, np.ndarray]:
     """Return weights of all targets of a head, 0 for those that are not averaged.
 
     Args:
-        weights: of those that are, [sites, chosen].
+        weights: by strand, of those that are, [chosen].
         head: the model's output.
         columns: their places among its targets; None for all.
 
     Returns:
-        float32 [sites, targets].
+        Strand → float32 [targets].
     """
     if columns is None:
         return weights
-    out = np.zeros((len(weights), len(head.targets)), np.float32)
-    out[:, columns] = weights
+    out = {strand: np.zeros(len(head.targets), np.float32) for strand in weights}
+    for strand, values in weights.items():
+        out[strand][columns] = values
     return out

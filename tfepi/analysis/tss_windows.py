@@ -29,6 +29,11 @@ class TssWindow:
     count: int = BINS
 
     @classmethod
+    def around(cls, spec: ModelSpec, count: int) -> "TssWindow":
+        """Return the window of a model and `count` bins, which may reach beyond its own."""
+        return cls(spec.seq_length, spec.bin_width, spec.crop, spec.target_length, count)
+
+    @classmethod
     def of(cls, spec: ModelSpec, count: int = BINS) -> "TssWindow":
         """Return the window of a model.
 
@@ -52,7 +57,7 @@ class TssWindow:
             )
         if count < 1 or count % 2 == 0:
             raise ConfigError(f"bins is {count}: want an odd number, the TSS's bin in the middle")
-        window = cls(spec.seq_length, spec.bin_width, spec.crop, spec.target_length, count)
+        window = cls.around(spec, count)
         if window.first < 0 or window.first + count > window.total:
             raise ConfigError(
                 f"{count} bins around the TSS reach beyond the model's {window.total} bins of "

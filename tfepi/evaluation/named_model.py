@@ -85,8 +85,10 @@ class NamedModel:
 
         Args:
             params: path of a params.json, or a preset's name.
-            model: run folder, .keras file, SavedModel folder, or an .h5 of Basenji.
-            table: targets table.
+            model: run folder, .keras file, SavedModel folder, an .h5 of Basenji, or Enformer or
+                Borzoi as published.
+            table: targets table; of a model without names of its own, rows of some outputs only
+                are warned of.
             head: an output, by name or number; of an .h5 the head it was saved for.
             batch_size: sequences per call; None for a number that suits the model.
             choice: of a conditioned model.

@@ -4,6 +4,7 @@ Keras 2 names layers by their kind and a number that grows as layers are made; t
 theirs in the same order, so the n-th stored layer of a kind belongs to the n-th of ours.
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +26,8 @@ from tfepi.spec import Head, ModelSpec
 from tfrecords_tools.data import Data
 from tfrecords_tools.errors import ConfigError
 from tfrecords_tools.targets import Target, numbered
+
+_log = logging.getLogger(__name__)
 
 
 def basenji_h5(
@@ -48,7 +51,7 @@ def basenji_h5(
 
 
 def h5_model(params: Params, weights_h5: str | Path, head: str | None = None) -> keras.Model:
-    """Do the same with parameters that have been read."""
+    """Do the same as `basenji_h5` with parameters that have been read."""
     model = make_model(one_head(params.model, head), None)
     assign_h5(model, weights_h5)
     return model
@@ -79,6 +82,8 @@ def h5_spec(
 ) -> ModelSpec:
     """Return the contract of a Basenji .h5: what its params.json says and its targets table.
 
+    Strand pairs are the table's, else, as in Basenji, those that params.json states.
+
     Args:
         params: of the model.
         targets: the table; its index column says which output a row is, so it may name some of
@@ -87,8 +92,6 @@ def h5_spec(
         data: whose targets the outputs are, one by one; its bin width is that of a model that
             joins the whole sequence before its head, whose layers do not say it. Without data
             it is that of the bins before that, as Basenji has it.
-
-    Strand pairs are the table's, else, as in Basenji, those that params.json states.
 
     Raises:
         ConfigError: a table or strand pairs that do not fit the number of outputs (both numbers).
@@ -120,6 +123,12 @@ def h5_spec(
 def output_targets(outputs: int, table: Sequence[Target] | None) -> tuple[Target, ...]:
     """Return a row for each output, from a table whose index column says which output a row is.
 
+    A table that names some of them only is warned of.
+
+    Args:
+        outputs: number of outputs.
+        table: rows of some or all of them; None or none: outputs are numbered.
+
     Raises:
         ConfigError: an index beyond the outputs (both numbers).
     """
@@ -132,6 +141,13 @@ def output_targets(outputs: int, table: Sequence[Target] | None) -> tuple[Target
                 "index (the first column) says which output they are, from 0"
             )
         rows[target.index] = target
+    named = len({target.index for target in table or ()})
+    if 0 < named < outputs:
+        _log.warning(
+            "the targets table names %d of the model's %d outputs: the others have numbers only",
+            named,
+            outputs,
+        )
     return tuple(rows)
 
 

@@ -1,7 +1,8 @@
 """The published Enformer (Avsec et al. 2021) in our own model, from any form of its weights."""
 
 import inspect
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,12 +17,20 @@ from tfepi.pretrained.basenji import output_targets
 from tfepi.pretrained.enformer_files import of_checkpoint, of_torch, open_weights
 from tfepi.pretrained.enformer_names import enformer_names
 from tfepi.pretrained.enformer_weights import EnformerWeights
-from tfepi.pretrained.sources import CHECKPOINT, SAVED_MODEL, TORCH, absent, published_kind
+from tfepi.pretrained.sources import (
+    ARRAYS,
+    CHECKPOINT,
+    SAVED_MODEL,
+    TORCH,
+    absent,
+    published_kind,
+)
 from tfepi.pretrained.state_dict import StateDict
 from tfepi.spec import Head, ModelSpec
-from tfrecords_tools.errors import ConfigError
+from tfrecords_tools.errors import ConfigError, InputFileError
 from tfrecords_tools.targets import Target, numbered
 
+_log = logging.getLogger(__name__)
 BIN_WIDTH = 128
 _DEFAULTS = inspect.signature(enformer).parameters
 LENGTH = _DEFAULTS["input_length"].default
@@ -51,7 +60,12 @@ def enformer_checkpoint(
     """
     if isinstance(path_or_arrays, Mapping):
         return _filled(of_checkpoint(path_or_arrays), sizes)
-    if published_kind(path_or_arrays) in (None, TORCH):
+    kind = published_kind(path_or_arrays)
+    if kind == TORCH:
+        raise InputFileError(
+            f"{path_or_arrays} is a {TORCH}, no {CHECKPOINT}: give it to enformer_torch"
+        )
+    if kind is None:
         raise absent(path_or_arrays, CHECKPOINT)
     return _filled(open_weights(path_or_arrays), sizes)
 
@@ -74,7 +88,14 @@ def enformer_torch(path_or_arrays: str | Path | Mapping[str, np.ndarray], **size
     if isinstance(path_or_arrays, Mapping):
         named = StateDict("the mapping", path_or_arrays, path_or_arrays.__getitem__)
         return _filled(of_torch(named), sizes)
-    if published_kind(path_or_arrays) != TORCH:
+    kind = published_kind(path_or_arrays)
+    if kind == ARRAYS:
+        open_weights(path_or_arrays)  # which says what to do with torch's names
+    if kind not in (None, TORCH):
+        raise InputFileError(
+            f"{path_or_arrays} is a {kind}, no {TORCH}: give it to enformer_checkpoint"
+        )
+    if kind is None:
         raise absent(path_or_arrays, TORCH)
     return _filled(open_weights(path_or_arrays), sizes)
 
@@ -83,8 +104,11 @@ def _filled(weights: EnformerWeights, sizes: dict) -> keras.Model:
     heads = sizes.get("output_heads", weights.heads)
     heads = tuple(heads) if not isinstance(heads, int) else ()
     depth = sizes.get("transformer_layers", weights.depth)
-    weights.check(enformer_names(depth, heads))  # before the model takes its memory
-    model = enformer(**(weights.sizes() | sizes))
+    # Before the model takes its memory.
+    weights.check(enformer_names(depth, heads), stated="transformer_layers given is")
+    found = weights.sizes()
+    _note_sizes(weights.arrays.source, found, sizes)
+    model = enformer(**(found | sizes))
     weights.fill(model)
     return model
 
@@ -101,9 +125,31 @@ def published_model(model: str | Path, params: Params) -> tuple[keras.Model, Par
     """
     weights = open_weights(model)
     sized, heads = sized_params(params, weights)
+    found = sized.model.keywords | {"output_heads": heads}
+    _note_sizes(weights.arrays.source, found, params.model.keywords)
     built = make_model(sized.model, heads)
     weights.fill(built)
     return built, sized
+
+
+def _note_sizes(source: str | Path, found: Mapping, given: Collection[str]) -> None:
+    """Log the sizes that were taken from the arrays because nobody stated them.
+
+    Args:
+        source: of the arrays.
+        found: sizes of the model, as keywords of `tfepi.models.enformer`.
+        given: keywords that were stated.
+    """
+    taken = {k: v for k, v in found.items() if k not in given and v != _DEFAULTS[k].default}
+    outputs = taken.pop("output_heads", {})
+    sizes = [f"{k} {v}" for k, v in taken.items()]
+    sizes += [f"{v} outputs of head {k}" for k, v in outputs.items()]
+    if sizes:
+        _log.info(
+            "sizes of %s that are not the published ones were taken from its arrays: %s",
+            source,
+            ", ".join(sizes),
+        )
 
 
 def sized_params(params: Params, weights: EnformerWeights) -> tuple[Params, dict[str, int]]:
@@ -202,11 +248,18 @@ def enformer_spec(length: int, target_length: int, heads: Mapping[str, int]) -> 
         heads: number of outputs by head.
 
     Raises:
-        ConfigError: lengths that do not fit each other.
+        ConfigError: a length that is no multiple of 128 bp (with the nearest that fit), or
+            lengths that do not fit each other.
     """
     for name, value in (("input_length", length), ("target_length", target_length)):
         if not is_whole(value):
             raise ConfigError(f"params.json model.{name} is {value!r}, want a whole number")
+    if length % BIN_WIDTH:
+        fitting = " or ".join(map(str, _fitting_lengths(length, target_length)))
+        raise ConfigError(
+            f"input_length {length} is no multiple of {BIN_WIDTH}, the bp of a bin: with "
+            f"target_length {target_length} use {fitting}"
+        )
     cropped = length - target_length * BIN_WIDTH
     if cropped < 0 or cropped % (2 * BIN_WIDTH):
         raise ConfigError(
@@ -220,3 +273,10 @@ def enformer_spec(length: int, target_length: int, heads: Mapping[str, int]) -> 
         crop=cropped // 2,
         heads=tuple(Head(name, numbered(count)) for name, count in heads.items()),
     )
+
+
+def _fitting_lengths(length: int, target_length: int) -> list[int]:
+    """Return the lengths nearest to one, in bp, whose middle bins can be so many."""
+    least, step = target_length * BIN_WIDTH, 2 * BIN_WIDTH  # a bin is left out at either end
+    below = least + (length - least) // step * step
+    return [fitting for fitting in (below, below + step) if fitting >= least] or [least]

@@ -10,7 +10,7 @@ import numpy as np
 from tfepi.models.enformer import tower_widths
 from tfepi.pretrained.enformer_names import FROM_CHECKPOINT, FROM_TORCH, Name, enformer_names
 from tfepi.pretrained.object_paths import ObjectArrays
-from tfepi.pretrained.state_dict import Row, StateDict, assign
+from tfepi.pretrained.state_dict import Row, StateDict, assign, misfit
 from tfrecords_tools.errors import ConfigError
 
 _WIDTH_ROUNDING = 128  # of the published model
@@ -26,10 +26,12 @@ class EnformerWeights:
     Attributes:
         arrays: by name.
         form: the names' field of `Name`, "checkpoint" or "torch".
+        beside: names of other arrays in the same file, for which no model has a place.
     """
 
     arrays: StateDict
     form: str
+    beside: tuple[str, ...] = ()
 
     @property
     def depth(self) -> int:
@@ -73,26 +75,30 @@ class EnformerWeights:
             "output_heads": outputs,
         }
 
-    def check(self, names: Sequence[Name], trunk: bool = False) -> None:
+    def check(
+        self, names: Sequence[Name], trunk: bool = False, stated: str = "params.json states"
+    ) -> None:
         """Check that there is an array of each name and no other.
 
         Args:
             names: of the model.
             trunk: they are of the trunk alone; heads are passed over.
+            stated: what says the model's number of transformer layers, for messages.
 
         Raises:
-            ConfigError: all that are missing or left over.
+            ConfigError: all that are missing or left over, and either number of transformer
+                layers if they differ.
         """
         wanted = dict.fromkeys(self._key(name) for name in names)
         missing = [key for key in wanted if key not in self.arrays]
         passed_over = self._passed_over(wanted, trunk)
         extra = [key for key in self.arrays if key not in wanted and key not in passed_over]
+        extra += self.beside
         if missing or extra:
-            parts = [f"it lacks {', '.join(missing)}"] if missing else []
-            parts += [f"the model has no place for {', '.join(extra)}"] if extra else []
-            raise ConfigError(
-                f"{self.arrays.source} does not fit the model: {'; '.join(parts)}: give the "
-                "weights of this model, or the sizes that they were trained with"
+            depth = len({name.layer for name in names if name.weight == "content_bias"})
+            other_depth = f"it has {self.depth} transformer layers, {stated} {depth}"
+            raise misfit(
+                self.arrays.source, missing, extra, other_depth if depth != self.depth else ""
             )
 
     def fill(self, model: keras.Model, trunk: bool = False) -> None:
@@ -184,12 +190,9 @@ class EnformerWeights:
         if isinstance(self.arrays, ObjectArrays):
             found = self.arrays.ways_to(wanted)
         for key in self.arrays:
-            part, last = re.split(r"[/.]", key)[0], re.split(r"[/.]", key)[-1]
-            if self.form == "checkpoint":
-                known = last in _AVERAGING or part not in ("_trunk", "_heads")
-            else:
-                known = last in _BUFFERS
-            if known or (trunk and part == "_heads"):
+            parts = re.split(r"[/.]", key)
+            known = parts[-1] in (_AVERAGING if self.form == "checkpoint" else _BUFFERS)
+            if known or (trunk and parts[0] == "_heads"):
                 found.add(key)
         return found
 

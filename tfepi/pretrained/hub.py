@@ -8,8 +8,13 @@ import numpy as np
 
 from tfepi.models.enformer import HEADS
 from tfepi.pretrained.enformer import LENGTH, TARGET_LENGTH, enformer_spec
-from tfepi.pretrained.sources import SAVED_MODEL, published_at, saved_model_folder
-from tfepi.sequences import as_sequences
+from tfepi.pretrained.sources import (
+    SAVED_MODEL,
+    SAVED_MODEL_SPEC,
+    published_at,
+    saved_model_folder,
+)
+from tfepi.sequences import model_inputs
 from tfepi.spec import ModelSpec
 from tfepi.startup import import_tensorflow
 from tfrecords_tools.errors import ConfigError, InputFileError, unknown
@@ -52,7 +57,8 @@ def enformer_hub(
         spec: the contract [`hub_spec`].
 
     Raises:
-        InputFileError: missing, damaged, or no SavedModel of Enformer.
+        InputFileError: missing, damaged, no SavedModel of Enformer, or one that was exported here
+            (`tfepi.predictors.load_predictor` loads that).
         ConfigError: an unknown head, a track out of range, or tensorflow_hub is needed and missing.
     """
     spec = spec or hub_spec(path_or_handle)
@@ -103,9 +109,18 @@ def hub_spec(path_or_handle: str | Path, sizes: Mapping[str, int] | None = None)
 def read_signature(folder: str | Path) -> Signature:
     """Return what the function of a SavedModel takes and gives, without loading its variables.
 
+    Args:
+        folder: of the SavedModel.
+
     Raises:
-        InputFileError: damaged, or without the function.
+        InputFileError: damaged, without the function, or exported here.
     """
+    if (Path(folder) / SAVED_MODEL_SPEC).exists():
+        raise InputFileError(
+            f"SavedModel {folder} was exported here and has its contract, {SAVED_MODEL_SPEC}: load "
+            "it with tfepi.predictors.load_predictor, or name it in a command with the params.json "
+            "that it was trained with"
+        )
     import_tensorflow()
     from tensorflow.core.protobuf import saved_model_pb2
 
@@ -212,11 +227,11 @@ class HubPredictor:
                 DNA letters, a text or a list of texts}; any batch.
 
         Raises:
-            ConfigError: another length (both), or letters other than A, C, G, T and N.
+            ConfigError: another length (both), or else as of `tfepi.sequences.model_inputs`.
             InputFileError: the SavedModel gives other than its contract says.
         """
         lengths = dict.fromkeys((self.spec.seq_length, self._length))
-        sequences = as_sequences(inputs["sequence"], tuple(lengths))
+        sequences = model_inputs(inputs, self.spec.inputs, tuple(lengths))["sequence"]
         parts: dict[str, list[np.ndarray]] = {head.name: [] for head in self.spec.heads}
         for low in range(0, len(sequences), self.batch_size):
             batch = sequences[low : low + self.batch_size]
@@ -230,7 +245,7 @@ class HubPredictor:
         side = (self._length - batch.shape[1]) // 2
         if batch.ndim == 2:
             return one_hot(np.pad(batch, ((0, 0), (side, side)), constant_values=UNKNOWN))
-        return np.pad(batch, ((0, 0), (side, side), (0, 0))).astype(np.float32, copy=False)
+        return np.pad(batch, ((0, 0), (side, side), (0, 0)))
 
     def _chosen(self, head: str, values: np.ndarray, count: int) -> np.ndarray:
         if values.shape != (count, *self._counts[head]):

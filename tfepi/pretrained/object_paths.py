@@ -7,6 +7,7 @@ name of the root's attribute, and where a variable can be reached on two ways.
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 
@@ -18,24 +19,48 @@ from tfrecords_tools.errors import InputFileError
 _GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
 _VALUE = "VARIABLE_VALUE"
 _SUFFIX = f"/.ATTRIBUTES/{_VALUE}"
+_ATTRIBUTES = "/.ATTRIBUTES/"
 _SLOT = "/.OPTIMIZER_SLOT/"
+# What training keeps beside a model: its counters, and an optimiser with its own.
+_OF_TRAINING = ("global_step", "optimizer", "save_counter", "step")
 _SHOWN = 4
 
 
 class ObjectArrays(StateDict):
-    """Arrays by path.
+    """Arrays by path, without those that training keeps beside a model.
+
+    These are `global_step`, `save_counter` and `step`, `optimizer` and what is below it, as
+    attributes of the object or of the root, and the slots of optimisers.
 
     Args:
         source: the file, or what else the arrays are of, for messages.
         keys: path → key that the array is stored under.
+        stored: keys of all arrays that there are.
         read: returns the array of a key.
+
+    Attributes:
+        beside: names of the arrays that are of other objects.
     """
 
     def __init__(
-        self, source: str | Path, keys: Mapping[str, str], read: Callable[[str], np.ndarray]
+        self,
+        source: str | Path,
+        keys: Mapping[str, str],
+        stored: Collection[str],
+        read: Callable[[str], np.ndarray],
     ):
-        super().__init__(source, keys, lambda path: read(keys[path]))
-        self._keys = keys
+        self._keys = {path: key for path, key in keys.items() if not _is_of_training(path)}
+        self._stored, self._read_key = stored, read
+        super().__init__(source, self._keys, lambda path: read(self._keys[path]))
+        reached = set(keys.values())
+        names = [key.removesuffix(_SUFFIX) for key in stored if key not in reached]
+        # Other attributes than values are texts and states of iterators.
+        self.beside = tuple(n for n in names if not (_is_of_training(n) or _ATTRIBUTES in n))
+
+    def below(self, members: Collection[str]) -> "ObjectArrays":
+        """Return the arrays below some attributes of the object."""
+        keys = {p: key for p, key in self._keys.items() if p.partition("/")[0] in members}
+        return ObjectArrays(self.source, keys, self._stored, self._read_key)
 
     def ways_to(self, paths: Collection[str]) -> set[str]:
         """Return the paths, and others that lead to the same variables."""
@@ -52,7 +77,8 @@ def read_checkpoint(prefix: str | Path, member: str) -> ObjectArrays:
             root that has it.
 
     Returns:
-        Arrays by path, of all that can be reached from that object, read when asked for.
+        Arrays by path, of all that can be reached from that object, read when asked for; and the
+        names of what else is stored.
 
     Raises:
         InputFileError: missing, damaged, or no object has that attribute.
@@ -84,7 +110,7 @@ def read_checkpoint(prefix: str | Path, member: str) -> ObjectArrays:
         except failures as error:
             raise _damaged(prefix, error) from None
 
-    return ObjectArrays(prefix, keys, read)
+    return ObjectArrays(prefix, keys, stored, read)
 
 
 def by_object_path(arrays: Mapping[str, np.ndarray], member: str, where: str) -> ObjectArrays:
@@ -105,16 +131,25 @@ def by_object_path(arrays: Mapping[str, np.ndarray], member: str, where: str) ->
             f"{where} has no key with {member!r} in it but {', '.join(list(arrays)[:_SHOWN])}: "
             f"want names such as module/{member}/…{_SUFFIX}"
         )
-    return ObjectArrays(where, keys, arrays.__getitem__)
+    return ObjectArrays(where, keys, list(arrays), arrays.__getitem__)
+
+
+def _is_of_training(name: str) -> bool:
+    """Tell whether a path or key is of what training keeps beside a model."""
+    return name == _GRAPH or _SLOT in name or name.partition("/")[0] in _OF_TRAINING
 
 
 def _plain_keys(stored: list[str], member: str) -> dict[str, str]:
-    """Return path → key of keys that are paths themselves, from the root nearest to the top."""
+    """Return path → key of keys that are paths themselves, from the root nearest to the top.
+
+    Of several as near it is the one that has most keys.
+    """
     pattern = re.compile(rf"(.*?/)??{re.escape(member)}/.*")
-    roots = {m[1] or "" for key in stored if _SLOT not in key and (m := pattern.fullmatch(key))}
+    matches = (pattern.fullmatch(key) for key in stored if _SLOT not in key)
+    roots = Counter(match[1] or "" for match in matches if match)
     if not roots:
         return {}
-    root = min(roots, key=lambda r: (r.count("/"), r))
+    root = min(roots, key=lambda r: (r.count("/"), -roots[r], r))
     return {
         key.removeprefix(root).removesuffix(_SUFFIX): key
         for key in stored

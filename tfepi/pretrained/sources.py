@@ -16,7 +16,11 @@ TORCH = "state dict of torch"
 _TORCH_SUFFIXES = (".safetensors", ".bin", ".pt", ".pth")
 _HANDLES = re.compile(r"https://(tfhub\.dev|(www\.)?kaggle\.com/models)/.+")
 _OF_CHECKPOINT = re.compile(r"\.(index|data-\d{5}-of-\d{5})")
-_OURS = ("assets.extra/model.json", "model.json", "model_best.keras")
+SPEC = "model.json"
+"""Name of our models' contract, beside a .keras file or in a run folder."""
+SAVED_MODEL_SPEC = f"assets.extra/{SPEC}"
+"""Its path in a SavedModel of ours."""
+_OURS = (SAVED_MODEL_SPEC, SPEC, "model_best.keras")
 _STATE = "checkpoint"  # the file in which TensorFlow notes the latest
 _PUBLISHED = {
     SAVED_MODEL: "a SavedModel at kaggle.com/models/deepmind/enformer (Apache-2.0)",

@@ -90,9 +90,9 @@ def read_state_dict(path: str | Path) -> StateDict:
         ConfigError: another kind of file, or torch is needed and not installed.
     """
     path = existing(path, "weight file")
-    if path.suffix == ".safetensors":
+    if path.suffix.lower() == ".safetensors":
         return _read_safetensors(path)
-    if path.suffix in _TORCH_SUFFIXES:
+    if path.suffix.lower() in _TORCH_SUFFIXES:
         return _read_torch(path)
     raise ConfigError(
         f"weight file {path} ends in {path.suffix!r}: want .safetensors, or a state dict that "
@@ -181,12 +181,7 @@ def assign(
     known = {*wanted, *unused}
     extra = [n for n in named if n not in known and n.rpartition(".")[2] != _COUNTER]
     if missing or extra:
-        parts = [f"it lacks {_shown(missing)}"] if missing else []
-        parts += [f"the model has no place for {_shown(extra)}"] if extra else []
-        raise ConfigError(
-            f"{where} does not fit the model: {'; '.join(parts)}: give the weights of this model, "
-            "or the sizes they were trained with"
-        )
+        raise misfit(where, missing, extra)
     for name, variable, transform in rows:
         array = named[name]
         if _transformed(array, transform, variable) is None:
@@ -197,6 +192,25 @@ def assign(
             )
     for name, variable, transform in rows:
         variable.assign(_transformed(named[name], transform, variable))
+
+
+def misfit(
+    where: str | Path, missing: Sequence[str], extra: Sequence[str], reason: str = ""
+) -> ConfigError:
+    """Return the error for weights that lack arrays of a model, or have others.
+
+    Args:
+        where: the arrays are of.
+        missing, extra: their names; all are shown.
+        reason: what they show, if that is known.
+    """
+    parts = [reason] if reason else []
+    parts += [f"it lacks {', '.join(missing)}"] if missing else []
+    parts += [f"the model has no place for {', '.join(extra)}"] if extra else []
+    return ConfigError(
+        f"{where} does not fit the model: {'; '.join(parts)}: give the weights of this model, or "
+        "the sizes that they were trained with"
+    )
 
 
 def _transformed(array: np.ndarray, transform, variable) -> np.ndarray | None:

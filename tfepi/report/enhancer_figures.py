@@ -1,4 +1,4 @@
-"""Figures of enhancers and genes: profiles along a window, effects against distance, accuracy."""
+"""Figures of enhancers and genes: profiles along a window, effects against distance."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -6,15 +6,15 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, NullLocator
 
 from tfepi.analysis.effect_distance import MASSES, EffectDistance
-from tfepi.analysis.pair_accuracy import BASELINE
-from tfepi.report.figures import FIRST, GREY, SECOND, some, styled
+from tfepi.report.figures import FIRST, GREY, LEGEND_COLUMNS, SECOND, some, styled
 from tfrecords_tools.errors import ConfigError
 
 _LOOKS = {True: (SECOND, "regulates the gene"), False: ("0.6", "does not"), None: (FIRST, None)}
-_SCORES = (FIRST, SECOND, "#029e73", "#cc78bc")
 _MOST_LINES = 12
+_MOST_TICKS = 6
 _DRAWN_MASSES = tuple(m for m in MASSES if m in (0.5, 0.9, 0.99))
 
 
@@ -92,7 +92,7 @@ def profile_figure(
             _legend(figure, elements)
         axes[-1].set_xlabel(f"position on {chrom} (kb)")
         axes[-1].ticklabel_format(useOffset=False, style="plain", axis="x")
-        figure.suptitle(title, fontsize=9)
+        figure.suptitle(title, fontsize=9, x=0.01, ha="left")
         figure.align_ylabels(axes)
     return figure
 
@@ -103,11 +103,30 @@ def _profile(axis: Axes, edges: np.ndarray, panel: Panel) -> None:
         values = np.where(values > 0, values, np.nan)
         axis.stairs(values, edges, color=FIRST, linewidth=0.9, baseline=None)
         if np.isfinite(values).any():
-            axis.set_yscale("log")
+            _log_scale(axis, np.nanmin(values), np.nanmax(values))
         return
     axis.stairs(values, edges, color=FIRST, fill=True, linewidth=0)
     if values.min(initial=0) < 0:
         axis.axhline(0, color=GREY, linewidth=0.6)
+
+
+def _log_scale(axis: Axes, low: float, high: float) -> None:
+    """Make an axis logarithmic, with ticks at 1, 2 and 5, or at powers of ten if there are many.
+
+    It goes from a 1, 2 or 5 to another, so that every axis has at least two ticks.
+    """
+    powers = np.arange(np.floor(np.log10(low)), np.floor(np.log10(high)) + 2)
+    ticks = np.array([step * 10.0**power for power in powers for step in (1, 2, 5)])
+    first = np.flatnonzero(ticks <= low)[-1]
+    last = np.flatnonzero((ticks >= high) & (ticks > ticks[first]))[0]
+    ends, ticks = (ticks[first], ticks[last]), ticks[first : last + 1]
+    if len(ticks) > _MOST_TICKS:
+        ticks = 10.0**powers
+    axis.set_yscale("log")
+    axis.yaxis.set_major_locator(FixedLocator(ticks))
+    axis.yaxis.set_major_formatter("{x:g}")
+    axis.yaxis.set_minor_locator(NullLocator())
+    axis.set_ylim(*ends)
 
 
 def _mark(axis: Axes, elements: Sequence[Marked]) -> None:
@@ -128,7 +147,7 @@ def _legend(figure: Figure, elements: Sequence[Marked]) -> None:
     ]
     for colour, name in shown:
         figure.axes[0].plot([], [], color=colour, linewidth=3.5, label=name)
-    figure.legend(loc="outside upper right", ncols=len(shown))
+    figure.legend(loc="outside upper right", ncols=min(len(shown), LEGEND_COLUMNS))
 
 
 def pair_effects_figure(
@@ -170,15 +189,19 @@ def pair_effects_figure(
 
 
 def distance_figure(
-    by: EffectDistance, genes: Mapping[str, tuple[np.ndarray, np.ndarray]], width: int
+    by: EffectDistance,
+    lines: Mapping[str, tuple[np.ndarray, np.ndarray]],
+    width: int,
+    what: str = "gene",
 ) -> Figure:
     """Draw the size of effects, and its cumulative share, against distance from the TSS.
 
     Args:
         by: effects by distance.
-        genes: name → distances, rising, and mean |effect| there of each; drawn as thin lines, if
-            they are few.
+        lines: name of each gene or start site → distances, rising, and mean |effect| there; drawn
+            thin and grey, if they are few.
         width: of the stretches that were replaced, bp.
+        what: the lines are of.
 
     Raises:
         ConfigError: there is no distance away from the TSS.
@@ -190,14 +213,16 @@ def distance_figure(
     with styled():
         figure = Figure(figsize=(6.5, 5), layout="constrained")
         top, below = figure.subplots(2, 1, sharex=True, height_ratios=[1.4, 1])
-        if len(genes) <= _MOST_LINES and len(genes) > 1:
-            for distance, size in genes.values():
-                top.plot(distance / 1000, _above(size), color="0.8", linewidth=0.7)
+        if 1 < len(lines) <= _MOST_LINES:
+            for number, (distance, size) in enumerate(lines.values()):
+                label = None if number else f"each {what}"
+                top.plot(distance / 1000, _above(size), color="0.75", linewidth=0.7, label=label)
         mean = _above(by.mean[away])
         low, high = _above(by.low[away]), _above(by.high[away])
         if np.isfinite(low).any():
-            top.fill_between(x, low, high, color=FIRST, alpha=0.2, linewidth=0)
-        note = f"mean of {len(genes)} genes" if len(genes) > 1 else next(iter(genes))
+            label = "95% interval of the mean"
+            top.fill_between(x, low, high, color=FIRST, alpha=0.2, linewidth=0, label=label)
+        note = f"mean of {len(lines)} {what}s" if len(lines) > 1 else next(iter(lines))
         top.plot(x, mean, color=FIRST, linewidth=1.4, marker=".", label=note)
         top.plot(x, _above(by.median[away]), color=SECOND, linewidth=1, label="median")
         if np.isfinite(mean).any():
@@ -226,55 +251,3 @@ def distance_figure(
 def _above(values: np.ndarray) -> np.ndarray:
     """Return values that a logarithmic axis can show, NaN for others."""
     return np.where(np.asarray(values, float) > 0, values, np.nan)
-
-
-def accuracy_figure(rows: Sequence[dict], statistic: str = "auprc") -> Figure:
-    """Draw the accuracy of scores by distance, beside that of distance.
-
-    Args:
-        rows: of `pair_accuracy.pair_accuracy`.
-        statistic: which.
-
-    Raises:
-        ConfigError: it is not defined anywhere.
-    """
-    rows = [r for r in rows if r["statistic"] == statistic]
-    some([r for r in rows if r["value"] is not None], f"values of {statistic}")
-    columns = ("from", "to", "pairs", "positives")
-    groups = list(dict.fromkeys(tuple(r[c] for c in columns) for r in rows if r["pairs"]))
-    scores = list(dict.fromkeys(r["score"] for r in rows))
-    step = min(0.25, 0.8 / len(scores))
-    with styled():
-        figure = Figure(figsize=(max(4.5, 1.5 * len(groups) + 1), 3.4), layout="constrained")
-        axis = figure.subplots()
-        for number, score in enumerate(scores):
-            colour = GREY if score == BASELINE else _SCORES[number % len(_SCORES)]
-            shown = [r for r in rows if r["score"] == score and r["value"] is not None]
-            place = {(r["from"], r["to"]): r for r in shown}
-            x = [i + (number - (len(scores) - 1) / 2) * step for i in range(len(groups))]
-            for at, group in zip(x, groups, strict=True):
-                row = place.get(group[:2])
-                if row is not None and row["low"] is not None:
-                    axis.vlines(at, row["low"], row["high"], color=colour, linewidth=1.2)
-            values = [place[g[:2]]["value"] if g[:2] in place else np.nan for g in groups]
-            axis.plot(x, values, "o", color=colour, markersize=5, label=score)
-        for i, (_, _, pairs, positives) in enumerate(groups):
-            chance = positives / pairs if statistic == "auprc" else 0.5
-            axis.hlines(chance, i - 0.45, i + 0.45, color=GREY, linewidth=0.8, linestyle=":")
-        axis.set_xticks(range(len(groups)), [_group(*g) for g in groups])
-        axis.set(ylabel=statistic.upper(), ylim=(0, 1.02), xlabel="from the TSS to the element")
-        figure.legend(loc="outside upper right", ncols=min(len(scores), 3))
-    return figure
-
-
-def _group(low: int | None, high: int | None, pairs: int, positives: int) -> str:
-    def kb(value: int) -> str:
-        return f"{value / 1000:g}"
-
-    if low is None and high is None:
-        name = "all"
-    elif low is None:
-        name = f"< {kb(high)} kb"
-    else:
-        name = f"≥ {kb(low)} kb" if high is None else f"{kb(low)}–{kb(high)} kb"
-    return f"{name}\n{positives} of {pairs}"

@@ -1,6 +1,7 @@
 """The figures of folders of tfepi_enhancers.py: which are drawn, and from what."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import h5py
@@ -16,12 +17,12 @@ from tfepi.analysis.tss import StartSite
 from tfepi.report.enhancer_figures import (
     Marked,
     Panel,
-    accuracy_figure,
     distance_figure,
     pair_effects_figure,
     profile_figure,
 )
 from tfepi.report.figures import save_figure, short
+from tfepi.report.pair_accuracy_figure import accuracy_figure
 from tfrecords_tools.files import remove_parts
 
 FOLDER = "figures"
@@ -45,22 +46,20 @@ def draw_contributions(
         elements: pairs at start sites.
         most: draw so many sites.
     """
-    _ready(folder)
     with h5py.File(folder / CONTRIBUTIONS) as file:
         length = file["contributions"].shape[1]
         width = _stretch(length)
-        for number, site in enumerate(sites[:most]):
+        of = "of log2, " if json.loads(file.attrs["options"])["log"] else ""
+        per = f"\n{of}per {width} bp"
+
+        def profile(number: int) -> tuple[str, list[Panel]]:
             values = file["contributions"][number].astype(float).reshape(-1, width)
-            panels = [
-                Panel(f"Σ |gradient × input|\nper {width} bp", np.abs(values).sum(axis=1)),
-                Panel(f"Σ gradient × input\nper {width} bp", values.sum(axis=1)),
+            return f"predicted {file['prediction'][number]:.4g}", [
+                Panel(f"Σ |gradient × input|{per}", np.abs(values).sum(axis=1)),
+                Panel(f"Σ gradient × input{per}", values.sum(axis=1)),
             ]
-            title = f"{_title(site)}: predicted {file['prediction'][number]:.4g}"
-            place = (site.chrom, int(file["start"][number]), length, site.position, site.strand)
-            marked = _marked(number, pairs, elements)
-            figure = profile_figure(title, *place, panels, marked)
-            save_figure(figure, folder / FOLDER / track_name(number, site.gene))
-    return min(most, len(sites))
+
+        return _draw(folder, sites[:most], file["start"], length, profile, pairs, elements)
 
 
 def draw_attention(
@@ -79,24 +78,39 @@ def draw_attention(
         elements: pairs at start sites.
         most: draw so many sites.
     """
-    _ready(folder)
-    labels = ("attention\nfrom the TSS", "attention\nto the TSS")
+    labels = ("share of attention,\nTSS → token", "share of attention,\ntoken → TSS")
     with h5py.File(folder / ATTENTION) as file:
         length = int(file.attrs["length"])
         layers = [file["profiles"][name] for name in file["layers"].asstr()[()]]
         tokens = min(data.shape[-1] for data in layers)
-        for number, site in enumerate(sites[:most]):
+        note = f"mean of {len(layers)} layers, {length // tokens} bp a token"
+
+        def profile(number: int) -> tuple[str, list[Panel]]:
             found = [_pooled(data[number].astype(float), tokens) for data in layers]
-            panels = [
-                Panel(label, values, log=True)
-                for label, values in zip(labels, np.mean(found, axis=0), strict=True)
-            ]
-            title = f"{_title(site)}: mean of {len(found)} layers, {length // tokens} bp a token"
-            place = (site.chrom, int(file["start"][number]), length, site.position, site.strand)
-            marked = _marked(number, pairs, elements)
-            figure = profile_figure(title, *place, panels, marked)
-            save_figure(figure, folder / FOLDER / track_name(number, site.gene))
-    return min(most, len(sites))
+            both = zip(labels, np.mean(found, axis=0), strict=True)
+            return note, [Panel(label, values, log=True) for label, values in both]
+
+        return _draw(folder, sites[:most], file["start"], length, profile, pairs, elements)
+
+
+def _draw(
+    folder: Path,
+    sites: Sequence[StartSite],
+    starts: h5py.Dataset,
+    length: int,
+    profile: Callable[[int], tuple[str, list[Panel]]],
+    pairs: Sequence[Pair],
+    elements: Sequence[Element],
+) -> int:
+    """Draw a figure for each site, of what `profile` returns of its number; return how many."""
+    _ready(folder)
+    for number, site in enumerate(sites):
+        note, panels = profile(number)
+        place = (site.chrom, int(starts[number]), length, site.position, site.strand)
+        marked = _marked(number, pairs, elements)
+        figure = profile_figure(f"{_title(site)}: {note}", *place, panels, marked)
+        save_figure(figure, folder / FOLDER / track_name(number, site.gene))
+    return len(sites)
 
 
 def _pooled(profile: np.ndarray, tokens: int) -> np.ndarray:
@@ -155,7 +169,8 @@ def draw_tile_effects(
         mean = np.bincount(place, size[number]) / np.bincount(place)
         lines[_title(site) if len(sites) == 1 else f"{number} {_title(site)}"] = (far, mean)
     width = max(t.high - t.low for t in tiles)
-    save_figure(distance_figure(by, lines, width), folder / FOLDER / "distance")
+    what = "gene" if len({s.gene for s in sites}) == len(sites) else "start site"
+    save_figure(distance_figure(by, lines, width, what), folder / FOLDER / "distance")
     return 1
 
 

@@ -12,7 +12,9 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 import seaborn
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 
 from tfrecords_tools.errors import ConfigError
@@ -21,6 +23,7 @@ from tfrecords_tools.files import atomic_path
 GREY = "0.35"
 FIRST, SECOND = (matplotlib.colors.to_hex(seaborn.color_palette("colorblind")[i]) for i in (0, 1))
 MANY_TARGETS = 40
+LEGEND_COLUMNS = 3  # of legends above a figure: more are wider than it
 _STYLE = {
     "svg.hashsalt": "tfepi",
     "svg.fonttype": "none",
@@ -180,7 +183,7 @@ def accuracy_per_target(
         axis.grid(axis="x", color="0.9", linewidth=0.6)
         axis.set_axisbelow(True)
         axis.set_xlabel(label)
-        figure.legend(loc="outside upper right", ncols=len(estimates))
+        figure.legend(loc="outside upper right", ncols=min(len(estimates), LEGEND_COLUMNS))
     return figure
 
 
@@ -192,6 +195,28 @@ def _ends(estimate: dict) -> tuple[float, float, float]:
 
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and np.isfinite(value)
+
+
+def count_bar(figure: Figure, axis: Axes, drawn: ScalarMappable, what: str) -> None:
+    """Add the colour bar of counts on a logarithmic scale, with 1, 10, … and the largest.
+
+    Args:
+        figure: that holds the axis.
+        axis: beside which the bar stands.
+        drawn: counts, with a norm that is a `LogNorm`; all 0 or masked is as one.
+        what: is counted.
+    """
+    most = max(2, int(np.ma.compressed(drawn.get_array()).max(initial=0)))
+    drawn.set_clim(1, most)
+    decades = 10 ** np.arange(np.log10(most))
+    ticks = [1, *(int(d) for d in decades if 1 < d <= most / 2), most]
+    bar = figure.colorbar(drawn, ax=axis, shrink=0.75, pad=0.02, ticks=ticks, format=_whole)
+    bar.ax.set_title(what, fontsize=7)
+    bar.ax.minorticks_off()
+
+
+def _whole(value: float, _position: int) -> str:
+    return f"{value:,.0f}"
 
 
 def short(name: str, length: int = 28) -> str:

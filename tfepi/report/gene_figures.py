@@ -4,17 +4,31 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 from scipy.cluster.hierarchy import leaves_list, linkage
 
 from tfepi.analysis.expression_file import VALUES, Expression
 from tfepi.analysis.gene_accuracy import Cloud, GeneAccuracy
-from tfepi.report.figures import FIRST, GREY, SECOND, save_figure, short, some, styled
+from tfepi.report.figures import (
+    FIRST,
+    GREY,
+    SECOND,
+    count_bar,
+    save_figure,
+    short,
+    some,
+    styled,
+)
 
 FOLDER = "figures"
 MOST_GENES, MOST_TRACKS = 40, 40
 _FEWEST = 3  # genes and tracks of a heat map
+_MOST_BINS, _MOST_POINTS = 40, 500
+_LOOKS = ((FIRST, "-"), (SECOND, "--"))
+_PREDICTED = "predicted with neighbours"  # the value that is drawn
 _SHADES = 3.0  # standard deviations at the ends of the colour map
 
 
@@ -66,7 +80,7 @@ def expression_figure(expression: Expression) -> Figure:
         axis.tick_params(length=0)
         axis.spines[:].set_visible(False)
         bar = figure.colorbar(drawn, ax=axis, shrink=0.5, pad=0.02, extend="both")
-        bar.set_label("standard deviations from the track's mean of log2(x + 1)")
+        bar.set_label(f"{_PREDICTED}, log2(x + 1):\nstandard deviations from the track's mean")
         shown = f"{len(names)} of {len(expression.genes):,} genes, {len(labels)} of "
         axis.set_title(f"{shown}{count:,} tracks: the most variable")
     return figure
@@ -126,22 +140,29 @@ def _order(rows: np.ndarray) -> list[int]:
 
 
 def _distributions(expression: Expression, tracks: np.ndarray) -> Figure:
+    drawn = tracks[: len(_LOOKS)].tolist()
+    columns = _log(expression.columns(VALUES[1], drawn))
+    counts = max(1, min(_MOST_BINS, int(2 * len(columns) ** 0.5)))
+    edges = np.histogram_bin_edges(columns[~np.isnan(columns)], counts)
     with styled():
-        figure = Figure(figsize=(5, 3.2), layout="constrained")
+        figure = Figure(figsize=(5, 3.4), layout="constrained")
         axis = figure.subplots()
-        looks = ((FIRST, "-"), (SECOND, "--"))
-        columns = _log(expression.columns(VALUES[1], tracks[: len(looks)].tolist()))
-        for track, column, (colour, style) in zip(tracks, columns.T, looks, strict=False):
+        for track, column, (colour, style) in zip(drawn, columns.T, _LOOKS, strict=False):
             values = column[~np.isnan(column)]
             label = _label(expression, track)
-            axis.hist(values, 40, histtype="step", color=colour, linestyle=style, label=label)
-        axis.set(xlabel="predicted at the start sites, log2(x + 1)", ylabel="genes")
-        axis.legend()
+            axis.hist(values, edges, histtype="step", color=colour, linestyle=style, label=label)
+        axis.set(xlabel=f"{_PREDICTED}, log2(x + 1)", ylabel="genes")
+        axis.yaxis.get_major_locator().set_params(integer=True)
+        some_of = f" in {len(drawn)} of {len(tracks):,} tracks" if len(drawn) < len(tracks) else ""
+        axis.set_title(f"predicted expression of {len(columns):,} genes{some_of}")
+        figure.legend(loc="outside lower center", ncols=len(drawn))
     return figure
 
 
 def accuracy_figure(clouds: Sequence[Cloud]) -> Figure:
     """Draw observed against predicted expression of genes, a panel per track.
+
+    Both axes have the same ends, and a dashed line where predicted is observed.
 
     Args:
         clouds: of one or more tracks.
@@ -153,27 +174,34 @@ def accuracy_figure(clouds: Sequence[Cloud]) -> Figure:
     columns = min(3, len(clouds))
     rows = -(-len(clouds) // columns)
     with styled():
-        figure = Figure(figsize=(3 * columns + 0.6, 2.7 * rows + 0.4), layout="constrained")
+        figure = Figure(figsize=(3.3 * columns + 0.3, 3 * rows + 0.3), layout="constrained")
         axes = figure.subplots(rows, columns, squeeze=False).ravel()
         for axis, cloud in zip(axes, clouds, strict=False):
+            axis.set_title(f"{short(cloud.name, 40)}\n{cloud.note}")
             x, y = _log(cloud.observed), _log(cloud.predicted)
             seen = ~(np.isnan(x) | np.isnan(y))
-            x, y = x[seen], y[seen]
-            axis.set_title(short(cloud.name, 40))
-            if len(x) > 500:
-                drawn = axis.hexbin(
-                    x, y, gridsize=40, mincnt=1, norm=LogNorm(), cmap="viridis", linewidths=0
-                )
-                drawn.set_rasterized(True)
-                bar = figure.colorbar(drawn, ax=axis, pad=0.02, shrink=0.75, format="%d")
-                bar.ax.set_title("genes", fontsize=7)
-                bar.ax.minorticks_off()
+            if seen.any():
+                _agreement(figure, axis, x[seen], y[seen])
             else:
-                axis.plot(x, y, "o", color=FIRST, markersize=2.5, alpha=0.6, linestyle="none")
-            axis.set(xlabel="observed, log2(x + 1)", ylabel="predicted, log2(x + 1)")
-            axis.text(0.03, 1.0, cloud.note, transform=axis.transAxes, va="top", fontsize=8)
-            axis.margins(y=0.12)
+                axis.text(0.5, 0.5, "no value", ha="center", transform=axis.transAxes)
         for axis in axes[len(clouds) :]:
             axis.set_axis_off()
-        figure.supxlabel("predictions with neighbours", fontsize=8, color=GREY)
     return figure
+
+
+def _agreement(figure: Figure, axis: Axes, x: np.ndarray, y: np.ndarray) -> None:
+    low, high = min(x.min(), y.min()), max(x.max(), y.max())
+    room = 0.04 * (high - low) or 0.5
+    ends = (low - room, high + room)
+    axis.plot(ends, ends, color=GREY, linewidth=0.8, linestyle="--")
+    if len(x) > _MOST_POINTS:
+        look = {"gridsize": 40, "mincnt": 1, "cmap": "viridis", "linewidths": 0}
+        drawn = axis.hexbin(x, y, extent=(*ends, *ends), norm=LogNorm(), **look)
+        drawn.set_rasterized(True)
+        count_bar(figure, axis, drawn, "genes")
+    else:
+        axis.plot(x, y, "o", color=FIRST, markersize=2.5, alpha=0.6, linestyle="none")
+    axis.set(xlim=ends, ylim=ends, aspect="equal")
+    for each in (axis.xaxis, axis.yaxis):
+        each.set_major_locator(MaxNLocator(6, steps=(1, 2, 5, 10)))
+    axis.set(xlabel="observed, log2(x + 1)", ylabel=f"{_PREDICTED},\nlog2(x + 1)")

@@ -14,7 +14,16 @@ from tfepi.methylation.candidates import single_causal_pip
 from tfepi.methylation.joining import plain_chromosome
 from tfepi.methylation.loci import Locus
 from tfepi.methylation.overlay import Overlaid
-from tfepi.report.figures import FIRST, GREY, SECOND, save_figure, short, some, styled
+from tfepi.report.figures import (
+    FIRST,
+    GREY,
+    LEGEND_COLUMNS,
+    SECOND,
+    save_figure,
+    short,
+    some,
+    styled,
+)
 from tfrecords_tools.genome import Genome
 from tfrecords_tools.intervals import Interval
 
@@ -198,7 +207,7 @@ def enrichment_figure(rows: Sequence[dict]) -> Figure:
         left.set_yticks([-i for i in range(len(lines))], [short(n) for n in names])
         left.set_ylim(-len(lines) + 0.4, 0.6)
         right.set_xlabel("AUROC, mQTLs and matched controls")
-        figure.legend(loc="outside upper center", ncols=len(tops))
+        figure.legend(loc="outside upper center", ncols=min(len(tops), LEGEND_COLUMNS))
     return figure
 
 

@@ -10,7 +10,16 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from tfepi.report.figures import FIRST, GREY, SECOND, save_figure, short, some, styled
+from tfepi.report.figures import (
+    FIRST,
+    GREY,
+    LEGEND_COLUMNS,
+    SECOND,
+    save_figure,
+    short,
+    some,
+    styled,
+)
 from tfrecords_tools.normalize_survey import NormalizedCell
 
 _COLOURS = {"DNase": FIRST, "ATAC": SECOND, None: GREY}
@@ -87,7 +96,7 @@ def _draw_legend(figure: Figure, cells: Sequence[NormalizedCell]) -> None:
     ]
     if any(c.held_out for c in cells):
         lines.append(Line2D([], [], color="black", linestyle="--", label="held out"))
-    figure.legend(handles=lines, loc="outside upper right", ncols=len(lines))
+    figure.legend(handles=lines, loc="outside upper right", ncols=min(len(lines), LEGEND_COLUMNS))
 
 
 def _draw_correlations(axis: Axes, cells: Sequence[NormalizedCell], name: str):

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
-from tfepi.report.figures import FIRST, GREY, short, some, styled
+from tfepi.report.figures import FIRST, GREY, count_bar, short, some, styled
 
 SHARES = ("beta", "probability")  # units that lie between 0 and 1
 
@@ -80,18 +80,12 @@ def _cloud(figure: Figure, axis: Axes, truth, prediction, note: str, share: str 
         low, high = 0, 1
     counts, edges, _ = np.histogram2d(truth, prediction, bins=50, range=[(low, high)] * 2)
     shown = np.ma.masked_equal(counts.T, 0)
-    norm = LogNorm(1, max(counts.max(), 2))
-    mesh = axis.pcolormesh(edges, edges, shown, cmap="viridis", norm=norm, rasterized=True)
+    look = {"cmap": "viridis", "norm": LogNorm(), "rasterized": True}
+    mesh = axis.pcolormesh(edges, edges, shown, **look)
     axis.plot((low, high), (low, high), color=GREY, linewidth=0.8, linestyle="--")
     axis.set(xlabel=f"observed, {scale}", ylabel=f"predicted, {scale}", aspect="equal")
     axis.text(0.04, 0.96, note, transform=axis.transAxes, va="top", fontsize=8)
-    bar = figure.colorbar(mesh, ax=axis, shrink=0.75, pad=0.02, format=_whole)
-    bar.ax.set_title("positions", fontsize=7)
-    bar.ax.minorticks_off()
-
-
-def _whole(value: float, _position: int) -> str:
-    return f"{value:,.0f}"
+    count_bar(figure, axis, mesh, "positions")
 
 
 def _two_classes(axis: Axes, truth, prediction, note: str) -> None:

@@ -10,7 +10,7 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from tfepi.report.figures import FIRST, GREY, SECOND, save_figure, short, styled
+from tfepi.report.figures import FIRST, GREY, SECOND, count_bar, save_figure, short, styled
 from tfepi.variants.components import Components
 from tfepi.variants.summaries import COMPONENTS, TABLE
 
@@ -68,11 +68,44 @@ def group_weights(components: Components) -> tuple[list[str], np.ndarray]:
     return labels, weights
 
 
+def track_correlations(
+    components: Components, most: int = MOST_GROUPS
+) -> tuple[list[str], np.ndarray]:
+    """Return tracks of large loadings, and their correlations with the components.
+
+    Of a component of variance v, a standardised track of loading l has the correlation l · √v
+    with it. Component by component the track of the largest loading is taken, then that of the
+    second largest, until there are enough; they come in the order of the scores.
+
+    Args:
+        components: as they were found.
+        most: tracks, at most.
+
+    Returns:
+        Descriptions, and float [tracks, components], of the variants they were found from; 0 for
+        a track that does not vary.
+    """
+    size = np.abs(components.loadings)
+    rank = np.argsort(np.argsort(-size, axis=0, kind="stable"), axis=0)
+    first = np.lexsort((rank.argmin(axis=1), rank.min(axis=1)))
+    kept = np.sort(first[:most])
+    labels = [short(components.labels[i], 24) for i in kept]
+    return labels, components.loadings[kept] * np.sqrt(components.explained)
+
+
 def component_figure(components: Components) -> Figure:
-    """Draw the variance that components explain, and which kinds of tracks they weigh."""
+    """Draw the variance that components explain, and what they weigh.
+
+    That is kinds of tracks; if all are of one kind, single tracks.
+    """
     count = min(components.count, _SHOWN)
     number = np.arange(1, count + 1)
     labels, weights = group_weights(components)
+    look, what = {"cmap": "viridis", "vmin": 0}, "mean squared loading, 1: an equal share"
+    if len(labels) == 1:
+        labels, weights = track_correlations(components)
+        look = {"cmap": "RdBu_r", "vmin": -1, "vmax": 1}
+        what = "correlation of track and component"
     with styled():
         size = (8.4, max(3.2, 1.5 + 0.28 * len(labels)))
         figure = Figure(figsize=size, layout="constrained")
@@ -83,17 +116,19 @@ def component_figure(components: Components) -> Figure:
         left.set(xlabel="component", ylabel="share of the variance of all tracks")
         left.set_ylim(0, 1.02)
         left.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
-        left.legend(loc="upper left", bbox_to_anchor=(0, 1.12), ncols=2)
+        left.legend(loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2, ncols=2)
         _whole_ticks(left, count)
         shown = weights[:, :count]
-        drawn = right.imshow(shown, cmap="viridis", vmin=0, aspect="auto", interpolation="none")
+        drawn = right.imshow(shown, aspect="auto", interpolation="none", **look)
+        if len(labels) < len(components.tracks) and "vmax" in look:
+            right.set_title(f"{len(labels)} of the tracks, with the largest loadings")
         right.set_yticks(range(len(labels)), labels)
         right.set_xlabel("component")
         right.set_xticks(range(0, count, max(1, count // 10)), number[:: max(1, count // 10)])
         right.tick_params(length=0)
         right.spines[:].set_visible(False)
         bar = figure.colorbar(drawn, ax=right, pad=0.02)
-        bar.set_label("mean squared loading, 1: an equal share")
+        bar.set_label(what)
         figure.suptitle(
             f"{components.stat} of {components.variants:,} variants in "
             f"{len(components.tracks):,} tracks",
@@ -138,9 +173,7 @@ def plane_figure(points: np.ndarray, components: Components) -> Figure:
                 *points.T, gridsize=60, mincnt=1, norm=LogNorm(), cmap="viridis", linewidths=0
             )
             cells.set_rasterized(True)
-            bar = figure.colorbar(cells, ax=axis, pad=0.02, format="%d")
-            bar.ax.minorticks_off()
-            bar.set_label("variants")
+            count_bar(figure, axis, cells, "variants")
         else:
             axis.plot(*points.T, "o", color=FIRST, markersize=2.5, alpha=0.6, linestyle="none")
         axis.set(

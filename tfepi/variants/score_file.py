@@ -12,11 +12,13 @@ from tfepi.variants.manifest import Manifest
 from tfepi.variants.numbered import NAME
 from tfepi.variants.scores import NO_EFFECT, PREDICTIONS, STATISTICS
 from tfrecords_tools.errors import ConfigError, InputFileError, UnfinishedError, unknown
+from tfrecords_tools.files import read_json
 from tfrecords_tools.targets import Target
 
 FORMAT = "tfepi-variant-scores"
 FORMAT_VERSION = 1
 FILES = ("scores.h5", "sad.h5")
+RUN = "run.json"
 _CACHE_BYTES = 128 << 20
 _CACHE_SLOTS = 10_007
 _TEXT = ("chr", "snp", "ref_allele", "alt_allele")
@@ -82,6 +84,11 @@ class ScoreFile:
             if isinstance(error, ConfigError | InputFileError):
                 raise
             raise InputFileError(f"{path} is damaged ({error}): score the variants again") from None
+        if not len(names) == len(labels) == count:
+            raise InputFileError(
+                f"{path} is damaged: it has {count} scores a variant, {len(names)} identifiers and "
+                f"{len(labels)} labels of targets: score the variants again"
+            )
         if not rows:
             raise InputFileError(f"{path} has no scored variant: nothing can be summarised")
         targets = tuple(
@@ -91,7 +98,7 @@ class ScoreFile:
         model = {}
         if (path.parent / NAME).exists():
             manifest = Manifest.read(path.parent)
-            if [t.identifier for t in manifest.targets] != names or len(names) != count:
+            if [t.identifier for t in manifest.targets] != names:
                 raise InputFileError(
                     f"{path} and {path.parent / NAME} have other targets: keep together what one "
                     "run wrote"
@@ -143,8 +150,26 @@ def _file(path: Path) -> Path:
     if found:
         return found[0]
     if (path / NAME).exists():
+        _check_kind(path)
         raise UnfinishedError(
             f"scores {path} are not finished: run tfepi_variants.py with --resume, or --merge its "
             "shards"
         )
     raise InputFileError(f"{path} has no scores.h5: name a folder of tfepi_variants.py")
+
+
+def _check_kind(folder: Path) -> None:
+    """Refuse a folder that another command made.
+
+    Raises:
+        InputFileError: with its format, and the command where run.json has it.
+    """
+    kind = read_json(folder / NAME).get("format")
+    if kind == Manifest.FORMAT:
+        return
+    made = read_json(folder / RUN).get("command") if (folder / RUN).exists() else None
+    by = f", made by {made[0]}" if isinstance(made, list) and made else ""
+    raise InputFileError(
+        f"{folder} holds no scores of variants (its format is {kind!r}{by}): name a folder of "
+        "tfepi_variants.py"
+    )
