@@ -4,6 +4,7 @@ A file `LABEL-NUMBER.SHIFT+.tfr` (`-` for the other strand) is a TFRecord file, 
 whose records are the bare numbers [positions, channels] of the shard's records, in their order.
 """
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from tfrecords_tools.files import atomic_path, existing_folder, inside, read_jso
 from tfrecords_tools.framing import frame, read_frames
 
 FORMAT = "tfepi-embeddings"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 TABLE = "embeddings.json"
 PRECISIONS = ("float16", "float32")
 
@@ -50,7 +51,7 @@ class Embeddings:
         precision: "float16" or "float32".
         variants: the first is that of validation.
         counts: records by label.
-        data_sha256: of the manifest of the data that they were made of, or None.
+        first_sequences: of each shard, by its name, what `first_sequence` gives.
         trunk_sha256: of the weights that made them.
     """
 
@@ -60,7 +61,7 @@ class Embeddings:
     precision: str
     variants: tuple[Variant, ...]
     counts: dict[str, int]
-    data_sha256: str | None
+    first_sequences: dict[str, str]
     trunk_sha256: str
 
     @classmethod
@@ -90,7 +91,7 @@ class Embeddings:
                 value["precision"],
                 tuple(Variant(**v) for v in value["variants"]),
                 value["counts"],
-                value["data_sha256"],
+                value["first_sequences"],
                 value["trunk_sha256"],
             )
         except (KeyError, TypeError) as error:
@@ -108,7 +109,7 @@ class Embeddings:
                 "precision": self.precision,
                 "variants": [{"shift": v.shift, "rc": v.rc} for v in self.variants],
                 "counts": self.counts,
-                "data_sha256": self.data_sha256,
+                "first_sequences": self.first_sequences,
                 "trunk_sha256": self.trunk_sha256,
             },
         )
@@ -118,26 +119,41 @@ class Embeddings:
         return inside(self.folder, f"{shard.stem}.{variant.name}.tfr")
 
     def check(self, data: Data, labels: Sequence[str]) -> None:
-        """Check that these are of the records of a data folder.
+        """Check that these are of the sequences of a data folder, whatever its targets.
+
+        Shards must be the same ones: of each, the first sequence is compared.
 
         Raises:
-            ConfigError: of other data, or without a label.
+            ConfigError: of other sequences, or without a label.
             InputFileError: a file is missing, or of another size than its records make.
         """
-        if self.data_sha256 != data.manifest_sha256:
-            raise ConfigError(
-                f"the embeddings in {self.folder} are of other records than {data.folder}: embed "
-                "these with tfepi_embed.py"
-            )
         for label in labels:
             held = sum(self.counts.get(part, 0) for part in label.split(","))
             if held != data.counts[label]:
                 raise ConfigError(
-                    f"the embeddings in {self.folder} are of {held} records "
-                    f"with label {label!r}, {data.folder} has {data.counts[label]}: embed these"
+                    f"the embeddings in {self.folder} are of {held} records with label {label!r}, "
+                    f"{data.folder} has {data.counts[label]}: embed these"
                 )
+            for shard in data.shards(label):
+                if self.first_sequences.get(shard.stem) != first_sequence(data, shard):
+                    raise ConfigError(
+                        f"the embeddings in {self.folder} are of other sequences than "
+                        f"{data.folder}, whose shard {shard.name} begins with another: embed "
+                        "these with tfepi_embed.py, or write them in shards of the same size"
+                    )
             for variant in self.variants:
                 self._check_files(data, label, variant)
+
+    def verify(self, data: Data, label: str) -> None:
+        """Read all that is kept of a label's records.
+
+        Raises:
+            InputFileError: damage, with its file, record and byte.
+        """
+        for shard in data.shards(label):
+            for variant in self.variants:
+                for _ in self.read_shard(shard, variant):
+                    pass
 
     def _check_files(self, data: Data, label: str, variant: Variant) -> None:
         each = self._bytes + len(frame(b""))
@@ -183,3 +199,8 @@ class Embeddings:
         """Yield the arrays of a shard's records, with their checksums verified."""
         for data in read_frames(self.path(shard, variant)):
             yield np.frombuffer(data, self.precision).reshape(self.shape)
+
+
+def first_sequence(data: Data, shard: Path) -> str:
+    """Return the SHA-256 of the base indices of a shard's first record."""
+    return hashlib.sha256(next(data.shard_sequences(shard)).tobytes()).hexdigest()

@@ -1,7 +1,9 @@
 """Heads that are trained on kept values of the trunk."""
 
 import json
+import shutil
 from dataclasses import replace
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -20,6 +22,7 @@ from tfrecords_tools.embeddings import Embeddings
 from tfrecords_tools.errors import ConfigError, InputFileError, UnfinishedError
 from tfrecords_tools.genome import one_hot, reverse_complement
 from tfrecords_tools.joined import pool_labels
+from tfrecords_tools.select_records import HoldOut, SelectOptions, select_records
 
 import_tensorflow()
 TRUNK = [
@@ -230,6 +233,31 @@ def test_what_is_refused_before_any_model_is_read(data, folder):
         open_embeddings(folder, params(LINEAR), [data, data], ["train"])
 
 
+def test_other_targets_of_the_same_sequences(data, small_data, pretrained, folder, tmp_path):
+    select_records(data, tmp_path / "one", SelectOptions((1,), records_per_shard=100), quiet=True)
+    one = Data.open(tmp_path / "one")
+    settings = replace(QUIET, restore=str(pretrained), trunk=True, embeddings=str(folder))
+    section = params(LINEAR).source
+    section["model"]["head"]["units"] = 1
+    found = load_keras(train(parse_params(section), one, tmp_path / "run", settings))
+    assert found.output_shape == (None, 4, 1)
+    few = SelectOptions((0, 1, 2), ("train",), hold_out=HoldOut("valid", 1, "train"))
+    select_records(data, tmp_path / "moved", few, quiet=True)
+    with pytest.raises(ConfigError, match=r"are of .* records with label 'train'"):
+        Embeddings.open(folder).check(Data.open(tmp_path / "moved"), ["train"])
+
+
+def test_a_damaged_file_is_named_with_the_record(data, pretrained, folder, tmp_path):
+    copy = Path(shutil.copytree(folder, tmp_path / "copy"))
+    for file in copy.glob("train-*.tfr"):
+        content = bytearray(file.read_bytes())
+        content[len(content) // 2] ^= 1
+        file.write_bytes(content)
+    settings = replace(QUIET, restore=str(pretrained), trunk=True, embeddings=str(copy))
+    with pytest.raises(InputFileError, match=r"copy/train-.*tfr is corrupt at record \d+, byte"):
+        train(params(LINEAR), data, tmp_path / "run", settings)
+
+
 def test_labels_that_are_pooled_are_counted_together(data, folder):
     found = Embeddings.open(folder)
     found.check(pool_labels(data, ("train,valid", "test")), ["train,valid", "test"])
@@ -248,7 +276,7 @@ def test_embeddings_of_another_trunk_or_of_other_records(data, pretrained, tmp_p
     table = one / "embeddings.json"
     value = json.loads(table.read_text())
     for change, want in (
-        ({"data_sha256": "0"}, "are of other records than"),
+        ({"first_sequences": {}}, "are of other sequences than"),
         ({"counts": value["counts"] | {"valid": 1}}, "are of 1 records with label 'valid'"),
     ):
         table.write_text(json.dumps(value | change))

@@ -11,7 +11,7 @@ from tfepi.prediction.embedding import HEAD, embedding
 from tfepi.predictors import KerasPredictor
 from tfepi.spec import Predictor, check_shifts, shift_sequence
 from tfrecords_tools.data import Data
-from tfrecords_tools.embeddings import PRECISIONS, Embeddings, Variant
+from tfrecords_tools.embeddings import PRECISIONS, Embeddings, Variant, first_sequence
 from tfrecords_tools.errors import ConfigError, UnfinishedError, unknown
 from tfrecords_tools.files import read_json, remove_parts, write_json
 from tfrecords_tools.output import check_room, claim_folder, run_record, shown_size
@@ -81,7 +81,7 @@ def embed_records(
         precision,
         variants(rc, shifts),
         {label: data.counts[label] for label in labels},
-        data.manifest_sha256,
+        {x.stem: first_sequence(data, x) for label in labels for x in data.shards(label)},
         weights_sha256(trunk_of(predictor.model, name)),
     )
     records = sum(made.counts.values())
@@ -129,17 +129,26 @@ def _check(predictor: KerasPredictor, data: Data, shifts: Sequence[int]) -> None
 
 def _check_state(folder: Path, made: Embeddings) -> None:
     """Keep what the embeddings are of, or compare it with what a stopped run kept."""
-    key = {k: str(getattr(made, k)) for k in ("layer", "shape", "precision", "variants", "counts")}
-    key |= {k: getattr(made, k) for k in ("data_sha256", "trunk_sha256")}
+    key = {
+        "layer": made.layer,
+        "shape": " × ".join(map(str, made.shape)),
+        "precision": made.precision,
+        "variants": ", ".join(v.name for v in made.variants),
+        "labels": ", ".join(f"{label} ({count})" for label, count in made.counts.items()),
+        "trunk_sha256": made.trunk_sha256,
+        "first_sequences": made.first_sequences,
+    }
     if not (folder / _STATE).exists():
         write_json(folder / _STATE, key)
         return
     kept = read_json(folder / _STATE)
     for name, value in key.items():
         if kept.get(name) != value:
+            differs = f"{name} {kept.get(name)}, now it is {value}"
+            if isinstance(value, dict):
+                differs = "other sequences"
             raise UnfinishedError(
-                f"{folder} was begun with {name} {kept.get(name)}, now it is {value}: resume with "
-                "the same, or use --overwrite"
+                f"{folder} was begun with {differs}: resume with the same, or use --overwrite"
             )
 
 

@@ -25,7 +25,8 @@ from tfepi.training.embedded import matching_embeddings
 from tfepi.training.epoch import Source, epoch_steps
 from tfepi.training.heads import pair_heads
 from tfepi.training.restore import restore_weights
-from tfepi.training.run import Run, Settings, restored, run_key
+from tfepi.training.run import Run
+from tfepi.training.state import STATE, Settings, restored, run_key
 from tfepi.transfer_params import TransferParams
 from tfrecords_tools.conditioning import Conditioning
 from tfrecords_tools.data import Data
@@ -239,7 +240,7 @@ def train(
         restored_from = Path(settings.restore)
         inputs["restore"] = restored_from if is_h5(restored_from) else keras_file(restored_from)
     check_folder(out, resume, overwrite, inputs)
-    state = restored(out, key) if resume and (out / "state.json").exists() else None
+    state = restored(out, key) if resume and (out / STATE).exists() else None
     if settings.restore:
         restore_weights(model, settings.restore, settings.trunk)
     if (params.transfer.mode != "full" or params.transfer.freeze) and not settings.restore:
@@ -256,6 +257,9 @@ def train(
             replace(s, embeddings=matching_embeddings(where, model, params, s.data, labels))
             for s in sources
         ]
+    if len(sources) > 1:
+        told = (f"{s.head}: {len(s.targets)} targets of {s.data.folder}" for s in sources)
+        log.info("heads: %s", ", ".join(told))
     run = Run(model, params, sources, out, settings, key)
     claim_folder(out, resume, overwrite, inputs)
     remove_parts(out)

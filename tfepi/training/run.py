@@ -5,7 +5,6 @@ import logging
 import math
 import time
 import warnings
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import keras
@@ -16,98 +15,12 @@ from tfepi.params import Params
 from tfepi.training.epoch import HeadTraining, Source, epoch_steps, train_epoch
 from tfepi.training.layer_rates import undecayed_variables, variable_rates
 from tfepi.training.schedules import make_optimizer
+from tfepi.training.state import Progress, Settings, write_state
 from tfrecords_tools.dataset import Augmentation
-from tfrecords_tools.errors import TfepiError, UnfinishedError
-from tfrecords_tools.files import atomic_path, read_json, write_json, write_text
+from tfrecords_tools.errors import TfepiError
+from tfrecords_tools.files import atomic_path, write_text
 
 log = logging.getLogger(__name__)
-FORMAT = "tfepi-training"
-# Settings that older runs did not have, and what they then were.
-_SINCE = {"hold_out": (), "rematerialise": False, "embeddings": None}
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What a training command sets besides params.json.
-
-    Attributes:
-        seed: of weights, order and augmentation.
-        targets: identifiers or indices of the targets to train on; empty is all.
-        restore: model whose weights training starts from, or None.
-        trunk: take only the trunk's weights of it.
-        hold_out: cell types that a conditioned model is not trained on; () for params.json's.
-        precision: "float32", "mixed_float16" or "mixed_bfloat16".
-        xla: compile steps with XLA.
-        rematerialise: compute activations again instead of keeping them.
-        embeddings: folder of kept values of the trunk that heads are trained on, or None.
-        train_label, valid_label: labels of the data folder.
-        tensorboard: write event files.
-        quiet: no progress bars.
-    """
-
-    seed: int = 44
-    targets: tuple[str, ...] = ()
-    restore: str | None = None
-    trunk: bool = False
-    hold_out: tuple[str, ...] = ()
-    precision: str = "float32"
-    xla: bool = False
-    rematerialise: bool = False
-    embeddings: str | None = None
-    train_label: str = "train"
-    valid_label: str = "valid"
-    tensorboard: bool = True
-    quiet: bool = False
-
-
-@dataclass
-class Progress:
-    """Where a run stands after an epoch."""
-
-    epoch: int = 0
-    best: float = -math.inf
-    best_epoch: int = -1
-    unimproved: int = 0
-
-
-def run_key(params: Params, sources: list[Source], settings: Settings) -> dict:
-    """Return what must be equal for a run to be continued."""
-    data = [
-        s.data.manifest_sha256 or [s.data.counts, s.data.seq_length, s.data.target_length]
-        for s in sources
-    ]
-    examples = sources[0].training
-    conditioned = {}
-    if examples is not None:  # cell types, how their tracks are made, their vectors
-        conditioned = {"conditioning": examples.conditioning.to_json()}
-    ends = {}
-    if params.train.linear_decay:  # --epochs, which is in no file, moves the end of the decay
-        ends = {"train_epochs_max": params.train.train_epochs_max}
-    return (
-        conditioned
-        | ends
-        | {
-            "params": params.source,
-            "data": data if len(data) > 1 else data[0],
-            "settings": {
-                k: v
-                for k, v in asdict(settings).items()
-                if k not in ("quiet", "tensorboard") and (k, v) not in (*_SINCE.items(),)
-            },
-        }
-    )
-
-
-def restored(out: Path, key: dict) -> Progress:
-    value = read_json(out / "state.json")
-    for name, entry in json.loads(json.dumps(key)).items():
-        if value["key"].get(name) != entry:
-            raise UnfinishedError(
-                f"{name} differ from those {out} was begun with: resume with the same, or use "
-                "--overwrite"
-            )
-    best = -math.inf if value["best"] is None else value["best"]
-    return Progress(value["epoch"], best, value["best_epoch"], value["unimproved"])
 
 
 class Run:
@@ -163,7 +76,7 @@ class Run:
             self.progress = state
             self.model.load_weights(self.out / f"model_check-{state.epoch}.keras")
             lines = path.read_text().splitlines(keepends=True)[: state.epoch]
-            log.info("resuming after epoch %d", state.epoch)
+            log.info("resuming at epoch %d", state.epoch)
         write_text(path, "".join(lines))
         self._board = None
         if self.settings.tensorboard:
@@ -219,6 +132,8 @@ class Run:
                 for label in (self.settings.train_label, self.settings.valid_label):
                     for _ in head.source.data.records(label):
                         pass  # raises at the damaged record, naming shard and number
+                    if head.source.embeddings is not None:
+                        head.source.embeddings.verify(head.source.data, label)
             raise
         rate = float(keras.ops.convert_to_numpy(self.optimizer.learning_rate))
         return {
@@ -278,10 +193,7 @@ class Run:
         self._save(f"model_check-{state.epoch}.keras")
         with open(self.out / "metrics.jsonl", "a") as handle:
             handle.write(json.dumps(line) + "\n")
-        write_json(
-            self.out / "state.json",
-            {"format": FORMAT, "format_version": 1, **asdict(state), "key": self.key},
-        )
+        write_state(self.out, state, self.key)
         for old in self.out.glob("model_check-*.keras"):
             if old.name != f"model_check-{state.epoch}.keras":
                 old.unlink()
