@@ -16,7 +16,7 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--merge", action="store_true", help="merge adapters into the layers they adapt")
     p.add_argument("--compare", type=int, metavar="N", help="on N random sequences, or arrays")
     p.add_argument("--reference", metavar="MODEL", help="compare with this instead of the model")
-    p.add_argument("--tolerance", type=float, default=1e-4, help="times max(1, SD) [%(default)s]")
+    p.add_argument("--tolerance", type=float, help="times max(1, SD) [1e-4]")
     p.add_argument("--overwrite", action="store_true", help="replace what is there")
     p.add_argument("-q", "--quiet", action="store_true", help="no notes")
     return p
@@ -26,13 +26,15 @@ def work(args: argparse.Namespace) -> None:
     from pathlib import Path
 
     from tfepi.params import read_params
-    from tfepi.predictors import is_h5, read_spec
+    from tfepi.predictors import is_h5, is_published, read_spec
+    from tfepi.serving.agreement import check_params, with_table
     from tfrecords_tools.errors import ConfigError
     from tfrecords_tools.output import check_folder
     from tfrecords_tools.targets import read_targets
 
-    if args.compare is None and args.reference is not None:
-        raise ConfigError(f"--reference {args.reference} is to be compared with: give --compare N")
+    for name in ("reference", "tolerance"):
+        if args.compare is None and getattr(args, name) is not None:
+            raise ConfigError(f"--{name} {getattr(args, name)} is of --compare: give --compare N")
     if args.compare is not None and args.compare < 1:
         raise ConfigError(f"--compare is {args.compare}: want at least 1 sequence")
     if not Path(args.out).suffix:
@@ -40,6 +42,10 @@ def work(args: argparse.Namespace) -> None:
     params = read_params(args.params, training=False)
     targets = read_targets(args.targets) if args.targets else None
     spec = read_spec(args.model, params, targets, args.head)
+    if not is_published(args.model, params):
+        check_params(params, spec)
+    if targets:
+        spec = with_table(spec, targets, args.head, args.model, params, args.out)
     if args.reference is not None:
         read_spec(args.reference, params)
     from tfepi.startup import import_tensorflow
@@ -55,7 +61,8 @@ def work(args: argparse.Namespace) -> None:
         from tfepi.serving.comparison import compared
 
         models = (args.model, args.out, params, args.head, args.compare, args.reference)
-        print(*compared(*models, args.tolerance), sep="\n")
+        tolerance = {} if args.tolerance is None else {"tolerance": args.tolerance}
+        print(*compared(*models, **tolerance), sep="\n")
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -246,7 +246,8 @@ def describe(folder: str | Path, manifest: dict) -> str:
     counts = {k.removesuffix("_seqs"): v for k, v in found.items() if k.endswith("_seqs")}
     return (
         f"wrote {folder}: {found['seq_length']} bp, {found['target_length']} bins of "
-        f"{found['pool_width']} bp, {found['num_targets']} targets, "
+        f"{found['pool_width']} bp, {found['num_targets']} "
+        f"target{'' if found['num_targets'] == 1 else 's'}, "
         + (f"{found['num_tracks']} input tracks, " if "num_tracks" in found else "")
         + ", ".join(f"{count:,} {label}" for label, count in counts.items())
     )

@@ -20,6 +20,7 @@ from tfrecords_tools.intervals import Interval
 from tfrecords_tools.output import check_folder, run_record
 from tfrecords_tools.progress import progress
 from tfrecords_tools.record_windows import (
+    check_counted,
     check_places,
     chosen_labels,
     placed_records,
@@ -32,6 +33,7 @@ log = logging.getLogger(__name__)
 
 _ONE_HOT = "onehot"
 _ROWS = np.eye(UNKNOWN + 1, UNKNOWN, dtype=np.uint8).view("<u4")[:, 0]  # four bytes each
+_COUNTED_BYTES = 1 << 32  # of records as they are read, about ten seconds
 _KEPT = ("target", "umap", "tracks", "coverage")  # features, of the targets or centred alike
 
 
@@ -158,6 +160,7 @@ def extend(
                     try:
                         sequence = extended(own, window, windowing.crop, genome, found)
                     except InputFileError as error:
+                        _check_rows(data, label, counts[label])
                         raise InputFileError(f"shard {shard} record {number}: {error}") from None
                     made = _encoded(sequence, encoding)
                     made |= {name: features[name] for name in _KEPT if name in features}
@@ -166,6 +169,20 @@ def extend(
             how = {"made_by": "extend", "options": asdict(options) | {"labels": labels}}
             source = {"folder": str(data.folder), **found}
             return writer.finish(how | {"inputs": record["inputs"], "source": source})
+
+
+def _check_rows(data: Data, label: str, windows: int) -> None:
+    """Check, of bases that differ, that no missing row of sequences.bed is to blame.
+
+    A row too few moves all that follow. Records of large data are not counted, lest the error
+    take minutes.
+
+    Raises:
+        InputFileError: a label has another number of records than windows.
+    """
+    size = data.seq_length + 2 * data.target_length * len(data.targets)
+    if data.manifest_sha256 is None and windows * size <= _COUNTED_BYTES:
+        check_counted(data, label, windows)
 
 
 def _check_longest(seq_length: int, genome: Genome) -> None:
@@ -251,9 +268,10 @@ def _differ(count: int, bases: np.ndarray, place: Interval, genome: Genome) -> s
     unknown = int((bases == UNKNOWN).sum())
     of_these = f" ({unknown} of them are N there)" if unknown else ""
     return (
-        f"{count} of its {len(place)} bases at {place} differ from FASTA {genome.path}{of_these}: "
-        "it is another genome build or a masked one, or sequences.bed is of other records; name "
-        "the FASTA that the records were made of"
+        f"{count} of its {len(place)} bases at {place} "
+        f"{'differs' if count == 1 else 'differ'} from FASTA {genome.path}{of_these}: "
+        "it is another genome build or a masked one, or sequences.bed is of other records "
+        "(tfepi_records.py info counts both); name the FASTA that the records were made of"
     )
 
 
@@ -266,16 +284,16 @@ def _encoded(indices: np.ndarray, encoding: str) -> dict[str, bytes]:
 
 def _tell(found: Counter, fasta: str) -> None:
     """Tell of what the FASTA and the records do not share."""
-    if found["masked_bases"]:
+    bases, records, beyond = (found[k] for k in ("masked_bases", "masked_records", "beyond_ends"))
+    if bases:
         log.warning(
-            "%d bases of %d records are N there but not in %s: they stay N, while what is added "
-            "has them; if the records are of a masked genome, name its FASTA",
-            found["masked_bases"],
-            found["masked_records"],
-            fasta,
+            "%d %s of %d %s %s N there but not in %s: they stay N, while what is added has them; "
+            "if the records are of a masked genome, name its FASTA",
+            *(bases, "base" if bases == 1 else "bases", records),
+            *("record" if records == 1 else "records", "is" if bases == 1 else "are", fasta),
         )
-    if found["beyond_ends"]:
+    if beyond:
         log.info(
-            "%d sequences reach beyond the ends of their chromosomes: N is there",
-            found["beyond_ends"],
+            "%d %s beyond the ends of their chromosomes: N is there",
+            *(beyond, "sequence reaches" if beyond == 1 else "sequences reach"),
         )

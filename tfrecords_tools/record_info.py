@@ -117,7 +117,8 @@ def as_text(found: dict) -> str:
     """Return a folder's description for a person."""
     names = ", ".join(f"{name} {size:,} bytes" for name, size in found["features"].items())
     lines = [
-        f"{found['folder']}: {found['num_targets']} targets"
+        f"{found['folder']}: {found['num_targets']} target"
+        + ("" if found["num_targets"] == 1 else "s")
         + (", stranded" if found["stranded"] else ""),
         f"sequence {found['seq_length']:,} bp, {found['encoding']}-coded; "
         f"{found['target_length']:,} bins of {found['pool_width']} bp, "

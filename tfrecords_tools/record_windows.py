@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tfrecords_tools.data import Data, windows_file
 from tfrecords_tools.errors import InputFileError
+from tfrecords_tools.framing import read_frames
 from tfrecords_tools.intervals import Interval, bed_rows
 
 WINDOWS = "sequences.bed"
@@ -59,6 +60,24 @@ def check_places(data: Data, labels: list[str], windows: Mapping[str, int]) -> N
             raise _disagree(data, label, windows[label], data.counts[label])
 
 
+def check_counted(data: Data, label: str, windows: int) -> None:
+    """Check that each record of a label has a window, by reading all its shards.
+
+    Of another tool's folder no file tells how many records there are.
+
+    Args:
+        data: the folder.
+        label: to check.
+        windows: of the label, that sequences.bed lists.
+
+    Raises:
+        InputFileError: another number of records, or a damaged shard.
+    """
+    records = sum(1 for shard in data.shards(label) for _ in read_frames(shard))
+    if records != windows:
+        raise _disagree(data, label, windows, records)
+
+
 def placed_records(
     data: Data, label: str
 ) -> Iterator[tuple[Interval, Path, int, dict[str, bytes]]]:
@@ -84,6 +103,7 @@ def placed_records(
 
 def _disagree(data: Data, label: str, windows: int, records: int) -> InputFileError:
     return InputFileError(
-        f"{data.folder / WINDOWS} lists {windows} windows of {label}, its shards hold {records} "
-        "records: the places of the records are not known"
+        f"{data.folder / WINDOWS} lists {windows} window{'' if windows == 1 else 's'} of {label}, "
+        f"its shards hold {records} record{'' if records == 1 else 's'}: the places of the records "
+        "are not known; fetch the file that belongs to them"
     )

@@ -214,7 +214,8 @@ def rewindow(
         names = (t.identifier for t in data.targets)
         found = {n: c for n, c in zip(names, clipped.at_clip.tolist(), strict=True) if c}
         for name, count in found.items():
-            log.warning("%s: %d bins at the hard clip, their true values are unknown", name, count)
+            bins = "bin" if count == 1 else "bins"
+            log.warning("%s: %d %s at the hard clip: what was above is unknown", name, count, bins)
         how = {"made_by": "rewindow", "options": asdict(options) | {"labels": labels}}
         source = {"folder": str(data.folder), "clipped_bins": found}
         return writer.finish(how | {"inputs": record["inputs"], "source": source})

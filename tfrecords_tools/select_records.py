@@ -129,7 +129,8 @@ def chosen_targets(data: Data, names: str | None, query: str | None = None) -> t
             raise ConfigError(
                 f"--targets {names} and --query {query!r} both choose targets: leave one out"
             )
-        return query_targets(data.targets, query, f"data folder {data.folder}")
+        where = f"data folder {data.folder}"
+        return query_targets(data.targets, query, where, "add its targets.txt to the folder")
     if not names:
         return tuple(range(len(data.targets)))
     if _is_file(names):
@@ -297,11 +298,10 @@ def _warn_overlap(folder: Path, hold_out: HoldOut) -> None:
         if c in rest
     )
     if shared:
+        count = sum(map(len, aside.values()))
         log.warning(
-            "%d of the %d windows set aside in %s overlap windows of %s: what is measured on "
-            "them flatters the model",
-            shared,
-            sum(map(len, aside.values())),
-            hold_out.label,
-            hold_out.origin,
+            "%d of the %d %s set aside in %s %s windows of %s: what is measured there flatters "
+            "the model",
+            *(shared, count, "window" if count == 1 else "windows", hold_out.label),
+            *("overlaps" if shared == 1 else "overlap", hold_out.origin),
         )

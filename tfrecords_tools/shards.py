@@ -155,7 +155,7 @@ def _compare(folder: Path, counts: dict[str, int], stated: dict[str, int]) -> No
             )
         elif counts[label] < number:
             log.info(
-                "%s has %d records of label %r, statistics.json states %d (other tools count "
+                "%s lists %d records of label %r, statistics.json states %d (other tools count "
                 "before they leave out unmappable windows)",
                 folder,
                 counts[label],

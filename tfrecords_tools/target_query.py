@@ -24,16 +24,22 @@ _NUMBERS = ("index", "clip", "clip_soft", "scale", "strand_pair", "threshold")
 _COLUMN = re.compile(r"(\w*)\s*(!?)([=~])\s*")
 _DEEPEST = 50  # parentheses within parentheses
 _SHOWN = 5
+_SIGNS = {"not": "!", "and": "&", "or": "|"}
+_WORD = re.compile(r"(?:^|(?<=\s))(?:not|and|or)(?=\s)", re.IGNORECASE)
+_NAMELESS = "give a targets table (-t) to the command that made them"
 _Test = Callable[[Target], bool]
 
 
-def query_targets(targets: Sequence[Target], query: str, where: str = "") -> tuple[int, ...]:
+def query_targets(
+    targets: Sequence[Target], query: str, where: str = "", nameless: str = _NAMELESS
+) -> tuple[int, ...]:
     """Return the positions of the targets that a query matches, ascending.
 
     Args:
         targets: of a table or of a model's head.
         query: see above.
         where: they are, for messages ("the model's head 'human'").
+        nameless: what to do if they came without a table, so that they have numbers only.
 
     Raises:
         ConfigError: a query that cannot be read, an unknown column, or no target that matches.
@@ -42,7 +48,7 @@ def query_targets(targets: Sequence[Target], query: str, where: str = "") -> tup
     test = parser.whole()
     found = tuple(i for i, target in enumerate(targets) if test(target))
     if not found:
-        raise ConfigError(_nothing(targets, query, where, parser.terms))
+        raise ConfigError(_nothing(targets, query, where, parser.terms, nameless))
     return found
 
 
@@ -185,18 +191,22 @@ def _text(target: Target, column: str) -> str:
     return "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _nothing(targets: Sequence[Target], query: str, where: str, terms: list[_Term]) -> str:
+def _nothing(
+    targets: Sequence[Target], query: str, where: str, terms: list[_Term], nameless: str
+) -> str:
     """Return the message for a query that matches nothing: which term, and what there is."""
     count = f"{len(targets)} target{'' if len(targets) == 1 else 's'}"
     said = f"query {_shown(query)} matches none of the {count}{f' of {where}' if where else ''}"
     if all(map(is_numbered, targets)):
-        return (
-            f"{said}: they have no names, since the model came without a targets table; name the "
-            "table with -t"
-        )
+        return f"{said}: they came without a targets table, so they have no names; {nameless}"
     for term in terms:
         if not any(map(term.test, targets)):
             said += f", {_shown(term.text)} by itself none" if len(terms) > 1 else ""
+            if term.column is None and (word := _word(term.text)):
+                return (
+                    f"{said}: {word!r} is looked for as text; write {_SIGNS[word.lower()]} for it, "
+                    "as in '!CAGE: & (liver | brain)'"
+                )
             if term.column is not None:
                 values = dict.fromkeys(filter(None, (_text(t, term.column) for t in targets)))
                 return f"{said}: {term.column} is {_some(list(values)) or 'empty in all of them'}"
@@ -208,6 +218,12 @@ def _nothing(targets: Sequence[Target], query: str, where: str, terms: list[_Ter
         kinds.setdefault(label.partition(":")[0], label)
     some = list(kinds.values()) if len(kinds) > 1 else [t.description for t in targets]
     return f"{said}: descriptions are like {_some(some)}; ask for a part of one"
+
+
+def _word(text: str) -> str | None:
+    """Return the first word of a term that other languages have for a sign, in no quotes."""
+    found = None if '"' in text else _WORD.search(text)
+    return found and found[0]
 
 
 def _shown(text: str, most: int = 80) -> str:

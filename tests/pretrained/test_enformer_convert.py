@@ -83,14 +83,14 @@ def test_a_checkpoint_is_compared_with_a_saved_model(run, published, params_json
     reference = ("--compare", 1, "--reference", published.saved_model)
     status, text, _ = run("tfepi_convert.py", params_json, published.safetensors, out, *reference)
     assert status == 0
-    assert f"{published.saved_model} and {out}, 1 random sequences, head mouse: largest" in text
+    assert f"{published.saved_model} and {out}, 1 random sequence, head mouse: largest" in text
 
 
 def test_weights_can_become_a_saved_model_at_once(run, published, params_json, wanted, tmp_path):
     out = tmp_path / "saved"
     status, text, _ = run("tfepi_convert.py", params_json, published.npz, out, "--compare", 1)
     assert status == 0
-    assert f"{published.npz} and {out}, 1 random sequences, head human: largest diff" in text
+    assert f"{published.npz} and {out}, 1 random sequence, head human: largest diff" in text
     indices, outputs = wanted
     check(load_predictor(out).predict({"sequence": indices}), outputs)
 
@@ -122,10 +122,11 @@ def test_models_that_differ_are_told(run, copies, published, params_json, tmp_pa
     arguments = (params_json, other, out, "--compare", 1, "--reference", reference, "-q")
     status, _, errors = run("tfepi_convert.py", *arguments)
     assert (status, len(errors)) == (2, 1)
-    assert f"{reference} and {out}, 1 random sequences, head human: largest diff" in errors[0]
+    assert f"{reference} and {out}, 1 random sequence, head human: largest diff" in errors[0]
     assert "more than 0.0001 · max(1, standard deviation)" in errors[0]
-    out.unlink()
-    status, text, _ = run("tfepi_convert.py", *arguments, "--tolerance", 1e9)
+    assert "; it was written and stays: remove it, or allow more with --tolerance" in errors[0]
+    assert sorted(p.name for p in out.parent.iterdir()) == ["model.json", out.name, "params.json"]
+    status, text, _ = run("tfepi_convert.py", *arguments, "--tolerance", 1e9, "--overwrite")
     assert status == 0
     assert "largest difference" in text
 
@@ -141,7 +142,10 @@ def test_arrays_that_differ_are_told(converted, published, tmp_path, run, params
     (tmp_path / "model.json").write_text((converted.parent / "model.json").read_text())
     model.save(tmp_path / "model.keras")
     params = read_params(params_json)
-    with pytest.raises(TfepiError, match=r"differs from .* in 1 arrays, the first of .*mouse/_lay"):
+    told = (
+        r"differs from .* in array _heads/mouse/_layers/0/b: .* was written and stays: remove it$"
+    )
+    with pytest.raises(TfepiError, match=told):
         compared(published.checkpoint, tmp_path / "model.keras", params, None, 1)
 
 
@@ -149,7 +153,8 @@ def test_arrays_that_differ_are_told(converted, published, tmp_path, run, params
     ("change", "message"),
     [
         (("--compare", 0), "--compare is 0: want at least 1 sequence"),
-        (("--reference", "x"), "--reference x is to be compared with: give --compare N"),
+        (("--reference", "x"), "--reference x is of --compare: give --compare N"),
+        (("--tolerance", "1"), "--tolerance 1.0 is of --compare: give --compare N"),
         (
             ("--compare", 1, "--reference", "none"),
             "model none does not exist: check the path; Enfo",

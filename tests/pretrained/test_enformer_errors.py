@@ -2,7 +2,10 @@
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
+from tfepi.params import parse_params, read_params
+from tfepi.predictors import read_spec
 from tfepi.pretrained import enformer_checkpoint, enformer_torch
 from tfepi.pretrained.enformer_files import open_weights
 from tfepi.startup import import_tensorflow
@@ -128,6 +131,30 @@ def test_other_sizes_are_told_by_the_first_array(copies, published, sizes, messa
     with pytest.raises(ConfigError, match=message) as caught:
         enformer_checkpoint(dict(sorted(arrays.items())), **(copies.SIZES | sizes))
     assert "\n" not in str(caught.value)
+
+
+def test_a_state_dict_of_another_model(copies, published, tmp_path):
+    told = "has no array of Enformer but a: want names such as stem.0.weight and _heads.human"
+    save_file({"a": np.ones(3, np.float32)}, tmp_path / "a.safetensors")
+    for given in ({"a": np.ones(3)}, tmp_path / "a.safetensors"):
+        with pytest.raises(InputFileError, match=told):
+            enformer_torch(given)
+    with pytest.raises(InputFileError, match=told):
+        read_spec(tmp_path / "a.safetensors", read_params("enformer"))
+    many = {f"layer{n}": np.ones(3) for n in range(5)}
+    with pytest.raises(InputFileError, match=r"but layer0, layer1, layer2, … \(5 in all\): want"):
+        enformer_torch(many)
+    with pytest.raises(InputFileError, match="has no array of Enformer but nothing: want"):
+        enformer_torch({})
+
+
+def test_a_trunk_alone_is_no_model_of_commands(copies, published, tmp_path):
+    trunk = {k: v for k, v in published.arrays.items() if not k.startswith("_heads/")}
+    np.savez(tmp_path / "trunk.npz", **trunk)
+    params = parse_params({"model": {"name": "enformer"} | copies.SIZES})
+    for given in (params, read_params("enformer")):
+        with pytest.raises(ConfigError, match=r"trunk.npz has no arrays of heads, .* --head new$"):
+            read_spec(tmp_path / "trunk.npz", given)
 
 
 def test_no_enformer(copies, published):

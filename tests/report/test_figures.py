@@ -17,6 +17,7 @@ from tfrecords_tools.errors import ConfigError, InputFileError
 from tfrecords_tools.intervals import Interval
 from tfrecords_tools.targets import Target
 
+X = Target(0, "x")
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
@@ -48,7 +49,7 @@ def lines(axis):
 
 def test_the_same_data_give_the_same_bytes(tmp_path):
     for name in ("a", "b"):
-        figure = panels.observed_predicted([panels.Observed("x", *values(), note="r = 0.9")])
+        figure = panels.observed_predicted([panels.Observed(X, *values(), note="r = 0.9")])
         paths = figures.save_figure(figure, tmp_path / name)
         assert [p.suffix for p in paths] == [".svg", ".png"]
     for suffix in (".svg", ".png"):
@@ -62,38 +63,37 @@ def test_the_same_data_give_the_same_bytes(tmp_path):
 
 def test_a_figure_leaves_no_settings_behind():
     before = dict(matplotlib.rcParams)
-    panels.observed_predicted([panels.Observed("x", *values())])
+    panels.observed_predicted([panels.Observed(X, *values())])
     assert dict(matplotlib.rcParams) == before
 
 
 def test_observed_predicted_counts_every_position():
     truth, prediction = values()
-    figure = panels.observed_predicted([panels.Observed("x", truth, prediction)])
+    figure = panels.observed_predicted([panels.Observed(X, truth, prediction)])
     axis = figure.axes[0]
     mesh = axis.collections[0]
     assert mesh.get_array().sum() == (~np.isnan(truth)).sum()
-    assert axis.get_xlabel() == "observed, log2(x + 1)"
+    assert axis.get_xlabel() == "observed, log2(x + 1)\nx: coverage"
     assert axis.get_ylabel() == "predicted, log2(x + 1)"
 
 
 def test_observed_predicted_of_values_below_zero_keeps_the_scale():
     truth = np.linspace(-2, 2, 30)
-    figure = panels.observed_predicted([panels.Observed("x", truth, truth / 2)], "fold change")
-    assert figure.axes[0].get_xlabel() == "observed, x"
-    assert figure.get_supxlabel() == "x: fold change"
+    figure = panels.observed_predicted([panels.Observed(X, truth, truth / 2, "", "fold change")])
+    assert figure.axes[0].get_xlabel() == "observed, x\nx: fold change"
     assert figure.axes[0].collections[0].get_array().sum() == 30
 
 
 def test_observed_predicted_of_a_binary_truth():
     truth = np.array([0, 1, 1, 0, 1, np.nan])
-    figure = panels.observed_predicted([panels.Observed("x", truth, np.linspace(0, 1, 6))])
+    figure = panels.observed_predicted([panels.Observed(X, truth, np.linspace(0, 1, 6))])
     labels = [t.get_text() for t in figure.axes[0].get_legend().get_texts()]
     assert labels == ["observed 0 (n = 2)", "observed 1 (n = 3)"]
 
 
 def test_observed_predicted_without_a_value_and_constant(tmp_path):
-    nothing = panels.Observed("none", np.full(5, np.nan), np.ones(5))
-    constant = panels.Observed("same", np.full(5, 2.0), np.full(5, 2.0))
+    nothing = panels.Observed(X, np.full(5, np.nan), np.ones(5))
+    constant = panels.Observed(X, np.full(5, 2.0), np.full(5, 2.0))
     figure = panels.observed_predicted([nothing, constant])
     assert figure.axes[0].texts[0].get_text() == "no observed value"
     figures.save_figure(figure, tmp_path / "x")
@@ -102,74 +102,11 @@ def test_observed_predicted_without_a_value_and_constant(tmp_path):
 def test_tracks_break_at_gaps():
     starts = np.array([0, 100, 200, 500, 600])
     truth, prediction = np.arange(5.0), np.arange(5.0) * 2
-    figure = panels.tracks("chrX", starts, 100, [panels.Observed("x", truth, prediction)])
+    figure = panels.tracks("chrX", starts, 100, [panels.Observed(X, truth, prediction)])
     x, y = lines(figure.axes[0])["predicted"].get_data()
     np.testing.assert_allclose(x, [0, 0.1, 0.2, 0.3, 0.5, 0.6, 0.7])
     np.testing.assert_array_equal(y, [0, 2, 4, np.nan, 6, 8, 8])
     assert figure.axes[0].get_xlabel() == "position on chrX (kb), bins of 100 bp"
-
-
-def epochs(count=6):
-    rng = np.random.default_rng(0)
-    return [
-        {
-            "epoch": e,
-            "loss": 3 / (e + 1),
-            "valid_loss": 3 / (e + 1) + 0.3,
-            "pearsonr": 0.1 * e,
-            "valid_pearsonr": 0.08 * e - (0.3 if e == count - 1 else 0),
-            "r2": float("nan") if e == 0 else 0.05 * e,
-            "valid_r2": 0.04 * e,
-            "learning_rate": 0.01 * 0.9**e,
-            "seconds": float(rng.random()),
-        }
-        for e in range(count)
-    ]
-
-
-def test_training_curves():
-    figure = figures.training_curves(epochs())
-    drawn = [a for a in figure.axes if a.axison]
-    wanted = ["loss", "Pearson r, mean over targets", "R2, mean over targets", "learning rate"]
-    assert [a.get_ylabel() for a in drawn] == wanted
-    found = lines(drawn[1])
-    np.testing.assert_allclose(found["training"].get_ydata(), 0.1 * np.arange(6))
-    assert found["best epoch"].get_xdata()[0] == 4
-    assert np.isnan(lines(drawn[2])["training"].get_ydata()[0])
-
-
-def test_training_curves_of_a_classifier_mark_the_lowest_loss():
-    values = [
-        {"epoch": e, "valid_loss": loss, "valid_auroc": 0.7, "valid_pearsonr": e, "valid_r2": 0.0}
-        for e, loss in enumerate((3.0, 1.0, 2.0))
-    ]
-    axis = figures.training_curves(values).axes[0]
-    assert lines(axis)["best epoch"].get_xdata()[0] == 1
-
-
-def test_accuracy_per_target_draws_each_estimate():
-    first = [{"value": 0.6, "interval": [0.5, 0.7]}, {"value": None, "interval": None}]
-    second = [{"value": 0.4, "interval": None}, {"value": 0.2, "interval": [0.1, 0.3]}]
-    figure = figures.accuracy_per_target(["a", "b"], {"r": first, "r log": second}, "accuracy")
-    axis = figure.axes[0]
-    found = lines(axis)
-    np.testing.assert_array_equal(found["r"].get_xdata(), [0.6, np.nan])
-    np.testing.assert_array_equal(found["r log"].get_xdata(), [0.4, 0.2])
-    segments = axis.collections[0].get_segments()
-    np.testing.assert_allclose(segments[0][:, 0], [0.5, 0.7])
-    assert [t.get_text() for t in axis.get_yticklabels()] == ["a", "b"]
-
-
-def test_many_targets_are_ranked(tmp_path):
-    estimates = [{"value": v, "interval": [v - 0.1, v + 0.1]} for v in np.linspace(0.9, 0.1, 90)]
-    estimates[3] = {"value": None, "interval": None}
-    names = [f"t{i}" for i in range(90)]
-    figure = figures.accuracy_per_target(names, {"r": estimates})
-    y = lines(figure.axes[0])["r"].get_ydata()
-    assert y[0] == 89  # the best is on top
-    assert y[3] == 0
-    assert figure.axes[0].get_ylabel() == "target, by rank"
-    figures.save_figure(figure, tmp_path / "many")
 
 
 @pytest.mark.parametrize(
@@ -188,21 +125,12 @@ def test_ticks_of_counts(counts, ticks):
     counts = np.array(counts, float)
     drawn = axis.scatter(*[np.arange(len(counts))] * 2, c=counts, norm=LogNorm())
     figures.count_bar(figure, axis, drawn, "genes")
-    bar = figure.axes[1]
+    bar = axis.child_axes[0]
     assert bar.get_yticks().tolist() == ticks
-    assert bar.get_title() == "genes"
+    assert bar.get_ylabel() == "genes"
     assert drawn.get_clim() == (1, ticks[-1])
     figure.canvas.draw()
     assert bar.get_yticklabels()[-1].get_text() == f"{ticks[-1]:,}"
-
-
-def test_a_legend_of_many_statistics_has_three_columns():
-    names = ("pearsonr", "spearmanr", "r2")
-    value = [{"value": 0.5, "interval": None}]
-    for count in (2, 3):
-        figure = figures.accuracy_per_target(["a"], dict.fromkeys(names[:count], value))
-        assert figure.legends[0]._ncols == count
-    assert figures.LEGEND_COLUMNS == 3
 
 
 def test_figures_of_nothing_are_refused():
@@ -210,19 +138,12 @@ def test_figures_of_nothing_are_refused():
         panels.observed_predicted([])
     with pytest.raises(ConfigError, match="no targets"):
         panels.tracks("c", np.array([0]), 10, [])
-    with pytest.raises(ConfigError, match="no epochs"):
-        figures.training_curves([])
-    with pytest.raises(ConfigError, match="no quantities"):
-        figures.training_curves([{"epoch": 0, "seconds": 3}])
-    with pytest.raises(ConfigError, match="no targets"):
-        figures.accuracy_per_target([], {"r": []})
-    with pytest.raises(ConfigError, match="no statistics"):
-        figures.accuracy_per_target(["a"], {})
 
 
 def test_draw_accuracy(tmp_path, predictions):
     metrics = evaluate(predictions, Bootstrap(resamples=30, rank_resamples=0))
-    (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(e) + "\n" for e in epochs()))
+    epochs = [{"epoch": e, "loss": 3 - e, "learning_rate": 0.1} for e in range(2)]
+    (tmp_path / "metrics.jsonl").write_text("".join(json.dumps(e) + "\n" for e in epochs))
     for name in ("a", "b"):
         paths = accuracy_figures.draw_accuracy(
             predictions, metrics, tmp_path / name, "reads", tmp_path / "metrics.jsonl"
@@ -288,3 +209,39 @@ def test_training_metrics_that_are_none(tmp_path):
     path.write_text('{"epoch": 0}\n{"epo')
     with pytest.raises(InputFileError, match="line 2 is no JSON object"):
         accuracy_figures.read_curves(path)
+
+
+def test_panels_are_named_and_say_what_values_are():
+    target = Target(3, "ENCFF1", description="DNASE:liver")
+    panel = panels.Observed(target, *values(), "r = 0.5", "signal per 32 bp: mean, scale 2")
+    axis = panels.observed_predicted([panel]).axes[0]
+    assert axis.get_title(loc="left") == "ENCFF1\nDNASE:liver"
+    assert axis.get_xlabel().endswith("x: signal per 32 bp: mean, scale 2")
+    for figure in (
+        panels.tracks("c", np.arange(300) * 32, 32, [panel, panel], "valid windows"),
+        panels.sites("c", np.arange(300), [panel, panel], "valid windows"),
+    ):
+        assert figure.axes[0].get_title(loc="left") == "ENCFF1  DNASE:liver   r = 0.5"
+        assert figure.axes[1].get_ylabel() == "signal per 32 bp:\nmean, scale 2"
+        assert figure.get_suptitle() == "valid windows"
+        figure.draw_without_rendering()
+        legend = figure.legends[0].get_window_extent()
+        assert not any(a.title.get_window_extent().overlaps(legend) for a in figure.axes)
+        assert [t.get_text() for t in figure.legends[0].get_texts()] == ["observed", "predicted"]
+
+
+def test_a_bar_of_counts_stays_below_the_title():
+    panel = panels.Observed(Target(0, "a" * 36), *values())
+    figure = panels.observed_predicted([panel] * 6)
+    figure.draw_without_rendering()
+    for axis in figure.axes:
+        bar = axis.child_axes[0].get_tightbbox()
+        assert not bar.overlaps(axis._left_title.get_window_extent())
+
+
+def test_probabilities_of_bins_are_drawn_as_shares():
+    truth, prediction = np.linspace(0, 0.5, 30), np.linspace(0.1, 0.4, 30)
+    panel = panels.Observed(X, truth, prediction, "", "probability")
+    axis = panels.observed_predicted([panel]).axes[0]
+    assert axis.get_xlabel() == "observed, probability"
+    assert axis.get_xlim() == (0, 1)

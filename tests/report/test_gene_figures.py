@@ -123,7 +123,7 @@ def test_observed_against_predicted():
         values = np.log2(np.r_[cloud.observed, cloud.predicted] + 1)
         assert low < values.min() <= values.max() < high
         np.testing.assert_array_equal(axis.get_xticks(), axis.get_yticks())
-    bar = next(a for a in figure.axes if a.get_title() == "genes")
+    bar = next(a for axis in axes for a in axis.child_axes if a.get_ylabel() == "genes")
     assert bar.get_yticks()[-1] == axes[1].collections[0].get_array().max()
     with pytest.raises(ConfigError, match="no tracks to draw"):
         accuracy_figure([])

@@ -3,49 +3,94 @@
 import json
 
 import numpy as np
+import pytest
+from matplotlib.figure import Figure
 
 from tfepi.analysis.residuals import residuals_of
-from tfepi.report.residual_figures import draw_residuals, residual_figure
+from tfepi.report.residual_figures import _log_ticks, draw_residuals, residual_figure
+from tfrecords_tools.targets import Target
+
+TARGET = Target(5, "ENCFF1", description="CHIP:H3K27ac:t")
 
 
-def made(shift=0.0, name="H3K27ac in t"):
+def made(shift=0.0, name="ENCFF1", dispersion=0.4):
     rng = np.random.default_rng(0)
     mean = rng.gamma(1, 4, 4000) + 0.1
-    return residuals_of(name, rng.poisson(mean) + shift, mean + shift, 8)
+    return residuals_of(name, rng.poisson(mean) + shift, mean + shift, 8, dispersion)
 
 
 def lines(axis):
-    return {line.get_label().split(",")[0]: line for line in axis.get_lines()}
+    return {line.get_label().split(": off")[0]: line for line in axis.get_lines()}
 
 
 def test_variances_and_bands():
     found = made()
-    left, right = residual_figure(found, "reads").axes
+    left, right = residual_figure(found, TARGET, "reads").axes
     drawn = lines(left)
     assert [left.get_xscale(), left.get_yscale()] == ["log", "log"]
     np.testing.assert_allclose(drawn["residuals"].get_ydata(), found.residual_variance)
-    np.testing.assert_allclose(drawn["Poisson: mean"].get_ydata(), found.predicted)
-    np.testing.assert_allclose(drawn["Gaussian: constant"].get_ydata(), found.variance["gaussian"])
-    assert sum(k.startswith("negative binomial") for k in drawn) == 1
-    assert left.get_ylabel() == "variance of the residual reads"
+    np.testing.assert_allclose(drawn["Poisson"].get_ydata(), found.predicted)
+    np.testing.assert_allclose(drawn["Gaussian"].get_ydata(), found.variance["gaussian"])
+    wanted = found.variance["negative_binomial"]
+    np.testing.assert_allclose(drawn["negative binomial (0.4)"].get_ydata(), wanted)
+    assert left.get_xlabel() == right.get_xlabel() == "predicted reads"
+    assert left.get_ylabel() == "variance of observed − predicted"
+    heading = left.figure.get_suptitle()
+    assert heading == "ENCFF1  CHIP:H3K27ac:t (4,000 positions)"
     assert [c.get_label() for c in right.collections] == ["middle 90%", "middle 50%"]
     np.testing.assert_allclose(lines(right)["median"].get_ydata(), found.quantiles[:, 2])
 
 
 def test_negative_predictions_have_no_left_panel():
-    left, right = residual_figure(made(-100.0)).axes
+    left, right = residual_figure(made(-100.0), TARGET).axes
     assert left.texts[0].get_text() == "no positive prediction"
     assert right.get_xscale() == "linear"
 
 
+@pytest.mark.parametrize("dispersion", [0, 1e-4])
+def test_laws_that_agree_are_one_line_with_both_names(dispersion):
+    left = residual_figure(made(dispersion=dispersion), TARGET).axes[0]
+    wanted = {f"Poisson, negative binomial ({dispersion:g})", "Gaussian", "residuals"}
+    assert set(lines(left)) == wanted
+
+
+def test_legends_stand_above_the_data():
+    figure = residual_figure(made(), TARGET)
+    figure.draw_without_rendering()
+    for axis in figure.axes:
+        assert axis.get_legend().get_window_extent().y0 > axis.get_window_extent().y1
+
+
+@pytest.mark.parametrize("along", ["x", "y"])
+@pytest.mark.parametrize(
+    ("low", "high"),
+    [(0.029, 0.3), (0.0081, 0.066), (0.08, 0.11), (0.1, 0.9), (1e-6, 1e7), (2, 150)],
+)
+def test_labels_of_logarithmic_axes_do_not_touch(low, high, along):
+    figure = Figure(figsize=(4, 3.4), layout="constrained")
+    axis = figure.subplots()
+    axis.plot([low, high], [low, high])
+    axis.set(xscale="log", yscale="log")
+    chosen = getattr(axis, f"{along}axis")
+    _log_ticks(chosen)
+    figure.draw_without_rendering()
+    first, last = chosen.get_view_interval()
+    shown = [t for t in chosen.get_ticklabels(which="both") if t.get_text()]
+    places = [t.get_position()[along == "y"] for t in shown]
+    shown = [t for t, p in zip(shown, places, strict=True) if first <= p <= last]
+    assert len(shown) >= 2
+    assert all(float(t.get_text()) > 0 for t in shown)  # plain numbers
+    boxes = [t.get_window_extent() for t in shown]
+    assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
+
+
 def test_files(tmp_path):
-    targets = ((i, made(name=f"target {i}")) for i in (5,))
-    paths = draw_residuals(targets, tmp_path / "out", "reads")
+    paths = draw_residuals([(TARGET, made(), "reads")], tmp_path / "out")
     assert [p.name for p in paths] == [
         f"residuals_t{i}{suffix}" for i in (5,) for suffix in (".svg", ".png")
     ]
     assert all(p.stat().st_size for p in paths)
     summary = json.loads((tmp_path / "out" / "residuals.json").read_text())
-    assert [t["identifier"] for t in summary["targets"]] == ["target 5"]
+    assert [t["identifier"] for t in summary["targets"]] == ["ENCFF1"]
     assert summary["targets"][0]["observed"] == 4000
     assert len((tmp_path / "out" / "residuals.tsv").read_text().splitlines()) == 1 + 8

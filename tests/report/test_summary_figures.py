@@ -12,8 +12,8 @@ from tfepi.report.summary_figures import (
     group_weights,
     plane_figure,
     track_correlations,
-    track_group,
 )
+from tfepi.report.target_names import track_group
 from tfepi.variants.components import Components
 
 LABELS = ("CAGE:a", "CAGE:b", "DNASE:c", "CHIP:H3K27ac:c", "CHIP:CTCF:c", "no colon")

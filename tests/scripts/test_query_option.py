@@ -1,6 +1,7 @@
 """--query of the commands that choose targets: what is scored, predicted, tested and trained."""
 
 import json
+import shutil
 
 import h5py
 import numpy as np
@@ -93,6 +94,21 @@ def test_a_query_chooses_among_the_rows_of_a_table(here, named, vcf, tmp_path):
     assert f"none of the 2 targets of targets table {table}: descriptions are like" in lines[-1]
 
 
+def test_a_model_without_names_is_given_a_table(here, named, vcf, model, tmp_path):
+    (params, _), rest = named
+    bare = tmp_path / "bare"
+    shutil.copytree(model, bare)
+    contract = json.loads((bare / "model.json").read_text())
+    rows = contract["heads"][0]["targets"]
+    for number, row in enumerate(rows):
+        row.update(identifier=f"t{number}", description="")
+    rows[:] = [{k: row[k] for k in ("index", "identifier")} for row in rows]
+    (bare / "model.json").write_text(json.dumps(contract))
+    status, _, lines = here("tfepi_variants.py", params, bare, vcf, *rest, "--query", "brain")
+    assert status == 2
+    assert lines[-1].endswith("so they have no names; name the table with -t")
+
+
 def test_training_and_test(here, small_data, tmp_path):
     params, run = tmp_path / "params.json", tmp_path / "run"
     params.write_text(json.dumps(PARAMS))
@@ -142,3 +158,8 @@ def test_a_model_without_names_is_asked_by_those_of_the_data():
     assert names_to_test(head, data, (), None) is None
     with pytest.raises(ConfigError, match="none of the 2 targets of the data"):
         names_to_test(head, data, (), "lung")
+    nameless = SimpleNamespace(targets=numbered(2))
+    with pytest.raises(ConfigError, match=r"no names; add its targets\.txt to the data folder$"):
+        names_to_test(head, nameless, (), "lung")
+    with pytest.raises(ConfigError, match=r"no names; convert it again with the table \(tfepi_con"):
+        names_to_test(Head("main", numbered(3)), data, (), "lung")

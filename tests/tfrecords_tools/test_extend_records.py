@@ -11,6 +11,7 @@ import numpy as np
 import pysam
 import pytest
 
+from tfrecords_tools import extend_records
 from tfrecords_tools.data import Data
 from tfrecords_tools.data_writer import DataWriter
 from tfrecords_tools.errors import ConfigError, InputFileError, UnfinishedError
@@ -163,7 +164,7 @@ def test_bases_that_were_masked_stay_so(records, tmp_path, caplog):
     whole = "".join("A" if i in at else c for i, c in enumerate(letters))
     write_fasta(fasta, chr1=whole)
     manifest = extend(data, tmp_path / "out", ExtendOptions(768, str(fasta)), quiet=True)
-    assert "20 bases of 1 records are N there but not in " in caplog.text
+    assert "20 bases of 1 record are N there but not in " in caplog.text
     assert (manifest["source"]["masked_bases"], manifest["source"]["masked_records"]) == (20, 1)
     row = Data.open(tmp_path / "out").arrays("train")[0][1]
     assert row[128:-128].tolist() == data.arrays("train")[0][1].tolist()
@@ -202,6 +203,28 @@ def test_a_shifted_place_is_refused(records, tmp_path):
     bed.write_text(bed.read_text().replace("chr1\t64\t448", "chr1\t65\t449"))
     with pytest.raises(InputFileError, match=r"train-0.tfr record 0: \d+ of its 512 .*chr1:1-513"):
         extend(data, tmp_path / "out", ExtendOptions(768, str(fasta)), quiet=True)
+
+
+def test_a_missing_row_is_told_before_the_genome_is_blamed(records, tmp_path, monkeypatch):
+    """Of another tool's folder, which has no manifest that tells how many records there are."""
+    data, _, fasta = records()
+    (data.folder / "manifest.json").unlink()
+    bed = data.folder / BED
+    rows = bed.read_text().splitlines(keepends=True)
+    bed.write_text("".join(rows[:3] + rows[4:]))
+    options, found = ExtendOptions(768, str(fasta)), Data.open(data.folder)
+    assert found.counts == {"train": 8, "valid": 3}
+    told = "lists 8 windows of train, its shards hold 9 records: the places of the records are not"
+    with pytest.raises(InputFileError, match=told):
+        extend(found, tmp_path / "out", options, quiet=True)
+    monkeypatch.setattr(extend_records, "_COUNTED_BYTES", 0)  # as if there were very many
+    with pytest.raises(InputFileError, match=r"record 3: .* \(tfepi_records.py info counts both"):
+        extend(found, tmp_path / "more", options, quiet=True)
+    bed.write_text("".join(rows))  # then the genome is blamed
+    monkeypatch.undo()
+    write_fasta(fasta, chr1="A" * LENGTH)
+    with pytest.raises(InputFileError, match=r"record 0: \d+ of its 512 bases .* another genome"):
+        extend(Data.open(data.folder), tmp_path / "other", options, quiet=True)
 
 
 def test_the_map_of_unmappable_bins_stays(records, tmp_path):

@@ -59,6 +59,9 @@ def test_targets_by_a_query_or_by_a_long_list(write_records):
     assert chosen_targets(data, None, "identifier=dnase | identifier=plus") == tuple(
         sorted(chosen_targets(data, "dnase,plus"))
     )
+    (data.folder / "targets.txt").unlink()
+    with pytest.raises(ConfigError, match=r"have no names; add its targets\.txt to the folder$"):
+        chosen_targets(Data.open(data.folder), None, "CAGE:")
     with pytest.raises(ConfigError, match="both choose targets: leave one out"):
         chosen_targets(data, "dnase", "dnase")
     with pytest.raises(ConfigError, match="unknown target 'none0'"):
@@ -135,7 +138,7 @@ def test_windows_set_aside_that_overlap_the_rest_are_told(write_records, tmp_pat
     for seed in range(20):
         options = replace(ALL, hold_out=HoldOut("valid", 1, "train"), seed=seed)
         select_records(data, tmp_path / str(seed), options, quiet=True)
-        told = "1 of the 1 windows set aside in valid overlap windows of train" in caplog.text
+        told = "1 of the 1 window set aside in valid overlaps windows of train" in caplog.text
         assert told == (starts(Data.open(tmp_path / str(seed)), "valid")[0] < 2000)
         caplog.clear()
 

@@ -187,6 +187,12 @@ def test_fifty_parentheses_are_read():
         ("CAGE: & DNASE:", "matches none of the 6 targets of table x: descriptions are like"),
         ("tissue=lung", "matches none of the 6 targets of table x: tissue is 'Liver', 'brain'"),
         ("CAGE: & threshold=1", "'threshold=1' by itself none: threshold is empty in all of them"),
+        ("not CAGE:", "table x: 'not' is looked for as text; write ! for it, as in '!CAGE: & ("),
+        ("CAGE: AND liver", "table x: 'AND' is looked for as text; write & for it"),
+        ("liver & (brain or liver)", "'brain or liver' by itself none: 'or' is looked for as text"),
+        ('"not CAGE:"', "table x: descriptions are like"),
+        ("knot", "table x: descriptions are like"),
+        ("tissue=not brain", "table x: tissue is 'Liver', 'brain'"),
         ("index=9", "index is '10', '11', '12', '13', '14', … (6 in all)"),
     ],
 )
@@ -200,8 +206,13 @@ def test_targets_of_one_kind_or_without_names():
     alike = tuple(Target(i, f"x{i}", description=f"liver {i}" * 9) for i in range(7))
     with pytest.raises(ConfigError, match=r"like 'liver 0liver .*…', .*, … \(7 in all\); ask"):
         query_targets(alike, "brain")
-    with pytest.raises(ConfigError, match="came without a targets table; name the table with -t"):
-        query_targets(numbered(3), "brain")
+    told = "came without a targets table, so they have no names; "
+    for nameless, advice in (
+        ((), r"give a targets table \(-t\) to the command that made them$"),
+        (("add targets.txt",), "add targets.txt$"),
+    ):
+        with pytest.raises(ConfigError, match=told + advice):
+            query_targets(numbered(3), "brain", "the scores", *nameless)
     with pytest.raises(ConfigError, match="none of the 1 target:"):
         query_targets(alike[:1], "brain")
 

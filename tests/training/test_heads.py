@@ -183,7 +183,8 @@ def test_folders_and_heads_that_do_not_go_together(genomes, tmp_path):
         train(params(), [*genomes, genomes[0]], tmp_path / "run", QUIET)
     with pytest.raises(ConfigError, match=r"head 'a' of params.json has 3 units, the data has 2"):
         train(params(), genomes[::-1], tmp_path / "run", QUIET)
-    with pytest.raises(ConfigError, match="--targets chooses among the targets of one head"):
+    told = "--targets or --query choose .* the heads a, b: leave them out, .* select --query$"
+    with pytest.raises(ConfigError, match=told):
         train(params(), genomes, tmp_path / "run", Settings(targets=("T1",)))
     one = params(head={"name": "final", "units": 3, "activation": "softplus"})
     with pytest.raises(ConfigError, match="want the same in the same order"):

@@ -136,6 +136,18 @@ def test_new_variants_in_the_space_of_others(
     }
 
 
+@pytest.mark.parametrize("option", ["loadings", "fit_on"])
+def test_scores_made_in_another_way_are_told_once(
+    run, tmp_path, scored, vcf, fasta, predictor, caplog, option
+):
+    inputs = (predictor.spec, vcf, fasta, tmp_path / "rc")
+    both = score_vcf(lambda: predictor, *inputs, Scoring(stats=STATS, rc=True), quiet=True)
+    given = scored if option == "fit_on" else run("common") / "components.npz"
+    run("placed", both, **{option: given})
+    told = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
+    assert told == [f"{both}/scores.h5 has the option rc True, the scores of the components False"]
+
+
 def test_no_components(run):
     folder = run(components=0, subsets=())
     assert not any(n.startswith("PC") for n in table(folder).column_names)

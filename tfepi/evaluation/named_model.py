@@ -119,7 +119,8 @@ class NamedModel:
         if query is not None:
             where = f"targets table {table}" if table else f"the model's head {found.name!r}"
             among = targets or found.targets
-            targets = tuple(among[i] for i in query_targets(among, query, where))
+            nameless = "name the table with -t"
+            targets = tuple(among[i] for i in query_targets(among, query, where, nameless))
         return cls(model, parsed, spec, found, targets, size, files, choice, condition)
 
     @property
@@ -141,7 +142,11 @@ class NamedModel:
 
 
 def queried_names(
-    targets: Sequence[Target], names: Sequence[str], query: str | None, where: str
+    targets: Sequence[Target],
+    names: Sequence[str],
+    query: str | None,
+    where: str,
+    nameless: str = "add its targets.txt to the data folder",
 ) -> tuple[str, ...]:
     """Return identifiers of the targets that a query matches; without one the names given.
 
@@ -150,6 +155,7 @@ def queried_names(
         names: given instead of a query; empty ones do not count.
         query: see `target_query`, or None.
         where: the targets are, for messages.
+        nameless: as of `query_targets`.
 
     Raises:
         ConfigError: names and a query, or a query that matches nothing.
@@ -161,7 +167,7 @@ def queried_names(
         raise ConfigError(
             f"--targets {','.join(names)} and --query {query!r} both choose targets: leave one out"
         )
-    return tuple(targets[i].identifier for i in query_targets(targets, query, where))
+    return tuple(targets[i].identifier for i in query_targets(targets, query, where, nameless))
 
 
 def names_to_test(
@@ -181,7 +187,8 @@ def names_to_test(
     numbered = all(map(is_numbered, head.targets)) and len(head.targets) == len(data.targets)
     if query is None or not numbered:
         where = f"the model's head {head.name!r}"
-        return queried_names(head.targets, names, query, where) or None
+        nameless = "convert it again with the table (tfepi_convert.py -t)"
+        return queried_names(head.targets, names, query, where, nameless) or None
     own = {t.identifier: n.identifier for t, n in zip(data.targets, head.targets, strict=True)}
     return tuple(own[name] for name in queried_names(data.targets, names, query, "the data"))
 

@@ -150,9 +150,10 @@ def _check_outputs(model: keras.Model, params: ModelParams, targets) -> None:
         wanted = targets.get(name) if isinstance(targets, Mapping) else targets
         where = f"head {name!r}" if name else "the head"
         if wanted is not None and output.shape[2] != wanted:
+            some = f"{wanted} target{'' if wanted == 1 else 's'}"
             raise ConfigError(
-                f"{where} of params.json has {output.shape[2]} units, the data has {wanted} "
-                "targets: change units, or choose as many with --targets"
+                f"{where} of params.json has {output.shape[2]} units, the data has {some}: set "
+                f"units to {wanted}, or choose as many targets as units with --targets or --query"
             )
         stated, bins = params.stated.get("target_length"), output.shape[1]
         uncropped = params.keywords["seq_length"] // (geometry.bin_width(model, name) or 1)

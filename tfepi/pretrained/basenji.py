@@ -105,7 +105,8 @@ def h5_spec(
     outputs = model.output_shape[2]
     if data is not None and len(data.targets) != outputs:
         raise ConfigError(
-            f"the data in {data.folder} has {len(data.targets)} targets, the model has {outputs}"
+            f"the data in {data.folder} has {len(data.targets)} "
+            f"target{'' if len(data.targets) == 1 else 's'}, the model has {outputs}"
         )
     rows = data.targets if data is not None else output_targets(outputs, targets)
     if all(t.strand_pair is None for t in rows):
@@ -136,9 +137,10 @@ def output_targets(outputs: int, table: Sequence[Target] | None) -> tuple[Target
     for target in table or ():
         if not 0 <= target.index < outputs:
             raise ConfigError(
-                f"the targets table has {len(table)} rows, with indexes up to "
-                f"{max(t.index for t in table)}; the model has {outputs} outputs: want rows whose "
-                "index (the first column) says which output they are, from 0"
+                f"the targets table has {len(table)} row{'' if len(table) == 1 else 's'}, with "
+                f"indexes up to {max(t.index for t in table)}; the model has {outputs} "
+                f"output{'' if outputs == 1 else 's'}: want rows whose index (the first column) "
+                "says which output they are, from 0"
             )
         rows[target.index] = target
     named = len({target.index for target in table or ()})

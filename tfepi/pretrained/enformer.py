@@ -143,7 +143,7 @@ def _note_sizes(source: str | Path, found: Mapping, given: Collection[str]) -> N
     taken = {k: v for k, v in found.items() if k not in given and v != _DEFAULTS[k].default}
     outputs = taken.pop("output_heads", {})
     sizes = [f"{k} {v}" for k, v in taken.items()]
-    sizes += [f"{v} outputs of head {k}" for k, v in outputs.items()]
+    sizes += [f"{v} output{'' if v == 1 else 's'} of head {k}" for k, v in outputs.items()]
     if sizes:
         _log.info(
             "sizes of %s that are not the published ones were taken from its arrays: %s",
@@ -192,6 +192,12 @@ def check_params(params: Params | None, where: str | Path) -> None:
 
 def _same_heads(params: Params, heads: Sequence[str], where: str | Path) -> tuple[str, ...]:
     """Return the heads of a published model, which params.json has to name if it names any."""
+    if not heads:
+        raise ConfigError(
+            f"{where} has no arrays of heads, which are named as _heads.human.0.weight or "
+            "_heads/human/_layers/0/w: give the weights of a whole Enformer; a trunk alone is for "
+            "tfepi_train.py --from … --head new"
+        )
     named = params.model.heads
     if named is not None and (isinstance(named, str) or sorted(named) != sorted(heads)):
         stated = named if isinstance(named, str) else ", ".join(named)

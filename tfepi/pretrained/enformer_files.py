@@ -30,6 +30,7 @@ _PARTS = (_MODULE, "_heads")
 _PLACES = {"1": "stem", "2": "conv_tower", "4": "transformer", "6": "final_pointwise"}
 _PLACED = re.compile(r"_trunk\.([1246])\.(.+)")
 _TORCH_NAMES = {name.torch for name in enformer_names(1)}  # as many as tell them
+_SHOWN = 3
 
 
 def open_weights(model: str | Path) -> EnformerWeights:
@@ -94,8 +95,8 @@ def of_torch(named: StateDict, opened: Callable[[], StateDict] | None = None) ->
         opened: returns it anew for each array, so that what was read of a file is let go.
 
     Raises:
-        InputFileError: the names are a checkpoint's; or, of an array when it is read, it is there
-            under two names and differs.
+        InputFileError: the names are a checkpoint's, or none is of Enformer; or, of an array when
+            it is read, it is there under two names and differs.
     """
     if key := next((key for key in named if f"{_MODULE}/" in key), None):
         raise InputFileError(
@@ -107,6 +108,13 @@ def of_torch(named: StateDict, opened: Callable[[], StateDict] | None = None) ->
         placed = _PLACED.fullmatch(name)
         names.setdefault(f"{_PLACES[placed[1]]}.{placed[2]}" if placed else name, []).append(name)
     source = named.source
+    if not any(name in _TORCH_NAMES for name in names):
+        some = ", ".join(list(named)[:_SHOWN]) or "nothing"
+        more = f", … ({len(named)} in all)" if len(named) > _SHOWN else ""
+        raise InputFileError(
+            f"{source} has no array of Enformer but {some}{more}: want names such as stem.0.weight "
+            "and _heads.human.0.weight, those of a state dict of enformer-pytorch"
+        )
 
     def read(name: str) -> np.ndarray:
         stored = named if opened is None else opened()

@@ -1,14 +1,18 @@
 """The figures of a test: which targets and which stretch of the genome they show."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure
 
 from tfepi.evaluation.predictions import Layout, PredictionParts
-from tfepi.report.figures import accuracy_per_target, save_figure, training_curves
-from tfepi.report.panels import SHARES, Observed, observed_predicted, sites, tracks
+from tfepi.report.figures import save_figure
+from tfepi.report.panels import Observed, observed_predicted, sites, tracks
+from tfepi.report.target_accuracy import accuracy_per_target
+from tfepi.report.target_names import SHARES, largest, signal_name
+from tfepi.report.training_figure import training_curves
 from tfrecords_tools.errors import InputFileError
 from tfrecords_tools.files import existing
 
@@ -42,7 +46,7 @@ def draw_accuracy(
         predictions: observed and predicted values.
         metrics: the value of metrics.json.
         folder: where to; made if absent.
-        unit: what a value is.
+        unit: of the model's output: "coverage", "beta" or "probability".
         curves: metrics.jsonl of the training run, or None.
 
     Returns:
@@ -64,44 +68,45 @@ def draw_accuracy(
         axis += f" (line: {level:.0%} interval)"
     missing = {"value": None, "interval": None}
     dots = {_LABELS[n]: [e.get(n, missing) for e in entries] for n in names}
-    figure = accuracy_per_target([t.identifier for t in layout.targets], dots, axis)
+    figure = accuracy_per_target(layout.targets, dots, axis)
     paths = save_figure(figure, folder / "accuracy")
     shown = targets_shown(entries, names[0])
     panels = []
     for t in shown:
         values = [v.astype(float) for v in predictions.column(t)]
-        panels.append(Observed(layout.targets[t].identifier, *values, _note(entries[t], names)))
-    unit = f"{unit} per {layout.bin_width} bp" if layout.bin_width > 1 else unit
-    paths += save_figure(observed_predicted(panels, unit), folder / "observed_predicted")
+        target = layout.targets[t]
+        scale = signal_name(target, unit, layout.bin_width, largest(*values))
+        panels.append(Observed(target, *values, _note(entries[t], names), scale))
+    paths += save_figure(observed_predicted(panels), folder / "observed_predicted")
     panels = [panels[i] for i in _spread(len(panels), TRACKS)]
     along = _along_sites if layout.bins * layout.bin_width == 1 else _along_bins
-    paths += save_figure(along(layout, panels, unit, metrics["label"]), folder / "tracks")
+    paths += save_figure(along(layout, panels, metrics["label"]), folder / "tracks")
     if curves is not None:
         paths += save_figure(training_curves(read_curves(curves)), folder / "training")
     return paths
 
 
-def _along_bins(layout: Layout, panels: list[Observed], unit: str, label: str) -> Figure:
+def _along_bins(layout: Layout, panels: list[Observed], label: str) -> Figure:
     windows = busiest_stretch(layout, [p.truth for p in panels])
     starts = _bin_starts(layout, windows)
-    title = f"{label} windows: the contiguous stretch with the most observed signal"
-    title += " (accuracy: of all windows)"
+    heading = f"{label} windows: the contiguous stretch with the most observed signal"
+    heading += " (accuracy: of all windows)"
     chrom = layout.windows[windows[0]].chrom
-    return tracks(chrom, starts, layout.bin_width, _only(panels, windows), unit, title)
+    return tracks(chrom, starts, layout.bin_width, _only(panels, windows), heading)
 
 
-def _along_sites(layout: Layout, panels: list[Observed], unit: str, label: str) -> Figure:
+def _along_sites(layout: Layout, panels: list[Observed], label: str) -> Figure:
     windows = densest_stretch(layout)
     positions = np.array([layout.windows[i].start for i in windows])
-    title = f"{label} sites: the {STRETCH_SITES // 1000} kb that hold the most"
-    title += " (accuracy: of all sites)"
+    heading = f"{label} sites: the {STRETCH_SITES // 1000} kb that hold the most"
+    heading += " (accuracy: of all sites)"
     chrom = layout.windows[windows[0]].chrom
-    return sites(chrom, positions, _only(panels, windows), unit, title)
+    return sites(chrom, positions, _only(panels, windows), heading)
 
 
 def _only(panels: list[Observed], windows: np.ndarray) -> list[Observed]:
     return [
-        Observed(p.name, p.truth[windows].ravel(), p.prediction[windows].ravel(), p.note)
+        replace(p, truth=p.truth[windows].ravel(), prediction=p.prediction[windows].ravel())
         for p in panels
     ]
 

@@ -6,8 +6,8 @@ from tfepi.analysis.residuals import FEWEST_POSITIONS, residuals_of
 from tfepi.evaluation.matching import curves_of
 from tfepi.evaluation.testing import Outcome
 from tfepi.report.accuracy_figures import draw_accuracy, targets_shown
-from tfepi.report.panels import SHARES
 from tfepi.report.residual_figures import draw_residuals
+from tfepi.report.target_names import SHARES, largest, signal_name
 from tfepi.spec import Head
 
 
@@ -42,5 +42,7 @@ def draw_test(outcome: Outcome, head: Head, out: str | Path, model: str | Path) 
         if (observed == observed).sum() >= FEWEST_POSITIONS:  # NaN is unequal to itself
             dispersion = learned.get(target.identifier)
             residuals = residuals_of(target.identifier, observed, predicted, dispersion=dispersion)
-            found.append((target.index, residuals))
-    return paths + (draw_residuals(found, folder, head.units) if found else [])
+            width = predictions.layout.bin_width
+            scale = signal_name(target, head.units, width, largest(observed, predicted))
+            found.append((target, residuals, scale))
+    return paths + (draw_residuals(found, folder) if found else [])

@@ -1,5 +1,6 @@
 """Figures of values: observed against predicted, and along the genome."""
 
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -8,9 +9,11 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 
-from tfepi.report.figures import FIRST, GREY, count_bar, short, some, styled
+from tfepi.report.figures import FIRST, GREY, count_bar, some, styled
+from tfepi.report.target_names import SHARES, title
+from tfrecords_tools.targets import Target
 
-SHARES = ("beta", "probability")  # units that lie between 0 and 1
+_NAME_SPACE = 36  # letters of a title above a square panel
 
 
 @dataclass(frozen=True)
@@ -18,19 +21,21 @@ class Observed:
     """Observed and predicted values of one target.
 
     Attributes:
-        name: identifier of the target.
+        target: that was measured.
         truth: observed values; NaN is missing.
         prediction: predicted values, same shape.
         note: what is written into the panel ("r = 0.65").
+        unit: what a value is.
     """
 
-    name: str
+    target: Target
     truth: np.ndarray
     prediction: np.ndarray
     note: str = ""
+    unit: str = "coverage"
 
 
-def observed_predicted(panels: Sequence[Observed], unit: str = "coverage") -> Figure:
+def observed_predicted(panels: Sequence[Observed]) -> Figure:
     """Draw observed against predicted values, one panel per target.
 
     Numbers of positions are shown by colour, on axes of log2(x + 1) where no value is
@@ -39,52 +44,51 @@ def observed_predicted(panels: Sequence[Observed], unit: str = "coverage") -> Fi
 
     Args:
         panels: one or more targets.
-        unit: what a value is.
 
     Raises:
         ConfigError: no panels.
     """
     some(panels, "targets")
-    shares = unit in SHARES
     columns = min(3, len(panels))
     rows = -(-len(panels) // columns)
     with styled():
-        figure = Figure(figsize=(3.1 * columns + 0.4, 2.8 * rows + 0.4), layout="constrained")
+        figure = Figure(figsize=(3.1 * columns + 0.4, 3.1 * rows), layout="constrained")
         axes = figure.subplots(rows, columns, squeeze=False).ravel()
         for axis, panel in zip(axes, panels, strict=False):
             seen = ~(np.isnan(panel.truth) | np.isnan(panel.prediction))
             truth, prediction = panel.truth[seen], panel.prediction[seen]
-            axis.set_title(short(panel.name))
+            axis.set_title(title(panel.target, _NAME_SPACE, "\n"), loc="left", fontsize=8)
             if not len(truth):
                 axis.text(0.5, 0.5, "no observed value", ha="center", transform=axis.transAxes)
             elif np.isin(truth, (0, 1)).all():
                 _two_classes(axis, truth, prediction, panel.note)
             else:
-                _cloud(figure, axis, truth, prediction, panel.note, unit if shares else None)
+                _cloud(figure, axis, truth, prediction, panel)
         for axis in axes[len(panels) :]:
             axis.set_axis_off()
-        if not shares:
-            figure.supxlabel(f"x: {unit}", fontsize=9)
     return figure
 
 
-def _cloud(figure: Figure, axis: Axes, truth, prediction, note: str, share: str | None) -> None:
-    scale = share or "x"
-    if share is None and truth.min() >= 0 and prediction.min() > -1:
+def _cloud(figure: Figure, axis: Axes, truth, prediction, panel: Observed) -> None:
+    share = panel.unit in SHARES
+    scale, meaning = (
+        (panel.unit, "") if share else ("x", "\n" + textwrap.fill(f"x: {panel.unit}", 40))
+    )
+    if not share and truth.min() >= 0 and prediction.min() > -1:
         truth, prediction = np.log2(truth + 1), np.log2(np.maximum(prediction, 0) + 1)
         scale = "log2(x + 1)"
     low = min(truth.min(), prediction.min())
     high = max(truth.max(), prediction.max())
     high = high if high > low else low + 1
-    if share is not None:
+    if share:
         low, high = 0, 1
     counts, edges, _ = np.histogram2d(truth, prediction, bins=50, range=[(low, high)] * 2)
     shown = np.ma.masked_equal(counts.T, 0)
     look = {"cmap": "viridis", "norm": LogNorm(), "rasterized": True}
     mesh = axis.pcolormesh(edges, edges, shown, **look)
     axis.plot((low, high), (low, high), color=GREY, linewidth=0.8, linestyle="--")
-    axis.set(xlabel=f"observed, {scale}", ylabel=f"predicted, {scale}", aspect="equal")
-    axis.text(0.04, 0.96, note, transform=axis.transAxes, va="top", fontsize=8)
+    axis.set(xlabel=f"observed, {scale}{meaning}", ylabel=f"predicted, {scale}", aspect="equal")
+    axis.text(0.04, 0.96, panel.note, transform=axis.transAxes, va="top", fontsize=8)
     count_bar(figure, axis, mesh, "positions")
 
 
@@ -114,8 +118,7 @@ def tracks(
     starts: np.ndarray,
     bin_width: int,
     panels: Sequence[Observed],
-    unit: str = "coverage",
-    title: str = "",
+    heading: str = "",
 ) -> Figure:
     """Draw observed and predicted values along a stretch of the genome, a row per target.
 
@@ -124,8 +127,7 @@ def tracks(
         starts: start of each bin, 0-based, ascending; a gap breaks the lines.
         bin_width: bp.
         panels: targets with values of these bins.
-        unit: what a value is.
-        title: above the first row.
+        heading: above the first row.
 
     Raises:
         ConfigError: no panels.
@@ -135,7 +137,7 @@ def tracks(
     breaks = np.flatnonzero(np.diff(starts) > bin_width) + 1
     edges = np.insert(starts, breaks, starts[breaks - 1] + bin_width) / 1000
     with styled():
-        figure = Figure(figsize=(9, 1.35 * len(panels) + 0.9), layout="constrained")
+        figure = Figure(figsize=(9, 1.45 * len(panels) + 0.9), layout="constrained")
         axes = figure.subplots(len(panels), 1, squeeze=False, sharex=True).ravel()
         for axis, panel in zip(axes, panels, strict=True):
             truth, prediction = (
@@ -159,23 +161,28 @@ def tracks(
                 linewidth=1,
                 label="predicted",
             )
-            axis.set_title(f"{short(panel.name, 60)}   {panel.note}".rstrip(), loc="left")
             axis.margins(x=0)
-        axes[0].legend(loc="upper right", ncols=2, bbox_to_anchor=(1, 1.28), borderaxespad=0)
-        figure.supylabel(unit, fontsize=9)
+        _name_rows(figure, axes, panels, heading)
         axes[-1].set_xlabel(f"position on {chrom} (kb), bins of {bin_width} bp")
-        axes[-1].ticklabel_format(useOffset=False, style="plain", axis="x")
-        if title:
-            figure.suptitle(title, fontsize=9)
     return figure
+
+
+def _name_rows(figure: Figure, axes: Sequence[Axes], panels: Sequence[Observed], heading: str):
+    for axis, panel in zip(axes, panels, strict=True):
+        axis.set_title(f"{title(panel.target, 60)}   {panel.note}".rstrip(), loc="left")
+        axis.set_ylabel(textwrap.fill(panel.unit, 20), fontsize=8)
+    figure.align_ylabels(axes)
+    axes[-1].ticklabel_format(useOffset=False, style="plain", axis="x")
+    figure.suptitle(heading, fontsize=9, x=0.01, ha="left")
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper right", ncols=2)
 
 
 def sites(
     chrom: str,
     positions: np.ndarray,
     panels: Sequence[Observed],
-    unit: str = "beta",
-    title: str = "",
+    heading: str = "",
 ) -> Figure:
     """Draw observed and predicted values of single bases along a stretch, a row per target.
 
@@ -183,8 +190,7 @@ def sites(
         chrom: chromosome.
         positions: 0-based, ascending.
         panels: targets with a value of each position.
-        unit: what a value is.
-        title: above the first row.
+        heading: above the first row.
 
     Raises:
         ConfigError: no panels.
@@ -192,17 +198,12 @@ def sites(
     some(panels, "targets")
     x = np.asarray(positions) / 1000
     with styled():
-        figure = Figure(figsize=(9, 1.35 * len(panels) + 0.9), layout="constrained")
+        figure = Figure(figsize=(9, 1.45 * len(panels) + 0.9), layout="constrained")
         axes = figure.subplots(len(panels), 1, squeeze=False, sharex=True).ravel()
         for axis, panel in zip(axes, panels, strict=True):
             axis.plot(x, panel.truth, "o", color=GREY, markersize=3, label="observed")
             axis.plot(x, panel.prediction, "_", color=FIRST, markersize=5, label="predicted")
-            axis.set_title(f"{short(panel.name, 60)}   {panel.note}".rstrip(), loc="left")
             axis.set_ylim(-0.04, 1.04)
-        axes[0].legend(loc="upper right", ncols=2, bbox_to_anchor=(1, 1.28), borderaxespad=0)
-        figure.supylabel(unit, fontsize=9)
+        _name_rows(figure, axes, panels, heading)
         axes[-1].set_xlabel(f"position on {chrom} (kb)")
-        axes[-1].ticklabel_format(useOffset=False, style="plain", axis="x")
-        if title:
-            figure.suptitle(title, fontsize=9)
     return figure

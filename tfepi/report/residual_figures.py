@@ -1,80 +1,95 @@
 """Figures of residuals: their variance beside what counting laws say, and their spread by value."""
 
+import textwrap
 from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
-from tfepi.analysis.residuals import LAWS, QUANTILES, Residuals, residuals_table
-from tfepi.report.figures import FIRST, GREY, SECOND, save_figure, short, styled
+from tfepi.analysis.residuals import QUANTILES, Residuals, residuals_table
+from tfepi.report.figures import FIRST, GREY, SECOND, save_figure, styled
+from tfepi.report.target_names import title
 from tfrecords_tools.files import write_json, write_text
+from tfrecords_tools.targets import Target
 
 FORMAT = "tfepi-residuals"
 FORMAT_VERSION = 1
 _NAMES = {
-    "poisson": "Poisson: mean",
-    "negative_binomial": "negative binomial",
-    "gaussian": "Gaussian: constant",
+    "poisson": "Poisson",
+    "negative_binomial": "negative binomial ({:.2g})",
+    "gaussian": "Gaussian",
 }
+_BOTH = "Poisson, negative binomial ({:.2g})"
 _STYLES = {"poisson": "--", "negative_binomial": "-", "gaussian": ":"}
+_ABOVE = {"loc": "lower left", "bbox_to_anchor": (0, 1), "borderaxespad": 0.3}  # not on dots
+_ONE_LINE = 0.02  # laws that differ by less than this share cannot be told apart in the figure
 
 
-def residual_figure(residuals: Residuals, unit: str = "value") -> Figure:
+def residual_figure(residuals: Residuals, target: Target, unit: str = "coverage") -> Figure:
     """Draw variance by mean with three laws, and residuals by predicted value.
 
     On the left each dot is a bin of positions with like predictions, on logarithmic axes; on the
-    right bands hold the middle 50% and 90% of residuals.
+    right bands hold the middle 50% and 90% of residuals. Where the Poisson law and the negative
+    binomial, which is followed by its dispersion, agree, they are one line with both names.
 
     Args:
         residuals: of one target.
+        target: which.
         unit: what a value is.
     """
     with styled():
-        figure = Figure(figsize=(8, 3.4), layout="constrained")
+        figure = Figure(figsize=(8, 4.2), layout="constrained")
         left, right = figure.subplots(1, 2)
         _variances(left, residuals)
         _bands(right, residuals)
-        left.set(xlabel=f"predicted {unit}", ylabel=f"variance of the residual {unit}")
-        right.set(xlabel=f"predicted {unit}", ylabel="observed − predicted")
+        shown = textwrap.fill(f"predicted {unit}", 50)
+        left.set(xlabel=shown, ylabel="variance of observed − predicted")
+        right.set(xlabel=shown, ylabel="observed − predicted")
         count = f"{int(residuals.count.sum()):,} positions"
-        figure.suptitle(f"{short(residuals.identifier, 60)}, {count}", fontsize=9)
+        figure.suptitle(f"{title(target, 60)} ({count})", fontsize=9)
     return figure
 
 
 def _variances(axis: Axes, residuals: Residuals) -> None:
     x = residuals.predicted
     shown = (x > 0) & (residuals.residual_variance > 0)
-    for law in LAWS:
-        variance = residuals.variance[law]
-        drawn = shown & (variance > 0)
-        if not drawn.any():
-            continue
-        misfit = residuals.misfit[law]
-        name = _NAMES[law]
-        if law == "negative_binomial":
-            name += f" ({residuals.dispersion:.3g})"
-        axis.plot(
-            x[drawn],
-            variance[drawn],
-            color=GREY,
-            linestyle=_STYLES[law],
-            linewidth=1.2,
-            label=f"{name}, off by × {10**misfit:.2g}",
-        )
-    axis.plot(
-        x[shown],
-        residuals.residual_variance[shown],
-        "o",
-        color=FIRST,
-        markersize=4,
-        label="residuals",
-    )
-    if shown.any():
-        axis.set(xscale="log", yscale="log")
-        axis.legend(loc="best", handlelength=2.6)
-    else:
+    if not shown.any():
         axis.text(0.5, 0.5, "no positive prediction", ha="center", transform=axis.transAxes)
+        return
+    names, variance = dict(_NAMES), residuals.variance
+    if np.allclose(variance["negative_binomial"], variance["poisson"], rtol=_ONE_LINE, atol=0):
+        names = {"poisson": _BOTH, "gaussian": _NAMES["gaussian"]}
+    for law, name in names.items():
+        drawn = shown & (variance[law] > 0)
+        if drawn.any():
+            name = (
+                f"{name.format(residuals.dispersion)}: off by × {10 ** residuals.misfit[law]:.2g}"
+            )
+            look = {"color": GREY, "linestyle": _STYLES[law], "linewidth": 1.2}
+            axis.plot(x[drawn], variance[law][drawn], **look, label=name)
+    measured = residuals.residual_variance[shown]
+    axis.plot(x[shown], measured, "o", color=FIRST, markersize=4, label="residuals")
+    axis.set(xscale="log", yscale="log")
+    for along in (axis.xaxis, axis.yaxis):
+        _log_ticks(along)
+    axis.legend(handlelength=2.6, **_ABOVE)
+
+
+def _log_ticks(along: Axis) -> None:
+    """Label a logarithmic axis with plain numbers, few enough to stand side by side."""
+    low, high = along.get_view_interval()
+    along.set_minor_formatter(NullFormatter())
+    if high < 5 * low:
+        along.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+    else:
+        along.set_major_locator(
+            LogLocator(subs=(1, 2, 5) if high < 200 * low else (1,), numticks=8)
+        )
+    along.set_major_formatter(lambda value, _position: f"{value:g}")
 
 
 def _bands(axis: Axes, residuals: Residuals) -> None:
@@ -89,18 +104,18 @@ def _bands(axis: Axes, residuals: Residuals) -> None:
     axis.axhline(0, color=GREY, linewidth=0.8)
     if (x > 0).all() and x.max() > 20 * x.min():
         axis.set_xscale("log")
-    axis.legend(loc="best", ncols=2)
+        _log_ticks(axis.xaxis)
+    axis.legend(ncols=2, **_ABOVE)
 
 
 def draw_residuals(
-    targets: Iterable[tuple[int, Residuals]], folder: str | Path, unit: str = "value"
+    targets: Iterable[tuple[Target, Residuals, str]], folder: str | Path
 ) -> list[Path]:
     """Write residuals.tsv, residuals.json and a figure residuals_t<index> of each target.
 
     Args:
-        targets: index in the targets table, and residuals; only these summaries are held.
+        targets: each with its residuals and what its values are; only summaries are held.
         folder: where to; made if absent.
-        unit: what a value is.
 
     Returns:
         Paths of the figures, SVG and PNG.
@@ -108,8 +123,9 @@ def draw_residuals(
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     paths, found = [], []
-    for index, residuals in targets:
-        paths += save_figure(residual_figure(residuals, unit), folder / f"residuals_t{index}")
+    for target, residuals, unit in targets:
+        figure = residual_figure(residuals, target, unit)
+        paths += save_figure(figure, folder / f"residuals_t{target.index}")
         found.append(residuals)
     write_text(folder / "residuals.tsv", residuals_table(found))
     summary = {"format": FORMAT, "format_version": FORMAT_VERSION}

@@ -1,6 +1,5 @@
 """Figures of score components: variance explained, kinds of tracks, the first two of variants."""
 
-import re
 from pathlib import Path
 
 import numpy as np
@@ -11,14 +10,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from tfepi.report.figures import FIRST, GREY, SECOND, count_bar, save_figure, short, styled
+from tfepi.report.target_names import MOST_GROUPS, track_groups
 from tfepi.variants.components import Components
 from tfepi.variants.summaries import COMPONENTS, TABLE
 
 FOLDER = "figures"
-MOST_GROUPS = 14
 _SHOWN = 20  # components
 _POINTS = 200_000
-_HISTONE = re.compile(r"H([1-4]|2[AB])", re.IGNORECASE)
 
 
 def draw_summaries(out: str | Path) -> list[Path]:
@@ -33,19 +31,6 @@ def draw_summaries(out: str | Path) -> list[Path]:
     return paths
 
 
-def track_group(label: str) -> str:
-    """Return the kind of a track by its description: what comes before the first colon.
-
-    ChIP-seq of histones is told apart from that of other proteins (CHIP:H3K27ac:…).
-    """
-    kind, colon, rest = label.partition(":")
-    if not colon:
-        return "other"
-    if kind.upper() == "CHIP":
-        return "CHIP, histones" if _HISTONE.match(rest) else "CHIP, others"
-    return kind
-
-
 def group_weights(components: Components) -> tuple[list[str], np.ndarray]:
     """Return kinds of tracks, the most frequent first, and how much each weighs in a component.
 
@@ -54,17 +39,10 @@ def group_weights(components: Components) -> tuple[list[str], np.ndarray]:
         loadings of a group's tracks, times the number of tracks that vary; 1 is as if all tracks
         had an equal share.
     """
-    groups = np.array([track_group(label) for label in components.labels], object)
-    names, counts = np.unique(groups, return_counts=True)
-    order = np.lexsort((names.astype(str), -counts))
-    kept = names[order[:MOST_GROUPS]].tolist()
-    if len(names) > MOST_GROUPS:
-        kept = kept[: MOST_GROUPS - 1]
-        groups[~np.isin(groups, kept)] = "rarer kinds"
-        kept.append("rarer kinds")
+    groups = track_groups(components.labels)
     squares = components.loadings**2 * components.varying
-    weights = np.array([squares[groups == name].mean(axis=0) for name in kept])
-    labels = [f"{short(name, 20)} ({int((groups == name).sum()):,})" for name in kept]
+    weights = np.array([squares[tracks].mean(axis=0) for tracks in groups.values()])
+    labels = [f"{short(name, 20)} ({len(tracks):,})" for name, tracks in groups.items()]
     return labels, weights
 
 

@@ -81,7 +81,8 @@ def _check_alike(source: Predictor, result: Predictor) -> None:
         other = len(theirs.head(head.name).targets)
         if other != len(head.targets):
             raise ConfigError(
-                f"head {head.name!r} has {other} outputs in one of the models to compare and "
+                f"head {head.name!r} has {other} output{'' if other == 1 else 's'} in one of the "
+                "models to compare and "
                 f"{len(head.targets)} in the other: want the same"
             )
 
@@ -113,6 +114,7 @@ def compared(
 ) -> list[str]:
     """Compare a model with what it was converted to, and return lines that say how.
 
+    What was made stays, whatever comes out: a conversion takes longer than its removal.
     Published weights alone cannot run, so a .keras file made of them is compared with them array
     by array, unless there is a reference.
 
@@ -141,14 +143,15 @@ def compared(
     lines = []
     for found in compare(source, result, count):
         lines.append(
-            f"{given} and {out}, {count} random sequences, head {found.head}: largest difference "
-            f"{found.absolute:.3g}, relative {found.relative:.3g}; standard deviation "
-            f"{found.spread:.3g}"
+            f"{given} and {out}, {count} random sequence{'' if count == 1 else 's'}, head "
+            f"{found.head}: largest difference {found.absolute:.3g}, relative "
+            f"{found.relative:.3g}; standard deviation {found.spread:.3g}"
         )
         if not found.within(tolerance):
             raise TfepiError(
                 f"{lines[-1]}: more than {tolerance:g} · max(1, standard deviation), so {out} is "
-                "another model; allow more with --tolerance if that is known"
+                "another model; it was written and stays: remove it, or allow more with "
+                "--tolerance (and --overwrite) if that is known"
             )
     return lines
 
@@ -157,9 +160,10 @@ def _same_arrays(model: str | Path, out: str | Path) -> str:
     heads = [head.name for head in read_spec(out).heads]
     count, differing = open_weights(model).differing(load_keras(out), heads)
     if differing:
+        others = f" and {len(differing) - 1} more" if differing[1:] else ""
         raise TfepiError(
-            f"{out} differs from {model} in {len(differing)} arrays, the first of them "
-            f"{differing[0]}: it was made of other weights"
+            f"{out} differs from {model} in array {differing[0]}{others}: it was made of other "
+            "weights; it was written and stays: remove it"
         )
     return (
         f"{model} and {out}: {count} arrays are equal bit by bit; weights alone "

@@ -18,6 +18,7 @@ from tfepi.predictors import (
 )
 from tfepi.pretrained.basenji import h5_model, write_h5
 from tfepi.pretrained.published import published_keras
+from tfepi.serving.agreement import check_own_params, check_params
 from tfepi.serving.export import export_model
 from tfepi.spec import ModelSpec
 from tfepi.training.adapters import merge
@@ -55,7 +56,8 @@ def convert(
 
     Raises:
         ConfigError: a SavedModel, which cannot be turned back; an .h5 of a model that is no
-            trunk with heads, or of one with adapters; an unknown head; nothing to merge.
+            trunk with heads, or of one with adapters; params of another model; an unknown head;
+            nothing to merge.
         UnfinishedError: something is there already.
     """
     out = Path(out)
@@ -67,6 +69,9 @@ def convert(
             f"{out}: Basenji cannot load a {params.model.name!r}, only a trunk with heads; "
             "write a .keras file or a SavedModel"
         )
+    if not published:
+        check_params(params, spec)
+        check_own_params(params, model)
     if not out.suffix:
         check_folder(out, overwrite=overwrite)
     elif out.suffix not in (".keras", ".h5"):

@@ -258,8 +258,8 @@ def train(
             for s in sources
         ]
     if len(sources) > 1:
-        told = (f"{s.head}: {len(s.targets)} targets of {s.data.folder}" for s in sources)
-        log.info("heads: %s", ", ".join(told))
+        told = (f"{s.head} from {s.data.folder} ({len(s.targets)})" for s in sources)
+        log.info("heads, and their number of targets: %s", ", ".join(told))
     run = Run(model, params, sources, out, settings, key)
     claim_folder(out, resume, overwrite, inputs)
     remove_parts(out)

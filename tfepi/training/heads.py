@@ -36,7 +36,11 @@ def pair_heads(params: Params, data: Sequence[Data], settings: Settings) -> list
     """
     pairs = _pairs(params, data)
     if settings.targets and len(pairs) > 1:
-        raise ConfigError("--targets chooses among the targets of one head; this model has more")
+        raise ConfigError(
+            "--targets or --query choose among the targets of one head, this model has the heads "
+            f"{', '.join(head for head, *_ in pairs)}: leave them out, and write each head's "
+            "targets as a folder with tfepi_records.py select --query"
+        )
     labels = (settings.train_label, settings.valid_label)
     if params.conditioning is not None:
         if len(pairs) > 1:

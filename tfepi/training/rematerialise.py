@@ -17,9 +17,9 @@ def rematerialised(model: keras.Model) -> keras.Model:
     """Return a model for training that shares every layer with the given one.
 
     Outputs, gradients and random draws are those of the given model, but for the rounding of what
-    TensorFlow fuses otherwise in a smaller graph; a step takes about a third longer. The graph is cut after each residual branch, each group of layers
-    (`layer_rates.layer_group`: a block) and where the sequence gets shorter. Save the given model,
-    not this one.
+    TensorFlow fuses otherwise in a smaller graph; a step takes about a third longer. The graph is
+    cut after each residual branch, each group of layers (`layer_names.layer_group`: a block) and
+    where the sequence gets shorter. Save the given model, not this one.
 
     Args:
         model: functional.

@@ -201,7 +201,8 @@ def fit(scores: ScoreFile, count: int | None = None, quiet: bool = True) -> Comp
         if count is None:
             count = min(DEFAULT, possible)
             if count < DEFAULT:
-                _log.info("%d components, as many as there can be", count)
+                some = "component" if count == 1 else "components"
+                _log.info("%d %s, as many as there can be", count, some)
         if not 1 <= count <= possible:
             raise ConfigError(
                 f"components is {count}: {used} variants and {int(varies.sum())} tracks that vary "
@@ -263,9 +264,8 @@ def _means(
         )
     if used < scores.rows:
         _log.warning(
-            "%d of %d variants have undefined scores: components are found without them",
-            scores.rows - used,
-            scores.rows,
+            "%d of %d variants %s undefined scores: components are found without them",
+            *(scores.rows - used, scores.rows, "has" if scores.rows - used == 1 else "have"),
         )
     return used, total / used, low < high
 

@@ -72,11 +72,11 @@ def summarise(
     scores = ScoreFile.of(path, stat)
     chosen = parse_subsets(subsets, scores.targets)
     files = {"scores": scores.path}
-    found, source = None, scores
+    found, columns, source = None, None, scores
     if loadings is not None:
         files["loadings"] = Path(loadings)
         found = Components.read(loadings)
-        found.columns(scores)  # told now, before there is a folder
+        columns = found.columns(scores)  # told now, before there is a folder
     elif fit_on is not None:
         source = ScoreFile.of(fit_on, stat)
         files["fit_on"] = source.path
@@ -87,8 +87,10 @@ def summarise(
             )
     if components and components > min(source.rows - 1, len(source.targets)):
         raise ConfigError(
-            f"components is {components}: {source.rows} variants and {len(source.targets)} tracks "
-            f"have at most {min(source.rows - 1, len(source.targets))}"
+            f"components is {components}: {source.rows} "
+            f"variant{'' if source.rows == 1 else 's'} and {len(source.targets)} "
+            f"track{'' if len(source.targets) == 1 else 's'} have at most "
+            f"{min(source.rows - 1, len(source.targets))}"
         )
     plan = Plan(
         FORMAT,
@@ -115,7 +117,8 @@ def summarise(
             found = _components(folder, source, found, components, quiet)
             record["components"] = found.count
             record["variance_explained"] = round(float(found.shares.sum()), 6)
-        _write_parts(plan, folder, scores, chosen, found, part_rows, quiet)
+            columns = columns or found.columns(scores)  # which warns, so once
+        _write_parts(plan, folder, scores, chosen, found, columns, part_rows, quiet)
         _assemble(plan, folder, scores, chosen, found)
         remove_all_parts(folder)
     return folder
@@ -173,13 +176,13 @@ def _write_parts(
     scores: ScoreFile,
     subsets: Sequence[Subset],
     components: Components | None,
+    columns: Sequence[int] | None,
     part_rows: int,
     quiet: bool,
 ) -> None:
-    """Write the parts that are missing."""
+    """Write the parts that are missing; columns are the places of the components' tracks."""
     schema = _schema(scores, subsets, components)
     step = max(1, _BLOCK_BYTES // (8 * len(scores.targets)))
-    columns = components.columns(scores) if components else []
     todo = plan.missing(folder)
     done = scores.rows - sum(min(part_rows, scores.rows - n * part_rows) for n in todo)
     with progress(
