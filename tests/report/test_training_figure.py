@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from tfepi.report.accuracy_figures import best_epoch
 from tfepi.report.training_figure import training_curves
 from tfrecords_tools.errors import ConfigError
 
@@ -30,7 +31,7 @@ def epochs(count=6):
 
 
 def test_training_curves():
-    figure = training_curves(epochs())
+    figure = training_curves(epochs(), 4)
     drawn = [a for a in figure.axes if a.axison]
     wanted = ["loss", "Pearson r, mean over targets", "R², mean over targets", "learning rate"]
     assert [a.get_ylabel() for a in drawn] == wanted
@@ -40,13 +41,8 @@ def test_training_curves():
     assert np.isnan(lines(drawn[2])["training"].get_ydata()[0])
 
 
-def test_training_curves_of_a_classifier_mark_the_lowest_loss():
-    values = [
-        {"epoch": e, "valid_loss": loss, "valid_auroc": 0.7, "valid_pearsonr": e, "valid_r2": 0.0}
-        for e, loss in enumerate((3.0, 1.0, 2.0))
-    ]
-    axis = training_curves(values).axes[0]
-    assert lines(axis)["best epoch"].get_xdata()[0] == 1
+def test_no_epoch_is_called_best_unless_it_is_told():
+    assert all("best epoch" not in lines(axis) for axis in training_curves(epochs()).axes)
 
 
 def test_a_constant_learning_rate_stands_on_zero():
@@ -84,3 +80,9 @@ def test_nothing_is_refused():
         training_curves([])
     with pytest.raises(ConfigError, match="no quantities"):
         training_curves([{"epoch": 0, "seconds": 3}])
+
+
+def test_the_best_epoch_is_that_of_the_run(tmp_path):
+    assert best_epoch(tmp_path / "metrics.jsonl") is None
+    (tmp_path / "state.json").write_text('{"best_epoch": 14}')
+    assert best_epoch(tmp_path / "metrics.jsonl") == 14

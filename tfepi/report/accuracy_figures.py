@@ -14,7 +14,7 @@ from tfepi.report.target_accuracy import accuracy_per_target
 from tfepi.report.target_names import SHARES, largest, signal_name
 from tfepi.report.training_figure import training_curves
 from tfrecords_tools.errors import InputFileError
-from tfrecords_tools.files import existing
+from tfrecords_tools.files import existing, read_json
 
 SHOWN = 6
 TRACKS = 4
@@ -82,7 +82,9 @@ def draw_accuracy(
     along = _along_sites if layout.bins * layout.bin_width == 1 else _along_bins
     paths += save_figure(along(layout, panels, metrics["label"]), folder / "tracks")
     if curves is not None:
-        paths += save_figure(training_curves(read_curves(curves)), folder / "training")
+        paths += save_figure(
+            training_curves(read_curves(curves), best_epoch(curves)), folder / "training"
+        )
     return paths
 
 
@@ -206,3 +208,9 @@ def read_curves(path: str | Path) -> list[dict]:
             raise InputFileError(f"{path} line {number} is no JSON object: {line[:60]!r}")
         epochs.append(epoch)
     return epochs
+
+
+def best_epoch(path: str | Path) -> int | None:
+    """Return the best epoch by the state.json beside a metrics.jsonl; None without one."""
+    state = Path(path).parent / "state.json"
+    return read_json(state).get("best_epoch") if state.exists() else None

@@ -20,7 +20,7 @@ _QUANTITIES = {
 _LOOKS = {"": (GREY, "--", "training"), "valid_": (FIRST, "-", "validation")}
 
 
-def training_curves(epochs: Sequence[dict]) -> Figure:
+def training_curves(epochs: Sequence[dict], best: int | None = None) -> Figure:
     """Draw loss, correlation, R² and learning rate by epoch.
 
     R² has no lower limit, and of a first epoch it may be −100: the axis ends at −1, where
@@ -28,8 +28,8 @@ def training_curves(epochs: Sequence[dict]) -> Figure:
 
     Args:
         epochs: one dict per epoch: "epoch", and any of "loss", "pearsonr", "r2", each also
-            with "valid_" before it, "learning_rate". A dotted line marks the best epoch:
-            highest valid_pearsonr + valid_r2 / 4, or lowest valid_loss where there is AUROC.
+            with "valid_" before it, "learning_rate".
+        best: the epoch whose model was kept, which a dotted line marks, or None.
 
     Raises:
         ConfigError: no epochs, or none of these quantities.
@@ -47,9 +47,6 @@ def training_curves(epochs: Sequence[dict]) -> Figure:
         if found:
             curves[name] = found
     some(curves, "quantities (loss, pearsonr, …) in the training metrics")
-    score = curve("valid_pearsonr") + curve("valid_r2") / 4
-    if "auroc" in curves:
-        score = -curve("valid_loss")
     columns = min(2, len(curves))
     rows = -(-len(curves) // columns)
     with styled():
@@ -61,8 +58,7 @@ def training_curves(epochs: Sequence[dict]) -> Figure:
                 marker = "o" if len(values) <= 30 else None
                 look = {"color": colour, "linestyle": style, "marker": marker, "markersize": 3}
                 axis.plot(number, values, **look, label=who)
-            if not np.isnan(score).all():
-                best = number[np.nanargmax(score)]
+            if best is not None:
                 axis.axvline(best, color=SECOND, linewidth=0.8, linestyle=":", label="best epoch")
             axis.set(xlabel="epoch", ylabel=_QUANTITIES[name])
             axis.xaxis.get_major_locator().set_params(integer=True)
