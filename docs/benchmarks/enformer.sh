@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # A reduced Enformer on existing records of 55 stretches of hg38 (131,072 bp, 74 targets), in bins of
 # 128 bp: trained on all targets; then a trunk trained on CAGE and RNA alone, and heads for DNase on it
-# frozen, partly frozen, free, and on new weights, with as many steps each.
+# frozen, partly frozen, free, free at the rate of new weights, and new weights, with as many steps each.
 # Usage: enformer.sh RECORDS OUT
 #   RECORDS: statistics.json, targets.txt, sequences.bed, tfrecords/; its `valid` records are the
 #   test set, nine of the 45 `train` ones, drawn with seed 44, are for early stopping.
@@ -32,9 +32,10 @@ PYTHON
 write frozen 0.001 '{"mode": "linear"}'
 write partly 0.001 '{"freeze": ["stem*", "tower1*", "tower2*", "tower3*", "tower4*"]}'
 write free 0.001 '{"mode": "full", "layer_decay": 0.9}'
+write equal 0.003 '{"mode": "full"}'
 write scratch 0.003 ''
 for seed in 44 45 46; do
-  for name in frozen partly free; do
+  for name in frozen partly free equal; do
     tfepi_train.py "$name.json" data -o "$name$seed" --query DNASE: --from expression --head new --seed $seed
     tfepi_test.py "$name.json" "$name$seed" data -o "test_$name$seed" --rc
   done
