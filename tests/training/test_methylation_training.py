@@ -14,8 +14,9 @@ from tfepi.params import parse_params
 from tfepi.predictors import load_predictor
 from tfepi.spec import AveragedPredictor, ModelSpec
 from tfepi.startup import import_tensorflow
-from tfepi.training import run
 from tfepi.training.fit import Settings, pair_heads, train
+from tfepi.training.run import Run
+from tfepi.training.state import run_key
 from tfrecords_tools.data import Data
 from tfrecords_tools.data_writer import DataWriter
 from tfrecords_tools.errors import ConfigError
@@ -141,7 +142,7 @@ def arrays(path):
 
 def whole_and_resumed(value, data, folder, settings, monkeypatch):
     """Train two epochs at once, and the second one on from the first; both must be alike."""
-    keep = run.Run._keep
+    keep = Run._keep
 
     def copied(self, line):  # the folder as a kill after the first epoch leaves it
         keep(self, line)
@@ -149,7 +150,7 @@ def whole_and_resumed(value, data, folder, settings, monkeypatch):
             shutil.copytree(self.out, folder / "part")
 
     with monkeypatch.context() as patch:
-        patch.setattr(run.Run, "_keep", copied)
+        patch.setattr(Run, "_keep", copied)
         train(value, data, folder / "whole", settings)
     train(value, data, folder / "part", settings, resume=True)
     found = [arrays(folder / name / "model_check-2.keras") for name in ("whole", "part")]
@@ -279,7 +280,7 @@ def test_heads_and_tissues_that_do_not_go_together(tissues, one, write):
     ):
         with pytest.raises(ConfigError, match=message):
             sources(data, heads)
-    with pytest.raises(ConfigError, match="--targets chooses among the targets of one head"):
+    with pytest.raises(ConfigError, match="--targets or --query choose among the targets"):
         sources([tissues], "tissue", targets=("s0",))
     with pytest.raises(ConfigError, match=r"holds methylation, .* coverage: train a model on data"):
         sources([one, replace(one, kind="coverage")], None)
@@ -321,10 +322,10 @@ def test_a_linear_decay_cannot_be_moved_by_resuming(one):
     for epochs in (2, 3):  # as --epochs does
         value = params()
         value = replace(value, train=replace(value.train, train_epochs_max=epochs))
-        keys.append(run.run_key(value, pair_heads(value, [one], QUIET), QUIET))
+        keys.append(run_key(value, pair_heads(value, [one], QUIET), QUIET))
     assert keys[0] | {"train_epochs_max": 3} == keys[1]
     constant = params({"linear_decay": False})
-    key = run.run_key(constant, pair_heads(constant, [one], QUIET), QUIET)
+    key = run_key(constant, pair_heads(constant, [one], QUIET), QUIET)
     assert "train_epochs_max" not in key
 
 

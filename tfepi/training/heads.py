@@ -12,7 +12,7 @@ from tfepi.training.cells import (
     validation_examples,
 )
 from tfepi.training.epoch import Source
-from tfepi.training.run import Settings
+from tfepi.training.state import Settings
 from tfrecords_tools.conditioning import head_targets
 from tfrecords_tools.data import Data
 from tfrecords_tools.errors import ConfigError
