@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tfepi.models import basenji, enformer
-from tfepi.params import parse_params
+from tfepi.params import parse_params, read_params
 from tfepi.startup import import_tensorflow
 from tfepi.training.fit import Settings, train
 from tfepi.training.rematerialise import Rematerialised, rematerialised
@@ -84,6 +84,26 @@ def test_steps_are_those_of_the_plain_model(kind):
     assert any(values.dtype.kind in "iu" and values[1] > 0 for values in plain)  # of dropout
     for ours, theirs in zip(remade, plain, strict=True):
         np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_step_of_a_u_net_differs_by_rounding():
+    """What lies between its connections is one part, in which TensorFlow fuses otherwise."""
+    section = read_params("borzoi_small").source["model"]
+    trunk = [block for block in section["trunk"] if block["name"] != "Cropping1D"]
+    x = np.eye(4, dtype=np.float32)[np.random.default_rng(3).integers(0, 4, (2, 2048))]
+    y = np.random.default_rng(4).poisson(3, (2, 64, 3)).astype(np.float32)
+    after = []
+    for again in (False, True):
+        keras.utils.set_random_seed(1)
+        kept = {k: section[k] for k in ("activation", "norm_type", "bn_momentum")}
+        model = basenji(seq_length=2048, trunk=trunk, heads={"output": HEAD}, **kept)
+        trained = rematerialised(model) if again else model
+        set_random_states(model, 1, 2)
+        trained.compile(optimizer=keras.optimizers.SGD(0.1), loss="poisson")
+        trained.train_on_batch({"sequence": x}, y)
+        after.append([keras.ops.convert_to_numpy(v) for v in model.variables])
+    for plain, remade in zip(*after, strict=True):
+        np.testing.assert_allclose(remade, plain, rtol=1e-4, atol=1e-5)
 
 
 PARTS = {
