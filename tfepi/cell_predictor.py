@@ -68,19 +68,19 @@ class CellPredictor:
     """A Predictor of the marks of one cell type.
 
     Args:
-        predictor: of a conditioned model.
+        predictor: of a conditioned model; kept as `asked`.
         cell: the cell type.
     """
 
     def __init__(self, predictor: Predictor, cell: str):
         self.spec = cell_spec(predictor.spec, cell)
-        self._predictor, self._cell = predictor, cell
+        self.asked, self.cell = predictor, cell
 
     def predict(self, inputs: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         """Return {head: float32 [batch, bins, marks]}; inputs are those of the model."""
         name = self.spec.head().name
-        values = self._predictor.predict(inputs)[name]
-        return {name: cell_values(values, self.spec.conditioning, self._cell)}
+        values = self.asked.predict(inputs)[name]
+        return {name: cell_values(values, self.spec.conditioning, self.cell)}
 
 
 def in_cell(predictor: Predictor, cell: str | None) -> Predictor:

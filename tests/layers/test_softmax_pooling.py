@@ -26,7 +26,7 @@ def test_a_weighted_mean_of_each_window(size):
     layer.kernel.assign(np.array([[0.3], [-1], [0.7]]))
     np.testing.assert_allclose(layer(X), slow(X, np.asarray(layer.kernel, float), size), atol=1e-6)
     assert layer.compute_output_shape(X.shape) == y.shape
-    assert (layer.geometry, layer.stride) == ("local", size)
+    assert (layer.geometry, layer.reach[1]) == ("local", size)
 
 
 @pytest.mark.parametrize("size", [2, 3])

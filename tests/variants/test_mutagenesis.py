@@ -11,9 +11,10 @@ import pytest
 from tfepi.spec import CallablePredictor, Head, ModelSpec
 from tfepi.variants import mutagenesis as mutagenesis_module
 from tfepi.variants.alleles import Window
+from tfepi.variants.alternatives import Alternatives
 from tfepi.variants.mutagenesis import mutate
 from tfepi.variants.mutagenesis_options import Mutagenesis
-from tfepi.variants.mutagenesis_scores import NAMES, compare
+from tfepi.variants.mutagenesis_scores import NAMES, Comparison
 from tfepi.variants.mutagenesis_sites import Span, bed_sites, is_vcf, vcf_sites
 from tfepi.variants.scores import NO_EFFECT, score
 from tfrecords_tools.errors import ConfigError, InputFileError, TfepiError, UnfinishedError
@@ -247,7 +248,8 @@ def test_the_middle_bins_are_basenjis():
     rng = np.random.default_rng(0)
     for bins, middle in ((1, [0]), (5, [2]), (6, [3, 4])):
         own, new = rng.random((bins, 2)), rng.random((3, bins, 2))
-        found = compare(("center",), own, new)["center"]
+        changed = Alternatives(np.zeros(3, int), np.zeros(3, int), new)
+        found = Comparison(own[None]).compare(("center",), changed)["center"]
         wanted = new[:, middle].sum(axis=1) - own[middle].sum(axis=0)
         np.testing.assert_allclose(found, wanted, rtol=1e-6)
 
@@ -327,7 +329,7 @@ def test_undefined_predictions(run, toy, caplog):
     count = json.loads((folder / "run.json").read_text())["undefined_changes"]
     assert count == missing.sum() > 0
     assert f"{count} changes have predictions that are not finite" in caplog.text
-    broken = toy.CountingPredictor(lambda s: toy.toy_values(s) * np.inf)
+    broken = toy.CountingPredictor(lambda s: np.full_like(toy.toy_values(s), np.inf))
     with pytest.raises(InputFileError, match="no finite number for positions 1 to 6: its weights"):
         run("broken", model=broken)
     assert not list((folder.parent / "broken" / "parts").iterdir())

@@ -25,6 +25,7 @@ class _Center(keras.layers.Layer):
         """
         if not 0 < self.center <= input_shape[1]:
             raise ConfigError(f"center is {self.center}, want 1 to the length {input_shape[1]}")
+        self.left_out = (input_shape[1] - self.center) // 2
 
     def middle(self, inputs):
         """Return the middle positions."""
@@ -41,6 +42,11 @@ class CenterSlice(_Center):
     """Keep the middle positions."""
 
     geometry = "local"
+
+    @property
+    def reach(self):
+        """Extent, stride and positions before of the window."""
+        return (1, 1, -self.left_out)
 
     def call(self, inputs):
         """Return [batch, center, channels] of [batch, length, channels]."""

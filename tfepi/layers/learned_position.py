@@ -1,6 +1,7 @@
 """A learned vector for each position."""
 
 import keras
+from keras import ops
 
 from tfrecords_tools.errors import ConfigError
 
@@ -47,6 +48,15 @@ class LearnedPosition(keras.layers.Layer):
     def call(self, inputs):
         """Return [batch, length, channels]."""
         return inputs + self.table[: inputs.shape[1]]
+
+    def at(self, inputs, positions):
+        """Return what `call` gives of some positions only.
+
+        Args:
+            inputs: [batch, width, channels].
+            positions: of these, int [batch, width]; beyond the ends those of the last one.
+        """
+        return inputs + ops.take(self.table, ops.clip(positions, 0, self.positions - 1), axis=0)
 
     def compute_output_shape(self, input_shape):
         """Return the input's shape."""

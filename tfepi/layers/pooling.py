@@ -34,7 +34,11 @@ class SoftmaxPool1D(keras.layers.Layer):
         self.pool_size = pool_size
         self.init_gain = init_gain
         self.per_channel = per_channel
-        self.stride = pool_size
+
+    @property
+    def reach(self):
+        """Extent, stride and positions before of the window."""
+        return (self.pool_size, self.pool_size, 0)
 
     def build(self, input_shape):
         """Make the logit's kernel.

@@ -56,6 +56,17 @@ class ConcatPosition(keras.layers.Layer):
         column = ops.broadcast_to(column, (ops.shape(inputs)[0], *column.shape[1:]))
         return ops.concatenate([column, inputs], axis=-1)
 
+    def at(self, inputs, positions):
+        """Return what `call` gives of some positions only.
+
+        Args:
+            inputs: [batch, width, channels].
+            positions: of these, int [batch, width]; beyond the ends those of the last one.
+        """
+        table = ops.convert_to_tensor(self.positions, dtype=inputs.dtype)
+        column = ops.take(table, ops.clip(positions, 0, len(self.positions) - 1))
+        return ops.concatenate([ops.expand_dims(column, -1), inputs], axis=-1)
+
     def compute_output_shape(self, input_shape):
         """Return the shape with one channel more."""
         return (*input_shape[:-1], input_shape[-1] + 1)

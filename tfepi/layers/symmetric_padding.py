@@ -18,12 +18,18 @@ class SymmetricPadding1D(keras.layers.Layer):
     """
 
     geometry = "local"
+    mirrored = True
 
     def __init__(self, padding: int, **kwargs):
         super().__init__(**kwargs)
         if padding < 0:
             raise ConfigError(f"symmetric padding of {padding} positions, want 0 or more")
         self.padding = padding
+
+    @property
+    def reach(self):
+        """Extent, stride and positions before of the window."""
+        return (1, 1, self.padding)
 
     def build(self, input_shape):
         """Compare the padding with the length, where it is known."""

@@ -3,7 +3,6 @@
 What draws takes seconds to import, so it waits until there is something to draw.
 """
 
-import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING
 import h5py
 import numpy as np
 
-from tfepi.variants.mutagenesis_output import NAME
+from tfepi.variants.mutagenesis_output import NAME, first_statistic
 from tfrecords_tools.errors import ConfigError
 from tfrecords_tools.files import remove_parts
 from tfrecords_tools.progress import progress
@@ -92,19 +91,24 @@ def draw_mutagenesis(folder: str | Path, plots: Plots = Plots(), quiet: bool = F
     return drawn
 
 
-def _middle(file: h5py.File) -> slice:
-    length = file["seqs"].shape[1]
-    low = max(0, length // 2 - MOST_BP // 2)
-    return slice(low, min(length, low + MOST_BP))
+def _mutated(file: h5py.File, number: int) -> tuple[int, int]:
+    """Return the first position of a sequence that is mutated, and the one behind the last."""
+    if "mutated" not in file:
+        return 0, file["seqs"].shape[1]
+    places = np.flatnonzero(file["mutated"][number])
+    return int(places[0]), int(places[-1]) + 1
 
 
-def _statistic(file: h5py.File) -> str:
-    return json.loads(file.attrs["options"])["stats"][0]
+def _middle(file: h5py.File, number: int) -> slice:
+    """Return the positions that are drawn."""
+    first, stop = _mutated(file, number)
+    low = max(first, (first + stop) // 2 - MOST_BP // 2)
+    return slice(low, min(stop, low + MOST_BP))
 
 
 def _strongest(file: h5py.File, number: int) -> int:
     """Return the target in which the sequence's changes reach furthest."""
-    scores = file[_statistic(file)][number, _middle(file)]
+    scores = file[first_statistic(file)][number, _middle(file, number)]
     spread = np.ptp(np.nan_to_num(scores), axis=(0, 1))
     return int(spread.argmax())
 
@@ -120,16 +124,18 @@ def read_changes(file: h5py.File, number: int, place: int) -> "Changes":
     from tfepi.report.figures import short
     from tfepi.report.logos import Changes
 
-    part, stat = _middle(file), _statistic(file)
+    part, stat = _middle(file, number), first_statistic(file)
     own = file["seqs"][number, part]
     strand = file["strand"][number].decode()
     start, end = int(file["start"][number]), int(file["end"][number])
+    low = start + part.start if strand == "+" else end - part.stop
+    first, stop = _mutated(file, number)
+    start, end = (start + first, start + stop) if strand == "+" else (end - stop, end - first)
     chrom = file["chr"][number].decode()
     label = file["label"][number].decode() if "label" in file else "."
     name = f"{chrom}:{start:,}–{end:,} ({strand})" + (f"  {short(label)}" if label != "." else "")
     if len(own) < end - start:
         name += f", middle {len(own)} bp"
-    low = start + part.start if strand == "+" else end - part.stop
     return Changes(
         file[stat][number, part, :, place],
         own,

@@ -9,6 +9,7 @@ from collections import Counter
 import keras
 from keras import ops
 
+from tfepi.graph import nodes_before
 from tfepi.models.layer_names import is_head, layer_group
 from tfrecords_tools.errors import ConfigError
 
@@ -103,7 +104,7 @@ class Rematerialised(keras.layers.Layer):
 
 def _cuts(model: keras.Model) -> list:
     """Return the tensors to keep, from the input on; nothing else leads past any of them."""
-    nodes = _nodes(model)
+    nodes = nodes_before(model.outputs)
     # How often each tensor is still to be read: those above 0 have to be kept.
     left = Counter(id(t) for node in nodes for t in node.input_tensors)
     left.update(id(t) for t in model.outputs)
@@ -130,33 +131,3 @@ def _ends(layer: keras.layers.Layer, following: keras.layers.Layer) -> bool:
     before = keras.tree.flatten(layer.input)[0]
     shortens = layer.output.shape[1] < before.shape[1]
     return shortens or layer_group(layer.name) != layer_group(following.name)
-
-
-def _nodes(model: keras.Model) -> list:
-    """Return the nodes of a model's graph, each after those that it reads."""
-    # Keras keeps the graph in these attributes; tests/test_geometry.py guards them.
-    found: dict[int, object] = {}
-
-    def add(tensor) -> None:
-        operation, index, _ = tensor._keras_history
-        node = operation._inbound_nodes[index]
-        stack = [(node, iter(node.input_tensors))]
-        while stack:  # no recursion: models are deep
-            node, before = stack[-1]
-            following = next((t for t in before if _key(t) not in found), None)
-            if following is None:
-                found.setdefault(id(node), node)
-                stack.pop()
-            else:
-                operation, index, _ = following._keras_history
-                node = operation._inbound_nodes[index]
-                stack.append((node, iter(node.input_tensors)))
-
-    for tensor in model.outputs:
-        add(tensor)
-    return list(found.values())
-
-
-def _key(tensor) -> int:
-    operation, index, _ = tensor._keras_history
-    return id(operation._inbound_nodes[index])

@@ -9,35 +9,31 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
-
-from tfepi.spec import AveragedPredictor, Condition, ModelSpec, Predictor, check_shifts
-from tfepi.variants import mutagenesis_scores as scores
+from tfepi.spec import Condition, ModelSpec, Predictor, check_shifts
 from tfepi.variants.alleles import Window
+from tfepi.variants.evaluators import make_evaluator
 from tfepi.variants.head_targets import HeadTargets
 from tfepi.variants.mutagenesis_options import Mutagenesis
-from tfepi.variants.mutagenesis_output import (
-    LETTERS,
-    NAME,
-    Layout,
-    PartWriter,
-    write_scores,
-    written_part,
+from tfepi.variants.mutagenesis_output import LETTERS, NAME, Layout, write_scores
+from tfepi.variants.mutagenesis_run import MutagenesisRun
+from tfepi.variants.mutagenesis_sites import (
+    Span,
+    bed_sites,
+    is_vcf,
+    stretch_sites,
+    vcf_sites,
 )
-from tfepi.variants.mutagenesis_sites import Site, Span, bed_sites, is_vcf, vcf_sites
 from tfepi.variants.numbered import Plan, remove_all_parts
 from tfepi.variants.options import default_chunk_records
-from tfrecords_tools.errors import ConfigError, InputFileError
+from tfepi.variants.stretches import Stretch, stretches_digest
+from tfrecords_tools.errors import ConfigError
 from tfrecords_tools.files import identity, write_text
 from tfrecords_tools.genome import Genome
 from tfrecords_tools.output import check_folder, check_room, run_record, shown_size
-from tfrecords_tools.progress import progress
 from tfrecords_tools.targets import Target
 
 FORMAT = "tfepi-mutagenesis"
 SKIPPED = "skipped.tsv"
-_OWN = -1  # in place of a change: the sequence as it is
-_GROUP_BYTES = 16 << 20  # predictions compared at once
 _log = logging.getLogger(__name__)
 
 
@@ -52,6 +48,7 @@ def mutate(
     model_files: dict[str, str | Path] | None = None,
     targets: Sequence[Target] | None = None,
     part_positions: int | None = None,
+    stretches: Sequence[Stretch] | None = None,
     condition: Condition | None = None,
     resume: bool = False,
     overwrite: bool = False,
@@ -74,6 +71,8 @@ def mutate(
         model_files: label → path of the files whose content is the model.
         targets: score only these of the head's, by identifier, with these transforms.
         part_positions: positions per part; None for a number that suits the model.
+        stretches: mutate every base of these, instead of the middles of windows centred on the
+            regions, the file that they come from.
         condition: the model's inputs besides the sequence, as in `scoring.score_vcf`.
         resume: go on in a folder with results.
         overwrite: remove results first.
@@ -98,7 +97,9 @@ def mutate(
         raise ConfigError(f"part_positions is {part_positions}: want at least 1")
     with Genome(fasta) as genome:
         skipped = None
-        if is_vcf(regions):
+        if stretches is not None:
+            sites = stretch_sites(stretches, span)
+        elif is_vcf(regions):
             sites, skipped = vcf_sites(regions, genome, Window.of(spec), options.ref_policy)
         else:
             sites = bed_sites(regions, genome, spec.seq_length)
@@ -113,6 +114,7 @@ def mutate(
                 "bins": spec.target_length,
                 "targets": [t.to_json() for t in chosen.targets],
                 "part_positions": part_positions,
+                **({} if stretches is None else {"stretches": stretches_digest(stretches)}),
             },
             layout.parts,
             ".h5",
@@ -126,8 +128,10 @@ def mutate(
                 record["inputs"] = dict(plan.inputs)
                 todo = plan.missing(folder)
                 if todo:
-                    models = (spec, options, chosen, predictor or load(), condition)
-                    run = _Run(genome, layout, *models)
+                    averaging = (spec, chosen, options.rc, options.shifts)
+                    evaluator = make_evaluator(predictor or load(), *averaging)
+                    of_model = (spec, evaluator, options.batch_size, condition)
+                    run = MutagenesisRun(genome, layout, *of_model)
                     record["undefined_changes"] = run.write_parts(plan, folder, todo, quiet)
                 if skipped is not None:
                     write_text(folder / SKIPPED, skipped)
@@ -140,125 +144,12 @@ def mutate(
 def _forecast(folder: Path, layout: Layout) -> None:
     """Log how much there is to do, and refuse a disk that is too small."""
     bytes_ = 4 * LETTERS * layout.positions * len(layout.targets) * len(layout.stats)
+    asked = [sum(high - low for low, high in s.asked) or layout.span.length for s in layout.sites]
     _log.info(
-        "%d sequences, %d positions each: %d predictions to make; %s of scores",
+        "%d sequences, %s positions each: %d predictions to make; %s of scores",
         len(layout.sites),
-        layout.span.length,
-        len(layout.sites) + (LETTERS - 1) * layout.positions,
+        f"up to {layout.span.length}" if min(asked) < layout.span.length else layout.span.length,
+        len(layout.sites) + (LETTERS - 1) * sum(asked),
         shown_size(bytes_),
     )
     check_room(folder, 2 * bytes_)  # parts, and the file made of them
-
-
-class _Run:
-    """The loop over parts: sequences to changed sequences to predictions to statistics."""
-
-    def __init__(
-        self,
-        genome: Genome,
-        layout: Layout,
-        spec: ModelSpec,
-        options: Mutagenesis,
-        chosen: HeadTargets,
-        predictor: Predictor,
-        condition: Condition | None = None,
-    ):
-        self._condition = condition
-        self._genome, self._layout, self._options = genome, layout, options
-        self._averaged = AveragedPredictor(predictor, options.rc, options.shifts)
-        self._chosen = chosen
-        self._window = Window(spec.seq_length, spec.bin_width, spec.crop, spec.target_length)
-        self._group = max(1, _GROUP_BYTES // (4 * spec.target_length * len(layout.targets)))
-
-    def write_parts(self, plan: Plan, folder: Path, todo: list[int], quiet: bool) -> int:
-        """Write the parts in `todo`; return how many changes have undefined predictions."""
-        layout, undefined = self._layout, 0
-        done = layout.positions - sum(len(layout.part(n)) for n in todo)
-        with progress(
-            total=layout.positions, unit="positions", label="mutate", quiet=quiet, initial=done
-        ) as bar:
-            for number in todo:
-                undefined += self._write_part(plan.part(folder, number), number, bar.update)
-        if undefined:
-            _log.warning("%d changes have predictions that are not finite numbers", undefined)
-        return undefined
-
-    def _write_part(self, path: Path, number: int, advance: Callable[[int], object]) -> int:
-        positions, length = self._layout.part(number), self._layout.span.length
-        first = positions.start // length
-        sites = self._layout.sites[first : (positions.stop - 1) // length + 1]
-        bases = np.stack([site.sequence(self._genome, self._window) for site in sites])
-        further = {} if self._condition is None else self._conditions(sites)
-        start = self._layout.span.start
-        inner = bases[:, start : start + length].reshape(-1)
-        own = inner[positions.start - first * length :][: len(positions)]
-        site_of, rows = _changes(own, positions, first, length)
-        undefined, moved, last, defined = 0, 0, None, False
-        with written_part(path, self._layout, own) as writer:
-            for low in range(0, len(rows), self._options.batch_size):
-                batch = slice(low, low + self._options.batch_size)
-                which, changes = site_of[batch], rows[batch]
-                sequences = bases[which]
-                changed = np.flatnonzero(changes != _OWN)
-                position = positions.start + changes[changed] // LETTERS
-                index = start + position - (first + which[changed]) * length
-                sequences[changed, index] = changes[changed] % LETTERS
-                inputs = {name: array[which] for name, array in further.items()}
-                predicted = self._averaged.predict(inputs | {"sequence": sequences})
-                values = self._chosen.values(predicted)
-                defined = defined or bool(np.isfinite(values).any())
-                for site in np.unique(which).tolist():
-                    here = np.flatnonzero(which == site)
-                    if changes[here[0]] == _OWN:
-                        last, here = values[here[0]], here[1:]
-                    undefined += self._score(writer, last, values[here], changes[here])
-                step = int(changes.max()) // LETTERS + 1 - moved
-                moved += max(0, step)
-                advance(max(0, step))
-            if not defined:
-                raise InputFileError(
-                    f"the model predicts no finite number for positions {positions.start + 1} to "
-                    f"{positions.stop}: its weights are damaged"
-                )
-        return undefined
-
-    def _conditions(self, sites: Sequence[Site]) -> dict[str, np.ndarray]:
-        """Return the inputs besides the sequence of sites."""
-        length = self._window.length
-        found = self._condition([(s.chrom, s.window, s.window + length) for s in sites])
-        if "tracks" in found:
-            reverse = [s.strand == "-" for s in sites]
-            tracks = found["tracks"].copy()
-            tracks[reverse] = tracks[reverse][:, ::-1]
-            found["tracks"] = tracks
-        return found
-
-    def _score(
-        self, writer: PartWriter, own: np.ndarray, changed: np.ndarray, rows: np.ndarray
-    ) -> int:
-        for low in range(0, len(rows), self._group):
-            group = slice(low, low + self._group)
-            writer.write(rows[group], scores.compare(self._options.stats, own, changed[group]))
-        finite = np.isfinite(changed).all(axis=(1, 2)) & np.isfinite(own).all()
-        return int((~finite).sum())
-
-
-def _changes(
-    own: np.ndarray, positions: range, first: int, length: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return what to predict for a part, sequence by sequence, each as it is and then changed.
-
-    Args:
-        own: letters of the part's positions.
-        positions: numbers of those, through all sequences.
-        first: number of the part's first sequence.
-        length: positions per sequence.
-
-    Returns:
-        Sequence of each, counted from `first`; and place in the part * 4 + letter, or -1.
-    """
-    place, letter = np.nonzero(own[:, None] != np.arange(LETTERS))
-    site = (positions.start + place) // length - first
-    begins = np.searchsorted(site, np.arange(site[-1] + 1))  # every sequence has a change
-    rows = np.insert(place * LETTERS + letter, begins, _OWN)
-    return np.insert(site, begins, np.arange(len(begins))), rows

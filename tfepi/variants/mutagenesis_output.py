@@ -62,16 +62,34 @@ class Layout:
         low = number * self.part_positions
         return range(low, min(low + self.part_positions, self.positions))
 
+    def asked(self, positions: range) -> np.ndarray:
+        """Return which positions are mutated, bool; others of a window are of no region."""
+        length = self.span.length
+        first, last = positions.start // length, (positions.stop - 1) // length
+        masks = np.concatenate([site.mask(self.span) for site in self.sites[first : last + 1]])
+        return masks[positions.start - first * length :][: len(positions)]
+
 
 class PartWriter:
-    """An open part; what is not written has no effect."""
+    """An open part; what is not written has no effect, and where nothing is asked is NaN."""
 
-    def __init__(self, file: h5py.File, check: Callable[[], None], layout: Layout, own: np.ndarray):
+    def __init__(
+        self,
+        file: h5py.File,
+        check: Callable[[], None],
+        layout: Layout,
+        own: np.ndarray,
+        asked: np.ndarray,
+    ):
         self._file, self._check, self._stats = file, check, layout.stats
+        self._left_out = np.repeat(~asked, LETTERS)
         file[_OWN] = own
         shape = (len(own) * LETTERS, len(layout.targets))
         for name in layout.stats:
             file.create_dataset(name, shape, np.float32, fillvalue=no_effect(name))
+            for stretch in np.split(np.arange(len(own)), np.flatnonzero(np.diff(asked)) + 1):
+                if not asked[stretch[0]]:
+                    file[name][stretch[0] * LETTERS : (stretch[-1] + 1) * LETTERS] = np.nan
 
     def write(self, rows: np.ndarray, values: dict[str, np.ndarray]) -> None:
         """Write statistics of changes.
@@ -83,22 +101,26 @@ class PartWriter:
         low, high = int(rows[0]), int(rows[-1]) + 1
         for name in self._stats:
             block = np.full((high - low, values[name].shape[1]), no_effect(name), np.float32)
+            block[self._left_out[low:high]] = np.nan
             block[rows - low] = values[name]
             self._file[name][low:high] = block
         self._check()
 
 
 @contextmanager
-def written_part(path: Path, layout: Layout, own: np.ndarray) -> Iterator[PartWriter]:
+def written_part(
+    path: Path, layout: Layout, own: np.ndarray, asked: np.ndarray
+) -> Iterator[PartWriter]:
     """Yield a writer of a part that is there, whole, only if the block succeeds.
 
     Args:
         path: of the part.
         layout: of the run.
         own: the sequences' letters at its positions, uint8; 4 is N.
+        asked: which of the positions are mutated, bool.
     """
     with written_hdf5(path) as (file, check):
-        yield PartWriter(file, check, layout, own)
+        yield PartWriter(file, check, layout, own, asked)
 
 
 def write_scores(
@@ -131,6 +153,10 @@ def write_scores(
         start = np.array([s.start(span) for s in sites], np.int64)
         file["start"], file["end"] = start, start + length
         seqs = file.create_dataset("seqs", (len(sites), length, LETTERS), bool)
+        if any(site.asked for site in sites):
+            mutated = file.create_dataset("mutated", (len(sites), length), bool)
+            for number, site in enumerate(sites):
+                mutated[number] = site.mask(span)
         shape = (length, LETTERS, len(layout.targets))
         row_bytes = 4 * LETTERS * len(layout.targets)
         chunk = (1, max(1, min(length, _CHUNK_BYTES // row_bytes)), *shape[1:])
@@ -144,6 +170,11 @@ def write_scores(
                     values = part[name][rows].reshape(high - low, *shape[1:])
                     file[name][site, low:high] = centred(name, values)
                 check()
+
+
+def first_statistic(file: h5py.File) -> str:
+    """Return the statistic of an open scores.h5 that figures and tracks are of."""
+    return json.loads(file.attrs["options"])["stats"][0]
 
 
 def _pieces(

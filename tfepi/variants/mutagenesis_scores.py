@@ -13,7 +13,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tfepi.variants.alternatives import Alternatives
 from tfepi.variants.scores import NO_EFFECT, STATISTICS, score
+from tfepi.variants.window_scores import WindowScores
 
 _OF = {"sum": "SAD", "center": "SAD", "scd": "D2"}
 CENTRED = ("sum", "center")
@@ -25,25 +27,37 @@ def no_effect(name: str) -> float:
     return NO_EFFECT.get(name, 0.0)
 
 
-def compare(names: Sequence[str], own: np.ndarray, changed: np.ndarray) -> dict[str, np.ndarray]:
-    """Return the statistics named, `sum` and `center` not yet centred.
+def middle_bins(bins: int) -> list[int]:
+    """Return the middle bin, or of an even number n/2 and n/2 + 1, as Basenji takes them."""
+    return list(range(bins // 2, bins // 2 + 2 - bins % 2))
+
+
+class Comparison:
+    """The sequences as they are, with which changed ones are compared.
 
     Args:
-        names: of statistics.
-        own: predictions of the sequence as it is, float [bins, targets].
-        changed: of changed sequences, float [changes, bins, targets].
-
-    Returns:
-        float32 [changes, targets] each; NaN where not defined.
+        references: predictions for them, float32 [references, bins, targets].
     """
-    bins = own.shape[0]
-    middle = bins // 2
-    inner = slice(middle, middle + 2 - bins % 2)
-    whole = tuple(dict.fromkeys(_OF.get(n, n) for n in names if n != "center"))
-    found = score(whole, own[None], changed, middle) if whole else {}
-    if "center" in names:
-        found["center"] = score(("SAD",), own[None, inner], changed[:, inner], 0)["SAD"]
-    return {n: found[n if n == "center" else _OF.get(n, n)] for n in names}
+
+    def __init__(self, references: np.ndarray):
+        self._middle = middle_bins(references.shape[1])
+        self._scores = WindowScores(references, references.shape[1] // 2)
+
+    def compare(self, names: Sequence[str], changed: Alternatives) -> dict[str, np.ndarray]:
+        """Return the statistics named, `sum` and `center` not yet centred.
+
+        Args:
+            names: of statistics.
+            changed: predictions for changed sequences, of these references.
+
+        Returns:
+            float32 [changes, targets] each; NaN where not defined.
+        """
+        all_bins = tuple(dict.fromkeys(_OF.get(n, n) for n in names if n != "center"))
+        found = self._scores.score(all_bins, changed) if all_bins else {}
+        if "center" in names:
+            found["center"] = score(("SAD",), *self._scores.at(self._middle, changed), 0)["SAD"]
+        return {n: found[n if n == "center" else _OF.get(n, n)] for n in names}
 
 
 def centred(name: str, values: np.ndarray) -> np.ndarray:

@@ -1,8 +1,8 @@
-"""Sequences to mutate: windows centred on a BED's regions, or around the alleles of a VCF."""
+"""Sequences to mutate: windows on a BED's regions, that tile them, or around a VCF's alleles."""
 
 import gzip
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 
@@ -10,13 +10,12 @@ import numpy as np
 
 from tfepi.variants.alleles import AllelePair, SequenceKey, Window, sequence
 from tfepi.variants.checks import check, skipped_header, skipped_text, survey
+from tfepi.variants.stretches import Spans, Stretch, bed_stretches, tiles
 from tfepi.variants.vcf import chunks, read_variants
 from tfrecords_tools.errors import ConfigError, InputFileError
 from tfrecords_tools.files import existing
 from tfrecords_tools.genome import Genome, reverse_complement
-from tfrecords_tools.intervals import bed_rows
 
-_STRANDS = ("+", "-", ".")
 _RECORDS = 4096
 _LABEL_BASES = 5
 _LENGTH = 200  # bp, where none is given
@@ -83,6 +82,7 @@ class Site:
         strand: "-" where the sequence is the reverse complement.
         label: name of the region, or the record's id and the allele, as id_ALLELE.
         key: what the sequence holds of a variant; None for the genome's own.
+        asked: the bases that are mutated, 0-based, on the forward strand; () for all of the span.
     """
 
     chrom: str
@@ -90,12 +90,22 @@ class Site:
     strand: str = "+"
     label: str = ""
     key: SequenceKey | None = None
+    asked: Spans = ()
 
     def start(self, span: Span) -> int:
         """Return the lowest mutated position, 0-based, on the forward strand."""
         if self.strand == "+":
             return self.window + span.start
         return self.window + span.seq_length - span.start - span.length
+
+    def mask(self, span: Span) -> np.ndarray:
+        """Return which bases of the span are mutated, along the sequence: bool [positions]."""
+        if not self.asked:
+            return np.ones(span.length, bool)
+        found, start = np.zeros(span.length, bool), self.start(span)
+        for low, high in self.asked:
+            found[low - start : high - start] = True
+        return found if self.strand == "+" else found[::-1]
 
     def sequence(self, genome: Genome, window: Window) -> np.ndarray:
         """Return the base indices, uint8 [L]; N beyond the chromosome."""
@@ -120,28 +130,35 @@ def bed_sites(bed: str | Path, genome: Genome, seq_length: int) -> list[Site]:
     """Return a site for each interval of a BED, reverse-complemented where column 6 is "-".
 
     Raises:
-        InputFileError: no intervals, a damaged line, an unknown chromosome or strand, an
-            interval past the end of its chromosome.
+        InputFileError: as `bed_stretches`.
     """
-    rows = list(bed_rows(bed))
-    if not rows:
-        raise InputFileError(
-            f"BED {bed} has no intervals: want lines of chromosome, start, end, or a VCF"
-        )
+    return [
+        Site(s.chrom, (s.start + s.end) // 2 - seq_length // 2, s.strand, s.label)
+        for s in bed_stretches(bed, genome)
+    ]
+
+
+def stretch_sites(stretches: Sequence[Stretch], span: Span) -> list[Site]:
+    """Return sites that mutate every base of stretches, neighbours sharing a window.
+
+    A window is centred on the bases that are mutated in it, which lie in its span.
+
+    Args:
+        stretches: may overlap; on one strand a base is mutated once.
+        span: the part of a window that is mutated, of which some bases may be left out.
+
+    Raises:
+        InputFileError: no base.
+    """
     sites = []
-    for number, (i, columns) in enumerate(rows, 1):
-        strand = columns[5].strip() if len(columns) > 5 else "."
-        if strand not in _STRANDS:
-            raise InputFileError(
-                f"BED {bed} interval {number} ({i}) has strand {strand!r}: want +, - or ."
-            )
-        if i.end > genome.length(i.chrom):
-            raise InputFileError(
-                f"BED {bed}: interval {i} ends past the end of {i.chrom} "
-                f"({genome.length(i.chrom)} bp in {genome.path}): is it of another build?"
-            )
-        window = (i.start + i.end) // 2 - seq_length // 2
-        sites.append(Site(i.chrom, window, "-" if strand == "-" else "+", i.label))
+    for tile in tiles(stretches, span.length):
+        first, last = tile.spans[0][0], tile.spans[-1][1]
+        start = first + (last - first) // 2 - span.length // 2
+        asked = tile.spans if last - first < span.length or len(tile.spans) > 1 else ()
+        site = Site(tile.chrom, 0, tile.strand, tile.label, asked=asked)
+        sites.append(replace(site, window=start - site.start(span)))
+    if not sites:
+        raise InputFileError("the regions have no bases to mutate: want intervals of at least 1 bp")
     return sites
 
 

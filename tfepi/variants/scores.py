@@ -77,21 +77,24 @@ def _ref_ratio(ref: np.ndarray, alt: np.ndarray, center: int) -> np.ndarray:
     return ref[:, center] / (ref[:, center] + alt[:, center])
 
 
-STATISTICS: dict[str, _Statistic] = {
-    "SAD": _on(_identity, _sad),
-    "logSAD": _on(_log, _sad),
-    "sqrtSAD": _on(np.sqrt, _sad),
-    "SUM": _on(_identity, _sad),
-    "logSUM": _on(_log, _sad),
-    "sqrtSUM": _on(np.sqrt, _sad),
+BY_BIN: dict[str, tuple[Callable, Callable]] = {
+    "SAD": (_identity, _sad),
+    "logSAD": (_log, _sad),
+    "sqrtSAD": (np.sqrt, _sad),
+    "SUM": (_identity, _sad),
+    "logSUM": (_log, _sad),
+    "sqrtSUM": (np.sqrt, _sad),
+    "SAX": (_identity, _sax),
+    "D1": (_identity, _d1),
+    "logD1": (_log, _d1),
+    "sqrtD1": (np.sqrt, _d1),
+    "D2": (_identity, _d2),
+    "logD2": (_log, _d2),
+    "sqrtD2": (np.sqrt, _d2),
+}
+"""Transform and comparison of statistics to which a bin without change adds nothing."""
+STATISTICS: dict[str, _Statistic] = {name: _on(*parts) for name, parts in BY_BIN.items()} | {
     "logSED": _log_sed,
-    "SAX": _on(_identity, _sax),
-    "D1": _on(_identity, _d1),
-    "logD1": _on(_log, _d1),
-    "sqrtD1": _on(np.sqrt, _d1),
-    "D2": _on(_identity, _d2),
-    "logD2": _on(_log, _d2),
-    "sqrtD2": _on(np.sqrt, _d2),
     "JS": _on(_identity, _js),
     "logJS": _on(_log, _js),
     "JSD": _on(_identity, _jsd),

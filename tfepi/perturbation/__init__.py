@@ -1,0 +1,1 @@
+"""Designed changes of sequences: deletions, scrambles, insertions and double mutants."""
