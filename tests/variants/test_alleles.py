@@ -117,7 +117,7 @@ def test_flanks_predict_the_same_in_their_register(host, allele):
 
     ref = predict(SequenceKey("c", 150))
     left, right = (predict(SequenceKey("c", 150, host, allele, r)) for r in (LEFT, RIGHT))
-    alt = stitched(left, right, window, len(host))
+    alt = stitched(left, right, window, 500, len(host))
     first, last = 31 - 6, 31 - 6 + len(host)
     assert np.array_equal(alt[:first], ref[:first])
     assert np.array_equal(alt[last:], ref[last:])
@@ -133,7 +133,7 @@ def test_stitched_bin_by_bin(width, crop, host):
     bins = (length - 2 * crop) // width
     window = Window(length, width, crop, bins)
     left, right = np.random.default_rng(0).normal(size=(2, bins, 2)).astype(np.float32)
-    found = stitched(left, right, window, host)
+    found = stitched(left, right, window, 500, host)
     for b in range(bins):
         start, end = crop + b * width, crop + (b + 1) * width
         if end <= window.index:
@@ -147,7 +147,7 @@ def test_stitched_bin_by_bin(width, crop, host):
 
 def test_one_bin_is_the_mean_of_both_registers():
     left, right = np.float32([[[1.0]], [[4.0]]])
-    assert stitched(left, right, Window(64, 64, 0, 1), 5) == 2.5
+    assert stitched(left, right, Window(64, 64, 0, 1), 500, 5) == 2.5
 
 
 def test_center_holds_the_variant():

@@ -167,7 +167,7 @@ def test_reference_pass_is_shared(run, make_vcf, letters, toy, predictor):
 
 def test_batches_are_full_and_their_size_changes_nothing(run, predictor, toy):
     first = read(run("a", Scoring(stats=ALL, batch_size=64), chunk_records=1000))
-    assert predictor.calls == -(-predictor.sequences // 64)
+    assert predictor.calls <= -(-predictor.sequences // 64) + 2  # windows, then changes
     second = read(run("b", Scoring(stats=ALL, batch_size=3), chunk_records=7))
     for name in ALL:
         np.testing.assert_allclose(second[name], first[name], rtol=1e-4, atol=1e-5)

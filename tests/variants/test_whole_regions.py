@@ -1,5 +1,7 @@
 """Saturation mutagenesis of whole regions; references and windows of bins of any evaluator."""
 
+from types import SimpleNamespace
+
 import h5py
 import numpy as np
 import pytest
@@ -29,6 +31,7 @@ class WindowedEvaluator:
 
     def __init__(self, inner, width=2):
         self.inner, self.spec, self.width = inner, inner.spec, width
+        self.windows, self.changes = inner.windows, inner.changes
 
     def references(self, inputs):
         return self.inner.references(inputs)
@@ -148,18 +151,21 @@ def test_groups_are_the_same_wherever_one_begins(toy, fasta):
 
 
 @pytest.mark.parametrize(
-    ("sizes", "wanted"),
+    ("changes", "batch", "length", "wanted"),
     [
-        ((600, 64, 768), 42),
-        ((600, 16, 768), 16),
-        ((600, 64, 10_240), 3),
-        ((600, 8, 196_608), 1),
-        ((3, 8, 196_608), 2),
-        ((0, 4, 196_608), 4),
+        (600, 64, 768, 42),
+        (600, 16, 768, 16),
+        (600, 64, 10_240, 3),
+        (600, 8, 196_608, 1),
+        (3, 8, 196_608, 2),
+        (0, 4, 196_608, 4),
     ],
 )
-def test_sizes_of_groups(sizes, wanted):
-    assert group_size(*sizes) == wanted
+def test_sizes_of_groups(changes, batch, length, wanted):
+    evaluator = SimpleNamespace(windows=batch, changes=batch)
+    assert group_size(changes, evaluator, length) == wanted
+    evaluator.changes *= 4  # as many windows as are held at most
+    assert group_size(changes, evaluator, length) <= batch
 
 
 def test_an_unknown_kind_of_evaluator_is_refused(predictor):

@@ -32,6 +32,7 @@ def add(p: ArgumentParser, regions: str | None = None, optional: bool = False) -
     p.add_argument("--rc", action="store_true", help="average with the reverse complement")
     p.add_argument("--shifts", default="0", help='bp to average over, "1,0,-1" [%(default)s]')
     p.add_argument("--untransform", help="of targets: current, old, basenji_sad")
+    p.add_argument("--incremental", default="auto", help="auto, on, off: whole sequences [auto]")
     p.add_argument("--batch_size", type=int, help="sequences per call of the model [by its size]")
     p.add_argument("--part_rows", type=int, help="changes per numbered part [by the model]")
     p.add_argument("--no_plots", "--no-plots", action="store_true", help="no figures")
@@ -55,7 +56,12 @@ def opened(args: Namespace, files: dict) -> tuple["Asked", "Effects"]:
     from tfrecords_tools.output import check_folder
 
     effects = Effects(
-        tuple(args.stats.split(",")), args.rc, parse_shifts(args.shifts), None, args.untransform
+        tuple(args.stats.split(",")),
+        args.rc,
+        parse_shifts(args.shifts),
+        None,
+        args.untransform,
+        incremental=args.incremental,
     )
     check_folder(args.out, args.resume, args.overwrite)
     choice = CellChoice(args.cell, args.tracks, args.accessibility, args.fasta)

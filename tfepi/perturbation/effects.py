@@ -8,7 +8,7 @@ import h5py
 import numpy as np
 
 from tfepi.variants.numbered import Plan, unreadable_part
-from tfepi.variants.options import check_predicting
+from tfepi.variants.options import check_incremental, check_predicting
 from tfepi.variants.scores import STATISTICS, check_names
 from tfrecords_tools.targets import Target
 
@@ -28,6 +28,7 @@ class Effects:
         head: the model's output; None where it has one.
         untransform: undo the targets' transforms first (`untransform.STYLES`), or None.
         batch_size: sequences per call of the model.
+        incremental: how changed sequences are predicted (`evaluators.make_evaluator`).
 
     Raises:
         ConfigError: an unknown name or a value out of range.
@@ -39,10 +40,12 @@ class Effects:
     head: str | None = None
     untransform: str | None = None
     batch_size: int = 64
+    incremental: str = "auto"
 
     def __post_init__(self):
         check_names(self.stats, NAMES)
         check_predicting(self.shifts, self.untransform, self.batch_size)
+        check_incremental(self.incremental)
 
 
 @dataclass(frozen=True)

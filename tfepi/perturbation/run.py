@@ -132,8 +132,9 @@ def perturb(
             with run_record(folder, {}, sequences=len(design.sites), rows=rows) as record:
                 record["inputs"] = dict(plan.inputs)
                 if todo := plan.missing(folder):
-                    averaging = (spec, chosen, effects.rc, effects.shifts)
-                    evaluator = make_evaluator(predictor or asked.load(), *averaging)
+                    averaging = (spec, chosen, effects.rc, effects.shifts, effects.incremental)
+                    model = predictor or asked.load()
+                    evaluator = make_evaluator(model, *averaging, effects.batch_size)
                     run = _Run(genome, spec, evaluator, design, effects, asked.condition)
                     record["undefined_rows"] = run.write_parts(
                         plan, folder, todo, size, chosen, asked.quiet
@@ -161,7 +162,7 @@ class _Run:
         self._design, self._effects = design, effects
         self._window = Window(spec.seq_length, spec.bin_width, spec.crop, spec.target_length)
         each = -(-int(design.bounds[-1]) // len(design.sites))
-        size = group_size(each, effects.batch_size, spec.seq_length)
+        size = group_size(each, evaluator, spec.seq_length)
         self._groups = site_groups(evaluator, genome, self._window, design.sites, size, condition)
 
     def write_parts(
@@ -219,8 +220,8 @@ class _Run:
         while low < len(rows):
             stop = int(np.searchsorted(groups, groups[low], side="right"))
             group = self._groups.group(int(groups[low]))
-            for start in range(low, stop, self._effects.batch_size):
-                high = min(start + self._effects.batch_size, stop)
+            for start in range(low, stop, self._evaluator.changes):
+                high = min(start + self._evaluator.changes, stop)
                 yield group, sites[start:high], start, high
             low = stop
 

@@ -31,6 +31,7 @@ def add(p: ArgumentParser) -> None:
     p.add_argument("--untransform", help="of targets: current, old, basenji_sad")
     p.add_argument("--untransform_old", dest="untransform", action="store_const", const="old")
     p.add_argument("--ref_policy", "--ref-policy", default="error", help="error, swap, skip")
+    p.add_argument("--incremental", default="auto", help="auto, on, off: whole sequences [auto]")
     p.add_argument("--batch_size", type=int, help="sequences per call of the model [by its size]")
     p.add_argument("--part_positions", type=int, help="positions per numbered part [by the model]")
     p.add_argument("--bigwig", metavar="mean|each", help="write mean effects: of targets, or each")
@@ -62,7 +63,7 @@ def work(args: Namespace) -> None:
     from tfrecords_tools.output import check_folder
 
     chosen = RegionChoice.of(args)
-    names = ("length", "up", "down", "rc", "untransform", "ref_policy")
+    names = ("length", "up", "down", "rc", "untransform", "ref_policy", "incremental")
     options = Mutagenesis(
         **{name: getattr(args, name) for name in names},
         stats=tuple(args.stats.split(",")),

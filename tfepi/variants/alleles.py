@@ -33,19 +33,27 @@ class Window:
         bin_width: bp per output bin.
         crop: bp at each end without bins.
         bins: number of output bins.
+        step: windows start at multiples of this, bp, nearest to where the variant is in the
+            middle; 0 puts it in the middle.
     """
 
     length: int
     bin_width: int
     crop: int
     bins: int
+    step: int = 0
 
     @classmethod
-    def of(cls, spec: ModelSpec) -> "Window":
+    def of(cls, spec: ModelSpec, step: int = 0) -> "Window":
         """Return the window of a model.
 
+        Args:
+            spec: its contract.
+            step: of where windows start, bp; 0 centres them.
+
         Raises:
-            ConfigError: the bins leave out the variant, or are of one CpG.
+            ConfigError: the bins leave out the variant, or are of one CpG; or a step that is
+                below 0, or so long that variants would leave the bins.
         """
         if spec.kind == METHYLATION:
             raise ConfigError(
@@ -59,21 +67,45 @@ class Window:
                 f"{window.crop} do not cover index {window.index}, where variants lie: "
                 "this model cannot score variants"
             )
+        if step < 0:
+            raise ConfigError(f"the step of windows is {step} bp: want 0 (centred) or more")
+        room = min(window.index - spec.crop, spec.crop + window.covered - 1 - window.index)
+        if step > 2 * room:
+            raise ConfigError(
+                f"windows every {step} bp would leave variants outside the model's bins: want at "
+                f"most {2 * room} bp"
+            )
         return window
 
     @property
+    def covered(self) -> int:
+        """The bp that bins cover."""
+        return self.bins * self.bin_width
+
+    @property
     def index(self) -> int:
-        """Index of the variant's first base in the sequence."""
+        """Index of the variant's first base in the sequence of a centred window."""
         return self.length // 2 - 1
 
     @property
     def center(self) -> int:
-        """The bin that holds the variant's first base."""
+        """The bin of a centred window that holds the variant's first base."""
         return (self.index - self.crop) // self.bin_width
 
     def start(self, position: int) -> int:
         """Return where the window of a 0-based position starts; negative before the chromosome."""
-        return position - self.index
+        centred = position - self.index
+        if not self.step:
+            return centred
+        return (centred + self.step // 2) // self.step * self.step
+
+    def index_of(self, position: int) -> int:
+        """Return the index in its window's sequence of a 0-based position."""
+        return position - self.start(position)
+
+    def center_of(self, position: int) -> int:
+        """Return the bin that holds a 0-based position."""
+        return (self.index_of(position) - self.crop) // self.bin_width
 
 
 @dataclass(frozen=True)
@@ -202,7 +234,16 @@ def sequence(read: Stretches, window: Window, key: SequenceKey) -> np.ndarray:
     return np.concatenate([left, tail])
 
 
-def stitched(left: np.ndarray, right: np.ndarray, window: Window, host: int) -> np.ndarray:
+def touched_bins(window: Window, position: int, host: int) -> tuple[int, int]:
+    """Return the first bin that the host allele touches, and the one after the last."""
+    index = window.index_of(position)
+    last = (index + host - 1 - window.crop) // window.bin_width
+    return window.center_of(position), last + 1
+
+
+def stitched(
+    left: np.ndarray, right: np.ndarray, window: Window, position: int, host: int
+) -> np.ndarray:
     """Return predictions in the host's coordinates from both registers.
 
     Bins that end before the host allele come from the left register, bins that start after it
@@ -212,12 +253,12 @@ def stitched(left: np.ndarray, right: np.ndarray, window: Window, host: int) -> 
     Args:
         left, right: predictions float32 [bins, targets].
         window: the model's.
+        position: of the variant, 0-based.
         host: length of the host allele, bp.
     """
-    first = window.center
-    last = (window.index + host - 1 - window.crop) // window.bin_width
+    first, last = touched_bins(window, position, host)
     out = right.copy()
     out[:first] = left[:first]
-    touched = slice(first, last + 1)
+    touched = slice(first, last)
     out[touched] = (left[touched] + right[touched]) * np.float32(0.5)
     return out

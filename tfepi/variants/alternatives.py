@@ -15,8 +15,6 @@ from tfepi.sequences import model_inputs
 from tfepi.spec import ModelSpec, Predictor, shift_sequence
 from tfepi.variants.head_targets import HeadTargets
 
-_CHANGES = 64
-
 
 @dataclass(frozen=True, eq=False)
 class Stretch:
@@ -161,13 +159,18 @@ class FullEvaluator:
         predictor: the model.
         chosen: the head and the targets; their transforms stay.
         columns: places of the targets among the head's; None for those of `chosen`.
+        batch_size: sequences per call of the model.
     """
 
     def __init__(
-        self, predictor: Predictor, chosen: HeadTargets, columns: Sequence[int] | None = None
+        self,
+        predictor: Predictor,
+        chosen: HeadTargets,
+        columns: Sequence[int] | None = None,
+        batch_size: int = 64,
     ):
         self.spec = predictor.spec
-        self.windows = self.changes = getattr(predictor, "batch_size", _CHANGES)
+        self.windows = self.changes = batch_size
         self._predictor = predictor
         self._chosen = HeadTargets(
             chosen.head,

@@ -68,7 +68,7 @@ class AveragedEvaluator:
     @property
     def windows(self) -> int:
         """How many references a call is best asked for."""
-        return max(1, min(p.evaluator.windows for p in self.passes) // len(self.passes))
+        return min(p.evaluator.windows for p in self.passes)
 
     @property
     def changes(self) -> int:

@@ -86,7 +86,6 @@ class Plan:
         steps: what depends on the sequence, in order.
         fixed: tensors that changed steps read and that do not depend on the sequence.
         kept: tensors of which the reference's values are read.
-        margins: how far beyond the ends of each of these is read.
         inner: first and last block whose windows and reads lie inside every tensor.
     """
 
@@ -98,7 +97,6 @@ class Plan:
     steps: tuple[Planned, ...]
     fixed: frozenset[int]
     kept: frozenset[int]
-    margins: Mapping[int, int]
     inner: tuple[int, int]
 
     @property
@@ -173,7 +171,6 @@ class _Planner:
             for n in p.step.reads
             if n in fixed and self.graph.length(n) is not None
         ]
-        margins, inner = self._margins(reads + of_fixed, kept)
         return Plan(
             self.graph,
             self.grid,
@@ -183,8 +180,7 @@ class _Planner:
             tuple(planned),
             frozenset(fixed),
             frozenset(kept),
-            margins,
-            inner,
+            self._inner(reads + of_fixed),
         )
 
     def _starts(self, start: Start, numbers: np.ndarray) -> np.ndarray:
@@ -283,14 +279,12 @@ class _Planner:
         left, right = max(0, -low), max(0, high + wanted.width - own.width)
         return Read(tensor, wanted, low if low == high else None, left, right)
 
-    def _margins(self, reads: list[Read], kept: set[int]) -> tuple[dict[int, int], tuple[int, int]]:
-        """Return how far beyond the ends is read, and the blocks that read nothing there."""
-        margins = dict.fromkeys(kept, 0)
+    def _inner(self, reads: list[Read]) -> tuple[int, int]:
+        """Return the first and last block that read and compute nothing beyond the ends."""
         inside = np.ones(len(self.numbers), bool)
         spans = [(r.tensor, r.window, r.left, r.right) for r in reads]
         spans += [(n, w, 0, 0) for n, w in self.windows.items()]
         for tensor, window, left, right in spans:
-            length = self.graph.length(tensor)
             starts = [self._starts(window.start, self.numbers)]
             stops = [starts[0] + window.width]
             if tensor in self.windows and (left or right):
@@ -299,14 +293,10 @@ class _Planner:
                 starts.append(own_starts - left)
                 stops.append(own_starts + own.width + right)
             low, high = np.minimum.reduce(starts), np.maximum.reduce(stops)
-            inside &= (low >= 0) & (high <= length)
-            if tensor in margins:
-                beyond = max(0, -int(low.min()), int(high.max()) - length)
-                margins[tensor] = max(margins[tensor], beyond)
+            inside &= (low >= 0) & (high <= self.graph.length(tensor))
         if not inside.any():
-            return margins, (0, -1)
-        first = int(self.numbers[inside][0])
-        return margins, (first, int(self.numbers[inside][-1]))
+            return 0, -1
+        return int(self.numbers[inside][0]), int(self.numbers[inside][-1])
 
 
 def _is_pooling(step: Step, rule: Rule) -> bool:

@@ -52,7 +52,6 @@ class Engine:
         self.mirrored = any(isinstance(r, Sliding) and r.mirrored for r in rules(self.graph))
         self.work = multiply_adds.of_sequence(self.graph)
         self.grid = _grid(self.graph)
-        self._margins: dict[int, int] = {}
         self._plans: dict[int, Plan] = {}
         self._functions: dict = {}
 
@@ -84,9 +83,7 @@ class Engine:
     def plan(self, blocks: int) -> Plan:
         """Return the plan of changes in blocks of so many grid cells."""
         if blocks not in self._plans:
-            plan = self._plans[blocks] = plan_changes(self.graph, self.grid, blocks)
-            for n, margin in plan.margins.items():
-                self._margins[n] = max(margin, self._margins.get(n, 0))
+            self._plans[blocks] = plan_changes(self.graph, self.grid, blocks)
         return self._plans[blocks]
 
     def predictions(self, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -113,15 +110,6 @@ class Engine:
         predictions, *values = run(self._given(inputs))
         return self._taken(predictions), dict(zip(wanted, values, strict=True))
 
-    def padded(self, values: dict[int, object], plan: Plan) -> dict[int, object]:
-        """Return what a plan reads of references, with zeros beyond the ends; `values` keeps it."""
-        for n in plan.kept:
-            value, margin = values[n], self._margins[n]
-            missing = margin - (value.shape[1] - self.graph.length(n)) // 2
-            if missing > 0:
-                values[n] = ops.pad(value, ((0, 0), (missing, missing), (0, 0)))
-        return {n: values[n] for n in sorted(plan.kept | plan.fixed)}
-
     def changed(
         self,
         values: dict[int, object],
@@ -147,9 +135,8 @@ class Engine:
         """
         plan, (count, pieces) = self.plan(blocks), cells.shape
         run = self._function(("changed", blocks, pieces, ends), lambda: Splicer(plan, pieces, ends))
-        found = self._taken(
-            run(self.padded(values, plan), *self._blocks(plan, of, sequences, cells))
-        )
+        kept = {n: values[n] for n in sorted(plan.kept | plan.fixed)}
+        found = self._taken(run(kept, *self._blocks(plan, of, sequences, cells)))
         window = plan.windows.get(plan.output)
         if window is None:
             return None, found
@@ -205,8 +192,7 @@ class Engine:
             lambda: lambda *given: Splicer(plan, 2, True).spliced(*given, wanted),
         )
         of = np.arange(len(starts))
-        kept = values | self.padded(values, plan)
-        found = run(kept, *self._blocks(plan, of, sequences, cells))
+        found = run(values, *self._blocks(plan, of, sequences, cells))
         found = dict(zip(wanted, found, strict=True))
         return self._taken(found[plan.output]), {n: found[n] for n in stretch}
 

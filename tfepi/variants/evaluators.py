@@ -16,9 +16,8 @@ from tfepi.variants.alternatives import (
 )
 from tfepi.variants.averaged import AveragedEvaluator, averaged
 from tfepi.variants.head_targets import HeadTargets
-from tfrecords_tools.errors import unknown
+from tfepi.variants.options import check_incremental
 
-INCREMENTAL = ("auto", "on", "off")
 _WORTH = 1.2  # times fewer multiply-adds, below which "auto" predicts whole sequences
 _log = logging.getLogger(__name__)
 
@@ -30,6 +29,7 @@ def make_evaluator(
     rc: bool = False,
     shifts: Sequence[int] = (0,),
     incremental: str = "auto",
+    batch_size: int = 64,
 ) -> AveragedEvaluator:
     """Return what predicts references and alternatives, averaged over strands and shifts.
 
@@ -41,6 +41,7 @@ def make_evaluator(
         shifts: bp to average over.
         incremental: "auto": what a change reaches is computed, where the model is a Keras model
             and much of it is local; "on": wherever it is a Keras model; "off": whole sequences.
+        batch_size: whole sequences per call of the model.
 
     Raises:
         ConfigError: shifts that do not suit the model, or another word for `incremental`.
@@ -48,26 +49,17 @@ def make_evaluator(
     check_incremental(incremental)
 
     def whole(columns: Sequence[int] | None) -> Evaluator:
-        return FullEvaluator(predictor, chosen, columns)
+        return FullEvaluator(predictor, chosen, columns, batch_size)
 
     make = whole
     if incremental != "off":
-        make = _incremental(predictor, chosen, _WORTH if incremental == "auto" else 0) or whole
+        worth = _WORTH if incremental == "auto" else 0
+        make = _incremental(predictor, chosen, worth, batch_size) or whole
     return averaged(make, spec, chosen, rc, shifts)
 
 
-def check_incremental(choice: str) -> None:
-    """Check the word that says how changed sequences are predicted.
-
-    Raises:
-        ConfigError: none of `INCREMENTAL`.
-    """
-    if choice not in INCREMENTAL:
-        raise unknown("choice of incremental", choice, INCREMENTAL)
-
-
 def _incremental(
-    predictor: Predictor, chosen: HeadTargets, worth: float
+    predictor: Predictor, chosen: HeadTargets, worth: float, batch_size: int
 ) -> Callable[[Sequence[int] | None], Evaluator] | None:
     """Return what makes incremental evaluators of columns, or None where they save nothing."""
     inner, convert = predictor, None
@@ -89,7 +81,7 @@ def _incremental(
             of_head, columns_of = HeadTargets.of(inner.spec, chosen.head, None, None), columns
             columns = None
         found = CheckedEvaluator(
-            IncrementalEvaluator(model, inner.spec, of_head, columns, inner.batch_size)
+            IncrementalEvaluator(model, inner.spec, of_head, columns, batch_size)
         )
         return found if convert is None else _Converted(found, convert, columns_of)
 

@@ -24,7 +24,7 @@ from tfepi.variants.head_targets import HeadTargets
 _MOST_PIECES = 4
 _WORTH = 0.8  # of a whole prediction's work: beyond that the sequence is predicted as a whole
 _BATCH_BYTES = 64 << 20
-_KEPT_BYTES = 256 << 20
+_KEPT_BYTES = 128 << 20
 _LARGEST_BATCH = 256
 
 

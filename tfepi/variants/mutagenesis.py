@@ -128,9 +128,10 @@ def mutate(
                 record["inputs"] = dict(plan.inputs)
                 todo = plan.missing(folder)
                 if todo:
-                    averaging = (spec, chosen, options.rc, options.shifts)
-                    evaluator = make_evaluator(predictor or load(), *averaging)
-                    of_model = (spec, evaluator, options.batch_size, condition)
+                    averaging = (spec, chosen, options.rc, options.shifts, options.incremental)
+                    model = predictor or load()
+                    evaluator = make_evaluator(model, *averaging, options.batch_size)
+                    of_model = (spec, evaluator, condition)
                     run = MutagenesisRun(genome, layout, *of_model)
                     record["undefined_changes"] = run.write_parts(plan, folder, todo, quiet)
                 if skipped is not None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from tfepi.variants.checks import REF_POLICIES
 from tfepi.variants.mutagenesis_scores import NAMES
-from tfepi.variants.options import check_predicting
+from tfepi.variants.options import check_incremental, check_predicting
 from tfepi.variants.scores import check_names
 from tfrecords_tools.errors import ConfigError, unknown
 
@@ -25,6 +25,7 @@ class Mutagenesis:
         untransform: undo the targets' transforms first (`untransform.STYLES`), or None.
         ref_policy: of a VCF's records that cannot be used (`checks.REF_POLICIES`).
         batch_size: sequences per call of the model.
+        incremental: how changed sequences are predicted (`evaluators.make_evaluator`).
 
     Raises:
         ConfigError: an unknown name, a value out of range, or both `length` and `up` or `down`.
@@ -40,10 +41,12 @@ class Mutagenesis:
     untransform: str | None = None
     ref_policy: str = "error"
     batch_size: int = 64
+    incremental: str = "auto"
 
     def __post_init__(self):
         check_names(self.stats, NAMES)
         check_predicting(self.shifts, self.untransform, self.batch_size)
+        check_incremental(self.incremental)
         if self.ref_policy not in REF_POLICIES:
             raise unknown("ref_policy", self.ref_policy, REF_POLICIES)
         if self.length is not None and (self.up or self.down):

@@ -27,7 +27,6 @@ class MutagenesisRun:
         layout: what the scores are of.
         spec: the model's contract.
         evaluator: predicts sequences and their changes.
-        batch_size: sequences per call of the model.
         condition: the model's inputs besides the sequence, or None.
     """
 
@@ -37,13 +36,12 @@ class MutagenesisRun:
         layout: Layout,
         spec: ModelSpec,
         evaluator: Evaluator,
-        batch_size: int,
         condition: Condition | None = None,
     ):
         self._genome, self._layout, self._evaluator = genome, layout, evaluator
-        self._batch = batch_size
+        self._batch = evaluator.changes
         self._window = Window(spec.seq_length, spec.bin_width, spec.crop, spec.target_length)
-        size = group_size((LETTERS - 1) * layout.span.length, batch_size, spec.seq_length)
+        size = group_size((LETTERS - 1) * layout.span.length, evaluator, spec.seq_length)
         self._groups = site_groups(evaluator, genome, self._window, layout.sites, size, condition)
 
     def write_parts(self, plan: Plan, folder: Path, todo: list[int], quiet: bool) -> int:

@@ -11,6 +11,7 @@ from tfrecords_tools.errors import ConfigError, unknown
 
 INDEL_ALIGNMENTS = ("stitch", "left")
 COMPAT = ("basenji", "hound")
+INCREMENTAL = ("auto", "on", "off")
 _LARGEST_BATCH = 64
 _BATCH_BASES = 1 << 21
 _BATCH_VALUES = 1 << 24
@@ -33,6 +34,9 @@ class Scoring:
         compat: do as basenji_sad.py (bases other than ACGT are a quarter of each; the file is
             sad.h5) or as hound_snp.py (statistics of each shift, then averaged), or None.
         batch_size: sequences per call of the model.
+        incremental: how changed sequences are predicted (`evaluators.make_evaluator`).
+        window_step: windows start at multiples of this, bp, so that neighbours share them or
+            their activations; 0 has each variant in the middle.
 
     Raises:
         ConfigError: an unknown name or a value out of range.
@@ -47,10 +51,13 @@ class Scoring:
     untransform: str | None = None
     compat: str | None = None
     batch_size: int = _LARGEST_BATCH
+    incremental: str = "auto"
+    window_step: int = 0
 
     def __post_init__(self):
         check_names(self.stats)
         check_predicting(self.shifts, self.untransform, self.batch_size)
+        check_incremental(self.incremental)
         if self.ref_policy not in REF_POLICIES:
             raise unknown("ref_policy", self.ref_policy, REF_POLICIES)
         if self.indel_align not in INDEL_ALIGNMENTS:
@@ -73,6 +80,16 @@ class Scoring:
         """Return the options of a JSON value."""
         lists = {k: tuple(v) for k, v in value.items() if isinstance(v, list)}
         return cls(**(value | lists))
+
+
+def check_incremental(choice: str) -> None:
+    """Check the word that says how changed sequences are predicted.
+
+    Raises:
+        ConfigError: none of `INCREMENTAL`.
+    """
+    if choice not in INCREMENTAL:
+        raise unknown("choice of incremental", choice, INCREMENTAL)
 
 
 def check_predicting(shifts: tuple[int, ...], style: str | None, batch_size: int) -> None:

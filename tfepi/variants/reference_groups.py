@@ -54,7 +54,7 @@ class Group:
         return int((~finite).sum())
 
 
-def group_size(changes: int, batch_size: int, length: int) -> int:
+def group_size(changes: int, evaluator: Evaluator, length: int) -> int:
     """Return how many sequences a group has, so that calls of the model are filled.
 
     Of long sequences it is one, since what an evaluator keeps of each may be large; but there are
@@ -62,10 +62,12 @@ def group_size(changes: int, batch_size: int, length: int) -> int:
 
     Args:
         changes: of each sequence, at least 1.
-        batch_size: sequences per call of the model.
+        evaluator: which says how many sequences a call is best asked for.
         length: of a sequence, bp.
     """
-    return max(1, batch_size // max(1, changes), min(batch_size, _GROUP_BASES // length))
+    size = evaluator.windows
+    fit = min(size, _GROUP_BASES // length)
+    return max(1, min(size, evaluator.changes // max(1, changes)), fit)
 
 
 class ReferenceGroups:

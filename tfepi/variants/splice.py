@@ -46,8 +46,8 @@ class Splicer:
         """Return the output's values of changed sequences.
 
         Args:
-            kept: of the references, by tensor of `plan.kept`: [references, positions, channels]
-                with at least `plan.margins` zeros at either end; or [references, size].
+            kept: of the references, by tensor of `plan.kept` and `plan.fixed`: [references,
+                positions, channels] or [references, size].
             of: the reference of each sequence, int32 [sequences].
             bases: int32 [bases, sequences · pieces], of each piece's block (`Plan.base_values`).
             block: letters of the blocks, [sequences · pieces, plan.width].
@@ -85,21 +85,14 @@ class Splicer:
     def _start(self, start):
         return self._bases[start.base] * start.factor + start.offset
 
-    def _margin(self, tensor: int) -> int:
-        return (self._kept[tensor].shape[1] - self._graph.length(tensor)) // 2
-
-    def _inner(self, tensor: int):
-        """Return the references' values without the margins."""
-        margin, length = self._margin(tensor), self._graph.length(tensor)
-        kept = self._kept[tensor]
-        return kept[:, margin : margin + length] if margin else kept
-
     def _reference(self, tensor: int, first, count: int):
         """Return the reference's values from positions on: [pieces, count, channels]."""
         kept = self._kept[tensor]
         _, length, channels = kept.shape
-        rows = self._of_pieces * length + first + self._margin(tensor)
-        rows = ops.expand_dims(rows, 1) + ops.arange(count, dtype="int32")
+        at = ops.expand_dims(first, 1) + ops.arange(count, dtype="int32")
+        if self.ends:  # what lies beyond them is masked where it counts
+            at = ops.clip(at, 0, length - 1)
+        rows = ops.expand_dims(self._of_pieces * length, 1) + at
         return ops.take(ops.reshape(kept, (-1, channels)), rows, axis=0)
 
     def _read(self, read: Read, values: Mapping[int, object], fill: float | None):
@@ -155,7 +148,7 @@ class Splicer:
         if tensor not in self._whole:
             rows, window = values[tensor], self.plan.windows[tensor]
             length = self._graph.length(tensor)
-            full = ops.take(self._inner(tensor), self._of, axis=0)
+            full = ops.take(self._kept[tensor], self._of, axis=0)
             start = ops.reshape(self._start(window.start), (-1, self.pieces))
             numbers = ops.arange(ops.shape(start)[0], dtype="int32") * self.pieces
             for piece in range(self.pieces):
@@ -174,7 +167,7 @@ class Splicer:
             if length is None:
                 return ops.take(kept, self._of_pieces, axis=0)
             return self._reference(tensor, self._start(window.start), window.width)
-        return ops.take(kept if length is None else self._inner(tensor), self._of, axis=0)
+        return ops.take(kept, self._of, axis=0)
 
     def _part(self, planned: Planned, values: Mapping[int, object]):
         """Return a step's output in its window."""

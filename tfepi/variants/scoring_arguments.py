@@ -1,0 +1,80 @@
+"""The command line of variant scoring."""
+
+import sys
+from argparse import ArgumentParser, Namespace
+
+from tfrecords_tools import cell_arguments, command, original_options
+
+
+def add(p: ArgumentParser) -> None:
+    """Add the arguments."""
+    p.add_argument("params", nargs="?", help="params.json the model was trained with, or a preset")
+    p.add_argument("model", nargs="?", help="run folder, .keras, SavedModel, .h5, published")
+    p.add_argument("vcf", nargs="?", help="VCF, VCF.gz or BCF, sorted")
+    p.add_argument("-f", dest="fasta", metavar="FASTA", help="genome, plain or bgzip")
+    p.add_argument("-o", "--out_dir", dest="out", default="sad", metavar="DIR", help="[sad]")
+    p.add_argument("-t", "--targets", metavar="TABLE", help="score only this table's targets")
+    p.add_argument("--query", help='only targets that match, as "CAGE: & liver"')
+    p.add_argument("--head", help="output of the model, where it has several")
+    p.add_argument("--stats", default="SAD", help="comma-separated [%(default)s]")
+    p.add_argument("--rc", action="store_true", help="average with the reverse complement")
+    p.add_argument("--shifts", default="0", help='bp to average over, "1,0,-1" [%(default)s]')
+    p.add_argument("--untransform", help="of targets: current, old, basenji_sad")
+    p.add_argument(
+        "-u", dest="untransform", action="store_const", const="old", help="--untransform old"
+    )
+    p.add_argument("--compat", help="basenji, hound: N and file names as theirs")
+    p.add_argument("--ref_policy", "--ref-policy", default="error", help="error, swap, skip")
+    p.add_argument("--indel_align", "--indel-align", help="stitch, left [stitch; left: --compat]")
+    p.add_argument("--indel_stitch", dest="indel_align", action="store_const", const="stitch")
+    p.add_argument("--incremental", default="auto", help="auto, on, off: whole sequences [auto]")
+    p.add_argument(
+        "--window_step",
+        type=int,
+        default=0,
+        metavar="BP",
+        help="windows at multiples of this, shared by neighbours [0: variants in the middle]",
+    )
+    p.add_argument("--batch_size", type=int, help="sequences per call of the model [by its size]")
+    p.add_argument("--chunk_records", type=int, help="VCF records per numbered part")
+    p.add_argument("--shard", metavar="i/n", help="do share i of n, from 1")
+    p.add_argument("--merge", action="store_true", help="join the shards in DIR")
+    cell_arguments.add(p)
+    original_options.add(p, "variants")
+    command.add_common(p, seed=False)
+
+
+def work(args: Namespace) -> None:
+    """Score, or merge."""
+    from dataclasses import replace
+
+    from tfepi.evaluation.matching import parse_shifts
+    from tfepi.evaluation.named_model import CellChoice, NamedModel
+    from tfepi.variants import merge, options, part_runs, scoring
+    from tfrecords_tools.errors import ConfigError
+
+    if args.merge:
+        merged = merge.merge_shards(args.out, args.vcf, args.resume, args.overwrite)
+        sys.stdout.write(f"merged {merged}\n")
+        return
+    if args.vcf is None or args.fasta is None:
+        raise ConfigError("want params.json, model, in.vcf and -f genome.fa; or --merge with -o")
+    named = ("rc", "ref_policy", "untransform", "compat", "incremental", "window_step")
+    request = options.Scoring(
+        **{name: getattr(args, name) for name in named},
+        indel_align=args.indel_align or ("left" if args.compat else "stitch"),
+        stats=tuple(args.stats.split(",")),
+        shifts=parse_shifts(args.shifts),
+    )
+    shard = options.Shard.parse(args.shard) if args.shard else None
+    part_runs.Place.of(args.out, shard, args.resume, args.overwrite)
+    choice = CellChoice(args.cell, args.tracks, args.accessibility, args.fasta)
+    of_model = (args.params, args.model, args.targets, args.head, args.batch_size, choice)
+    model = NamedModel.of(*of_model, args.query)
+    request = replace(request, head=model.head.name, batch_size=model.batch_size)
+    again = {k: getattr(args, k) for k in ("chunk_records", "resume", "overwrite", "quiet")}
+    again |= {"shard": shard, "targets": model.targets, "model_files": model.files}
+    again["condition"] = model.condition
+    inputs = (model.load, model.asked, args.vcf, args.fasta)
+    folder = scoring.score_vcf(*inputs, args.out, request, **again)
+    sys.stdout.write(f"wrote {folder}\n")
