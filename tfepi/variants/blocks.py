@@ -39,14 +39,16 @@ def covering(cells: np.ndarray, width: int) -> list[int]:
 
 
 def block_widths(cells: int) -> Iterator[int]:
-    """Yield the widths of blocks that are used, in cells: 1, 2, 3, 4, 6, 8, 12, … up to `cells`."""
+    """Yield the widths of blocks that are used, in cells, up to the first of at least `cells`.
+
+    They are 1, 2, 3 and then four for each doubling, 4, 5, 6, 7, 8, 10, 12, …: each is compiled.
+    """
     width = 1
     while True:
-        for found in (width, 3 * width // 2)[: 1 + (width > 1)]:
-            yield found
-            if found >= cells:
-                return
-        width *= 2
+        yield width
+        if width >= cells:
+            return
+        width += max(1, (1 << (width.bit_length() - 1)) // 4)
 
 
 def cut(sequences: np.ndarray, starts: np.ndarray, width: int) -> np.ndarray:

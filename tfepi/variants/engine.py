@@ -8,12 +8,14 @@ import keras
 import numpy as np
 from keras import ops
 
-from tfepi.geometry import Sliding, period, position_widths, rules
+from tfepi.geometry import period, position_widths
 from tfepi.graph import graph_of
+from tfepi.layer_rules import Sliding, rules
 from tfepi.layers import CenterSlice
 from tfepi.variants import multiply_adds
 from tfepi.variants.blocks import cut, filled
-from tfepi.variants.changed_windows import Plan, plan_changes
+from tfepi.variants.change_planner import plan_changes
+from tfepi.variants.changed_windows import Plan
 from tfepi.variants.compiled import compiled
 from tfepi.variants.selected_columns import with_columns
 from tfepi.variants.splice import Splicer, computed, one_hot

@@ -1,20 +1,14 @@
 """The end of a run: final files from its parts, or from the parts of all its shards."""
 
-from collections.abc import Callable
+import shutil
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tfepi.variants.annotate import ANNOTATED, index_name, write_annotated
+from tfepi.variants import formats
 from tfepi.variants.manifest import NAME, Manifest
 from tfepi.variants.options import Shard
-from tfepi.variants.output import (
-    SKIPPED,
-    TABLE,
-    PartFolder,
-    write_scores,
-    write_skipped,
-    write_table,
-)
+from tfepi.variants.output import SKIPPED, PartFolder, write_skipped
 from tfepi.variants.parts import is_whole
 from tfrecords_tools.errors import ConfigError, InputFileError, UnfinishedError
 from tfrecords_tools.files import identity, remove_parts, same_identity
@@ -32,45 +26,53 @@ class Results:
         names: manifest → names of the final files; each is renamed to its name when whole.
         assemble: (folder, manifest, part folder, VCF) → writes those that are not there yet, and
             returns what run.json is to say of them.
+        possible: manifest → names of all files that other options of the command write; those
+            of an earlier run are removed with the rest.
     """
 
     manifest: type[Manifest]
     names: Callable[[Manifest], tuple[str, ...]]
     assemble: Callable[[Path, Manifest, PartFolder, str | Path], dict[str, object]]
+    possible: Callable[[Manifest], tuple[str, ...]] = lambda manifest: ()
 
     def is_finished(self, folder: Path, manifest: Manifest) -> bool:
         """Tell whether all final files are there."""
         return all((folder / name).exists() for name in self.names(manifest))
 
 
-def _final_names(manifest: Manifest) -> tuple[str, ...]:
-    return manifest.scoring.file, TABLE, SKIPPED, index_name(manifest), ANNOTATED
-
-
-def _assemble(
-    folder: Path, manifest: Manifest, part_folder: PartFolder, vcf: str | Path
-) -> dict[str, object]:
-    """Write the final files that are not there yet.
+def score_results(names: Sequence[str] = formats.DEFAULT) -> Results:
+    """Return what the results of scoring are, in some formats.
 
     Args:
-        folder: where they go.
-        manifest: of the run.
-        part_folder: which folder holds a part.
-        vcf: the VCF that was scored.
+        names: of `formats.FORMATS`.
+
+    Raises:
+        ConfigError: as `formats.check_formats`.
     """
-    for name, write in (
-        (manifest.scoring.file, write_scores),
-        (TABLE, write_table),
-        (SKIPPED, write_skipped),
-    ):
-        if not (folder / name).exists():
-            write(folder / name, manifest, part_folder)
-    if not (folder / ANNOTATED).exists() or not (folder / index_name(manifest)).exists():
-        write_annotated(folder / ANNOTATED, manifest, part_folder, vcf)
-    return {}
+    formats.check_formats(names)
+    chosen = [formats.FORMATS[name] for name in names]
+
+    def files(manifest: Manifest) -> tuple[str, ...]:
+        return (*(name for f in chosen for name in f.names(manifest)), SKIPPED)
+
+    def possible(manifest: Manifest) -> tuple[str, ...]:
+        return tuple(name for f in formats.FORMATS.values() for name in f.names(manifest))
+
+    def assemble(
+        folder: Path, manifest: Manifest, part_folder: PartFolder, vcf: str | Path
+    ) -> dict[str, object]:
+        for f in chosen:
+            own = f.names(manifest)
+            if not all((folder / name).exists() for name in own):
+                f.write(folder / own[0], manifest, part_folder, vcf)
+        if not (folder / SKIPPED).exists():
+            write_skipped(folder / SKIPPED, manifest, part_folder)
+        return {"formats": list(names)}
+
+    return Results(Manifest, files, assemble, possible)
 
 
-SCORES = Results(Manifest, _final_names, _assemble)
+SCORES = score_results()
 
 
 def merge_shards(
@@ -145,7 +147,8 @@ def _shards(out: Path) -> list[Shard]:
 
 
 def _claim(out: Path, manifest: Manifest, results: Results, resume: bool, overwrite: bool) -> None:
-    there = [name for name in (*results.names(manifest), NAME) if (out / name).exists()]
+    names = dict.fromkeys((*results.names(manifest), *results.possible(manifest), NAME))
+    there = [name for name in names if (out / name).exists()]
     if there and not resume and not overwrite:
         raise UnfinishedError(
             f"{out} has {there[0]}: use --resume to go on, --overwrite to merge again"
@@ -153,7 +156,8 @@ def _claim(out: Path, manifest: Manifest, results: Results, resume: bool, overwr
     remove_parts(out)
     if overwrite:
         for name in there:
-            (out / name).unlink()
+            path = out / name
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
     elif NAME in there:
         manifest.check_same(results.manifest.read(out), out)
     manifest.write(out)

@@ -1,7 +1,7 @@
 """The final files, assembled from parts in their order: scores.h5, scores.parquet, skipped.tsv."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -22,17 +22,17 @@ from tfepi.variants.parts import (
     strings,
     texts,
 )
-from tfepi.variants.percentiles import PERCENTILES, percentiles
+from tfepi.variants.percentiles import PERCENTILES, column_percentiles, percentiles
+from tfepi.variants.row_chunks import CHUNK_BYTES, PACKED, RowWriter, chunk_shape
 from tfepi.variants.scores import PREDICTIONS
 from tfrecords_tools.files import atomic_path
 
 TABLE, SKIPPED = "scores.parquet", "skipped.tsv"
 FORMAT_VERSION = 1
 WIDE_COLUMNS = 1000  # above, the table holds one list column per statistic
-_CHUNK_BYTES = 1 << 20
-_TARGETS_PER_CHUNK = 64
 _GROUP_BYTES = 8 << 20
-_HELD_BYTES = 8 << 20
+_HELD_BYTES = 64 << 20
+_COPIED_BYTES = 16 << 20
 _ROWS_AT_ONCE = 1 << 16
 _TEXT = {"chr": "chrom", "snp": "id", "ref_allele": "ref", "alt_allele": "alt"}
 
@@ -71,66 +71,69 @@ def write_scores(path: Path, manifest: Manifest, folder: PartFolder) -> None:
         ):
             file[name] = strings(values, max(1, *(len(v.encode()) for v in values)))
         file["percentiles"] = PERCENTILES
-        file.create_dataset("pos", (rows,), np.uint32)
+        count = max(1, min(rows, CHUNK_BYTES // 4))
+        file.create_dataset("pos", (rows,), np.uint32, chunks=(count,), **PACKED)
+        names = ("pos", *_TEXT, *manifest.scoring.stats)
         for name, key in _TEXT.items():
-            kind = f"S{manifest.survey.widths[key]}"
-            count = max(1, min(rows, _CHUNK_BYTES // manifest.survey.widths[key]))
-            file.create_dataset(name, (rows,), kind, chunks=(count,), compression="gzip")
+            width = manifest.survey.widths[key]
+            count = max(1, min(rows, CHUNK_BYTES // width))
+            file.create_dataset(name, (rows,), f"S{width}", chunks=(count,), compression="gzip")
         for name in manifest.scoring.stats:
             shape = score_shape(manifest, name)
-            file.create_dataset(name, (rows, *shape), np.float32, chunks=_chunks(rows, shape))
-        row = 0
+            chunks = chunk_shape(rows, shape)
+            file.create_dataset(name, (rows, *shape), np.float32, chunks=chunks, **PACKED)
+        writers = {n: RowWriter(file[n], file[n].chunks[0], check) for n in names}
         for part in parts(manifest, folder):
-            count = len(part["pos"])
-            for name in ("pos", *_TEXT, *manifest.scoring.stats):
-                file[name][row : row + count] = part[name][()]
-                check()
-            row += count
-        for name in manifest.scoring.stats:
-            if name not in PREDICTIONS:
-                file[f"{name}_pct"] = _percentiles(file[name])
+            for name, writer in writers.items():
+                for block in blocks(part[name]):
+                    writer.write(block)
+        for writer in writers.values():
+            writer.close()
+        for name in tabled(manifest):
+            file[f"{name}_pct"] = _percentiles(file[name])
 
 
-def _chunks(rows: int, shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Return HDF5 chunks of about a megabyte that are narrow in targets, so columns read fast."""
-    if len(shape) == 2:
-        return (max(1, min(rows, _CHUNK_BYTES // (4 * shape[0] * shape[1]))), *shape)
-    width = min(shape[0], _TARGETS_PER_CHUNK)
-    return (max(1, min(rows, _CHUNK_BYTES // (4 * width))), width)
+def blocks(scores: h5py.Dataset) -> Iterator[np.ndarray]:
+    """Yield an array of a part in stretches of rows of a few megabytes."""
+    step = max(1, _COPIED_BYTES // max(1, scores.dtype.itemsize * int(np.prod(scores.shape[1:]))))
+    for low in range(0, len(scores), step):
+        yield scores[low : low + step]
 
 
 def _percentiles(scores: h5py.Dataset) -> np.ndarray:
-    """Return float32 [targets, percentiles]."""
-    rows, step = min(scores.chunks[0], _ROWS_AT_ONCE), scores.chunks[1]
-    count, targets = scores.shape
+    """Return float32 [targets, percentiles]; as many columns as memory holds are read at once."""
+    (count, targets), stripe = scores.shape, scores.chunks[1]
+    held = min(stripe, _HELD_BYTES // (4 * count))
 
-    def blocks(source: h5py.Dataset | np.ndarray, column: int) -> Iterator[np.ndarray]:
-        for start in range(0, count, rows):
-            yield source[start : start + rows, column]
+    def stretches(column: int) -> Iterator[np.ndarray]:
+        for start in range(0, count, _ROWS_AT_ONCE):
+            yield scores[start : start + _ROWS_AT_ONCE, column]
 
+    if not held:
+        return np.stack([percentiles(partial(stretches, column)) for column in range(targets)])
     found = []
-    for first in range(0, targets, step):
-        last = min(first + step, targets)
-        source, columns = scores, range(first, last)
-        if count * step * 4 <= _HELD_BYTES:  # one read serves all these targets
-            source, columns = scores[:, first:last], range(last - first)
-        found += [percentiles(partial(blocks, source, column)) for column in columns]
+    for first in range(0, targets, stripe):
+        last = min(first + stripe, targets)
+        for low in range(first, last, held):
+            columns = scores[:, low : min(low + held, last)].T
+            found += [column_percentiles(column) for column in columns]
     return np.stack(found)
 
 
 def is_wide(manifest: Manifest) -> bool:
     """Tell whether the table has one column per statistic and target."""
-    return len(manifest.targets) * len(_tabled(manifest)) <= WIDE_COLUMNS
+    return len(manifest.targets) * len(tabled(manifest)) <= WIDE_COLUMNS
 
 
-def _tabled(manifest: Manifest) -> list[str]:
+def tabled(manifest: Manifest) -> list[str]:
+    """Return the statistics with one number per target: all but REF and ALT."""
     return [s for s in manifest.scoring.stats if s not in PREDICTIONS]
 
 
 def _schema(manifest: Manifest) -> pa.Schema:
     fields = list(ROW_FIELDS)
     identifiers = [t.identifier for t in manifest.targets]
-    for name in _tabled(manifest):
+    for name in tabled(manifest):
         if is_wide(manifest):
             fields += [pa.field(f"{name}_{i}", pa.float32()) for i in identifiers]
         else:
@@ -178,6 +181,17 @@ def write_batches(path: Path, schema: pa.Schema, batches: Iterable[pa.RecordBatc
             out.write_table(pa.Table.from_batches(held).combine_chunks())
 
 
+def batch_of(columns: Mapping[str, object], schema: pa.Schema) -> pa.RecordBatch:
+    """Return columns by name as Arrow's, in the order and of the types of a schema."""
+    arrays = []
+    for field in schema:
+        values = columns[field.name]
+        if isinstance(values, np.ndarray) and values.dtype != object:
+            values = np.ascontiguousarray(values)
+        arrays.append(pa.array(values, field.type))
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
 def row_arrays(part: h5py.File) -> list[pa.Array]:
     """Return a part's columns chrom, pos (1-based), id, ref and alt."""
     return [
@@ -189,7 +203,7 @@ def row_arrays(part: h5py.File) -> list[pa.Array]:
 
 def _record_batch(part: h5py.File, manifest: Manifest, schema: pa.Schema) -> pa.RecordBatch:
     arrays = row_arrays(part)
-    for name in _tabled(manifest):
+    for name in tabled(manifest):
         values = part[name][()]
         if is_wide(manifest):
             arrays += [pa.array(np.ascontiguousarray(column)) for column in values.T]

@@ -11,6 +11,7 @@ from tfepi.variants.manifest import NAME, Manifest
 from tfepi.variants.merge import SHARDS, Results
 from tfepi.variants.numbered import FOLDER, remove_all_parts
 from tfepi.variants.options import Shard
+from tfepi.variants.pace import Pace
 from tfepi.variants.parts import is_whole
 from tfepi.variants.vcf import Variant, chunks, read_variants
 from tfrecords_tools.errors import InputFileError, UnfinishedError
@@ -78,7 +79,7 @@ def run_in_parts(
     place: Place,
     manifest: Manifest,
     results: Results,
-    report: Callable[[Path, Manifest, int, bool], object],
+    report: Callable[[Path, Manifest, int, bool], float | None],
     load: Callable[[], Predictor],
     begin: Callable[[Predictor], PartMaker],
     quiet: bool = False,
@@ -90,7 +91,8 @@ def run_in_parts(
         manifest: of the run.
         results: what they are of.
         report: called before any work with the folder, the manifest, the number of parts to
-            write, and whether the final files are written too.
+            write, and whether the final files are written too; returns the bytes of what is
+            left in the end, where it knows.
         load: returns the model; not called where nothing is left to predict.
         begin: returns what makes parts by a model.
         quiet: no progress bar.
@@ -105,7 +107,7 @@ def run_in_parts(
     numbers = (shard or Shard(1, 1)).chunks(manifest.chunks)
     whole = set() if place.overwrite else {n for n in numbers if is_whole(folder, manifest, n)}
     todo = set(numbers) - whole
-    report(folder, manifest, len(todo), shard is None)
+    size = report(folder, manifest, len(todo), shard is None)
     # A model that cannot be loaded must not cost results, nor leave a folder behind.
     predictor = load() if place.overwrite or not folder.exists() else None
     if shard is not None:
@@ -119,7 +121,7 @@ def run_in_parts(
         record["inputs"] = manifest.inputs
         if todo:
             maker = begin(predictor or load())
-            record["undefined_rows"] = _write_parts(maker, manifest, numbers, todo, quiet)
+            record["undefined_rows"] = _write_parts(maker, manifest, numbers, todo, size, quiet)
         (folder / FOLDER).mkdir(exist_ok=True)
         if shard is None:
             record |= results.assemble(folder, manifest, lambda number: folder, manifest.vcf)
@@ -147,7 +149,12 @@ def _claim(place: Place, manifest: Manifest) -> None:
 
 
 def _write_parts(
-    maker: PartMaker, manifest: Manifest, numbers: range, todo: set[int], quiet: bool
+    maker: PartMaker,
+    manifest: Manifest,
+    numbers: range,
+    todo: set[int],
+    results: float | None,
+    quiet: bool,
 ) -> int:
     """Write the parts in `todo`; return how many rows have undefined predictions."""
     size, records = manifest.chunk_records, manifest.survey.records
@@ -158,10 +165,16 @@ def _write_parts(
 
     total = sum(map(length, numbers))
     done = total - sum(map(length, todo))
+    pace = Pace(total - done, manifest.survey.rows / records, results)
     with progress(total=total, unit="variants", label="score", quiet=quiet, initial=done) as bar:
+
+        def advance(count: int) -> None:
+            bar.update(count)
+            pace.update(count)
+
         for number, chunk in enumerate(chunks(read_variants(manifest.vcf), size)):
             if number in todo:
-                undefined += maker.write_part(number, chunk, bar.update)
+                undefined += maker.write_part(number, chunk, advance)
             if number + 1 >= numbers.stop:
                 break
     if undefined:

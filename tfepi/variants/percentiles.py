@@ -1,4 +1,4 @@
-"""Exact percentiles of columns too long to hold, in constant memory."""
+"""Exact percentiles of columns: of those too long to hold in constant memory, else by sorting."""
 
 from collections.abc import Callable, Iterator
 
@@ -55,13 +55,30 @@ def percentiles(blocks: Blocks, shares: np.ndarray = PERCENTILES) -> np.ndarray:
         ranks = ranks - np.where(found > 0, ends[group, found - 1], 0)
         prefix = (groups[group].astype(np.uint32) << np.uint32(bits)) | found.astype(np.uint32)
         groups, group = np.unique(prefix, return_inverse=True)
-    values = _values(groups[group]).astype(np.float64)
+    values = _values(groups[group])
     below = values[np.searchsorted(wanted, low)]
     above = values[np.searchsorted(wanted, np.minimum(low + 1, total - 1))]
+    return _between(below, above, place - low)
+
+
+def column_percentiles(column: np.ndarray, shares: np.ndarray = PERCENTILES) -> np.ndarray:
+    """Return what `percentiles` does, of a column that is held: float32 [n]."""
+    # By keys: a sort of floats leaves the order of 0 and -0 to the machine.
+    ordered = np.sort(_keys(column))
+    if not len(ordered):
+        return np.full(len(shares), np.nan, np.float32)
+    place = shares * (len(ordered) - 1)
+    low = np.floor(place).astype(np.int64)
+    above = np.minimum(low + 1, len(ordered) - 1)
+    return _between(_values(ordered[low]), _values(ordered[above]), place - low)
+
+
+def _between(below: np.ndarray, above: np.ndarray, share: np.ndarray) -> np.ndarray:
+    """Return float32 that lie at a share of the way between neighbours."""
+    below, above = below.astype(np.float64), above.astype(np.float64)
     with np.errstate(invalid="ignore"):
-        exact = (below == above) | (place == low)
-        between = np.where(exact, below, below + (above - below) * (place - low))
-    return between.astype(np.float32)
+        exact = (below == above) | (share == 0)
+        return np.where(exact, below, below + (above - below) * share).astype(np.float32)
 
 
 def _keys(values: np.ndarray) -> np.ndarray:

@@ -1,6 +1,7 @@
 """A finished scores.h5, read in stretches of rows."""
 
 import json
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from tfepi.variants.manifest import Manifest
 from tfepi.variants.numbered import NAME
 from tfepi.variants.scores import NO_EFFECT, PREDICTIONS, STATISTICS
 from tfrecords_tools.errors import ConfigError, InputFileError, UnfinishedError, unknown
-from tfrecords_tools.files import read_json
+from tfrecords_tools.files import read_json, same_identity
 from tfrecords_tools.targets import Target
 
 FORMAT = "tfepi-variant-scores"
@@ -21,7 +22,11 @@ FILES = ("scores.h5", "sad.h5")
 RUN = "run.json"
 _CACHE_BYTES = 128 << 20
 _CACHE_SLOTS = 10_007
+_COLUMN_BYTES = 8 << 20
+_ALIKE = ("rc", "shifts", "indel_align", "head", "untransform", "compat", "window_step")
 _TEXT = ("chr", "snp", "ref_allele", "alt_allele")
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -130,6 +135,53 @@ class ScoreFile:
                 values[~np.isfinite(values)] = np.nan
                 yield low, values - NO_EFFECT.get(self.stat, 0.0)
 
+    @property
+    def tracks_per_chunk(self) -> int:
+        """How many targets lie together on disk, so that reading them together costs least."""
+        with h5py.File(self.path, "r") as file:
+            chunks = file[self.stat].chunks
+        return chunks[1] if chunks else len(self.targets)
+
+    def columns(self, tracks: range) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield (first row, float32 [rows, tracks]) of all rows: scores less what is no effect.
+
+        What is no finite number is NaN.
+        """
+        neutral = NO_EFFECT.get(self.stat, 0.0)
+        with h5py.File(self.path, "r") as file:  # each chunk is read once: none is kept
+            data = file[self.stat]
+            rows = data.chunks[0] if data.chunks else 1
+            step = max(rows, _COLUMN_BYTES // (4 * len(tracks)) // rows * rows)
+            for low in range(0, self.rows, step):
+                values = data[low : low + step, tracks.start : tracks.stop]
+                values = values.astype(np.float64) if neutral else values.astype(np.float32)
+                values[~np.isfinite(values)] = np.nan
+                yield low, (values - neutral).astype(np.float32) if neutral else values
+
+    def differences(self, options: dict, model: dict[str, dict]) -> list[str]:
+        """Return in words how other scores were made otherwise.
+
+        A model that is not known, as of a file without its folder, is told of in a warning.
+
+        Args:
+            options: how the others were scored.
+            model: label → identity of each file of their model.
+        """
+        pairs = {name: (options.get(name), self.options.get(name)) for name in _ALIKE}
+        # An option that an older file lacks was not asked for.
+        found = [f"{n} is {a} and {b}" for n, (a, b) in pairs.items() if (a or None) != (b or None)]
+        if not model or not self.model:
+            _log.warning(
+                "%s: the model's files of one of the two are not known, as of scores without their "
+                "manifest.json: they are taken to be of one model",
+                self.path,
+            )
+        elif set(model) != set(self.model) or not all(
+            same_identity(value, self.model[name]) for name, value in model.items()
+        ):
+            found.append("their models' files differ")
+        return found
+
     def variants(self, first: int, last: int) -> dict[str, list]:
         """Return columns chrom, pos (1-based), id, ref and alt of some rows."""
         with h5py.File(self.path, "r") as file:
@@ -151,6 +203,12 @@ def _file(path: Path) -> Path:
         return found[0]
     if (path / NAME).exists():
         _check_kind(path)
+        record = read_json(path / RUN) if (path / RUN).exists() else {}
+        if record.get("outcome") == "finished" and "h5" not in record.get("formats", ["h5"]):
+            raise InputFileError(
+                f"scores {path} were written as {', '.join(record['formats'])}, without scores.h5, "
+                "which is read: score with h5 among --formats"
+            )
         raise UnfinishedError(
             f"scores {path} are not finished: run tfepi_variants.py with --resume, or --merge its "
             "shards"

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 import keras
 from keras import ops
 
-from tfepi.geometry import POINTWISE, Growing
 from tfepi.graph import Graph
+from tfepi.layer_rules import POINTWISE, Growing
 from tfepi.variants.changed_windows import Plan, Planned, Read
 
 _COUNT = 4  # letters

@@ -1,7 +1,8 @@
 """Summaries over subsets of tracks, each chosen by a query.
 
-The mean of a variant's scores, the mean and the largest of their magnitudes, and the track that has
-the largest. Scores count from what is no effect, which is 0 but for REF_RATIO (0.5).
+The mean of a variant's scores, the mean of their magnitudes, the largest of these with its score
+and its track, and how many reach a threshold. Scores count from what is no effect, which is 0 but
+for REF_RATIO (0.5).
 """
 
 import re
@@ -9,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 
 from tfrecords_tools.errors import ConfigError
 from tfrecords_tools.target_query import query_targets
@@ -56,8 +58,18 @@ def parse_subsets(texts: Sequence[str], targets: Sequence[Target]) -> tuple[Subs
     return tuple(found)
 
 
+def subset_fields(name: str, above: float | None = None) -> list[pa.Field]:
+    """Return the columns of a subset, in the order of `subset_columns`."""
+    numbers = ("mean", "mean_abs", "max", "max_abs")
+    fields = [pa.field(f"{name}_{n}", pa.float32()) for n in numbers]
+    fields.append(pa.field(f"{name}_max_track", pa.string()))
+    if above is not None:
+        fields.append(pa.field(f"{name}_above", pa.int32()))
+    return fields
+
+
 def subset_columns(
-    scores: np.ndarray, subset: Subset, names: Sequence[str]
+    scores: np.ndarray, subset: Subset, names: Sequence[str], above: float | None = None
 ) -> dict[str, np.ndarray]:
     """Return the columns of a subset; what is missing counts for nothing.
 
@@ -65,17 +77,19 @@ def subset_columns(
         scores: float64 [variants, tracks]; NaN is missing.
         subset: of the tracks.
         names: of all tracks.
+        above: count tracks whose magnitude is at least this; None for no such column.
 
     Returns:
-        NAME_mean, NAME_mean_abs, NAME_max_abs, float32, and NAME_max_track, the first track that
-        has the largest magnitude; NaN and None where every score is missing.
+        NAME_mean, NAME_mean_abs, NAME_max (the score whose magnitude is largest), NAME_max_abs
+        (that magnitude), float32, NAME_max_track, the first track that has it; NaN and None where
+        every score is missing; NAME_above, int32.
     """
     values = scores[:, list(subset.tracks)]
     seen = ~np.isnan(values)
     count = seen.sum(axis=1)
     size = np.where(seen, np.abs(values), -1.0)
     place = size.argmax(axis=1)
-    largest = size[np.arange(len(size)), place]
+    rows = np.arange(len(size))
     with np.errstate(invalid="ignore"):
         mean = np.where(seen, values, 0).sum(axis=1) / count
         mean_abs = np.where(seen, size, 0).sum(axis=1) / count
@@ -84,7 +98,20 @@ def subset_columns(
     columns = {
         "mean": mean.astype(np.float32),
         "mean_abs": mean_abs.astype(np.float32),
-        "max_abs": np.where(count, largest, np.nan).astype(np.float32),
+        "max": values[rows, place].astype(np.float32),
+        "max_abs": np.where(count, size[rows, place], np.nan).astype(np.float32),
         "max_track": track,
     }
+    if above is not None:
+        columns["above"] = (size >= above).sum(axis=1).astype(np.int32)
     return {f"{subset.name}_{name}": column for name, column in columns.items()}
+
+
+def check_above(above: float | None) -> None:
+    """Check a threshold of magnitudes.
+
+    Raises:
+        ConfigError: not above 0, or no finite number.
+    """
+    if above is not None and not 0 < above < float("inf"):
+        raise ConfigError(f"above is {above}: want a magnitude of scores, as 0.5")

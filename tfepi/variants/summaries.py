@@ -4,7 +4,7 @@ Over all tracks, and over subsets of them (`subsets`), and as principal componen
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +14,15 @@ import pyarrow.parquet as pq
 from tfepi.variants.components import Components, fit
 from tfepi.variants.disk import full_disk
 from tfepi.variants.numbered import Plan, remove_all_parts, unreadable_part
-from tfepi.variants.output import ROW_FIELDS, write_batches
+from tfepi.variants.output import ROW_FIELDS, batch_of, write_batches
 from tfepi.variants.score_file import ScoreFile
-from tfepi.variants.subsets import Subset, parse_subsets, subset_columns
+from tfepi.variants.subsets import (
+    Subset,
+    check_above,
+    parse_subsets,
+    subset_columns,
+    subset_fields,
+)
 from tfrecords_tools.errors import ConfigError
 from tfrecords_tools.files import atomic_path, identity
 from tfrecords_tools.output import check_folder, run_record
@@ -36,6 +42,7 @@ def summarise(
     *,
     stat: str = "SAD",
     subsets: Sequence[str] = (),
+    above: float | None = None,
     components: int | None = None,
     fit_on: str | Path | None = None,
     loadings: str | Path | None = None,
@@ -51,6 +58,7 @@ def summarise(
         out: output folder.
         stat: the statistic that is summarised.
         subsets: of the tracks, NAME=QUERY.
+        above: count the tracks whose score has at least this magnitude.
         components: how many; 0 for none, None for 20 or as many as there can be.
         fit_on: find the components from these scores, not from `path`'s.
         loadings: components.npz of another run; nothing is fitted.
@@ -69,6 +77,7 @@ def summarise(
     """
     folder = check_folder(out, resume, overwrite)
     _check(components, fit_on, loadings, part_rows)
+    check_above(above)
     scores = ScoreFile.of(path, stat)
     chosen = parse_subsets(subsets, scores.targets)
     files = {"scores": scores.path}
@@ -98,6 +107,7 @@ def summarise(
         {
             "stat": stat,
             "subsets": {s.name: s.query for s in chosen[1:]},
+            "above": above,
             "components": components,
             "part_rows": part_rows,
         },
@@ -118,8 +128,9 @@ def summarise(
             record["components"] = found.count
             record["variance_explained"] = round(float(found.shares.sum()), 6)
             columns = columns or found.columns(scores)  # which warns, so once
-        _write_parts(plan, folder, scores, chosen, found, columns, part_rows, quiet)
-        _assemble(plan, folder, scores, chosen, found)
+        schema = _schema(scores, chosen, above, found)
+        _write_parts(plan, folder, scores, chosen, above, schema, found, columns, quiet)
+        _assemble(plan, folder, schema)
         remove_all_parts(folder)
     return folder
 
@@ -151,14 +162,14 @@ def _components(
 
 
 def _schema(
-    scores: ScoreFile, subsets: Sequence[Subset], components: Components | None
+    scores: ScoreFile,
+    subsets: Sequence[Subset],
+    above: float | None,
+    components: Components | None,
 ) -> pa.Schema:
     fields = list(ROW_FIELDS)
     for subset in subsets:
-        fields += [
-            pa.field(f"{subset.name}_{n}", pa.float32()) for n in ("mean", "mean_abs", "max_abs")
-        ]
-        fields.append(pa.field(f"{subset.name}_max_track", pa.string()))
+        fields += subset_fields(subset.name, above)
     count = components.count if components else 0
     fields += [pa.field(f"PC{i + 1}", pa.float32()) for i in range(count)]
     facts = {
@@ -167,6 +178,8 @@ def _schema(
         "stat": scores.stat,
         "subsets": json.dumps({s.name: s.query for s in subsets[1:]}),
     }
+    if above is not None:
+        facts["above"] = str(above)
     return pa.schema(fields, metadata=facts)
 
 
@@ -175,13 +188,14 @@ def _write_parts(
     folder: Path,
     scores: ScoreFile,
     subsets: Sequence[Subset],
+    above: float | None,
+    schema: pa.Schema,
     components: Components | None,
     columns: Sequence[int] | None,
-    part_rows: int,
     quiet: bool,
 ) -> None:
     """Write the parts that are missing; columns are the places of the components' tracks."""
-    schema = _schema(scores, subsets, components)
+    part_rows = plan.facts["part_rows"]
     step = max(1, _BLOCK_BYTES // (8 * len(scores.targets)))
     todo = plan.missing(folder)
     done = scores.rows - sum(min(part_rows, scores.rows - n * part_rows) for n in todo)
@@ -196,35 +210,18 @@ def _write_parts(
                 for low, block in scores.scores(step, first, last):
                     found: dict[str, object] = dict(scores.variants(low, low + len(block)))
                     for subset in subsets:
-                        found |= subset_columns(block, subset, scores.names)
+                        found |= subset_columns(block, subset, scores.names, above)
                     if components:
                         placed = components.project(block[:, columns]).astype(np.float32)
                         found |= {f"PC{i + 1}": c for i, c in enumerate(placed.T)}
-                    yield _batch(found, schema)
+                    yield batch_of(found, schema)
                     bar.update(len(block))
 
             write_batches(plan.part(folder, number), schema, batches())
 
 
-def _batch(columns: Mapping[str, object], schema: pa.Schema) -> pa.RecordBatch:
-    arrays = []
-    for field in schema:
-        values = columns[field.name]
-        if isinstance(values, np.ndarray) and values.dtype != object:
-            values = np.ascontiguousarray(values)
-        arrays.append(pa.array(values, field.type))
-    return pa.RecordBatch.from_arrays(arrays, schema=schema)
-
-
-def _assemble(
-    plan: Plan,
-    folder: Path,
-    scores: ScoreFile,
-    subsets: Sequence[Subset],
-    components: Components | None,
-) -> None:
+def _assemble(plan: Plan, folder: Path, schema: pa.Schema) -> None:
     """Join the parts into both tables."""
-    schema = _schema(scores, subsets, components)
 
     def batches() -> Iterator[pa.RecordBatch]:
         for number in range(plan.parts):
