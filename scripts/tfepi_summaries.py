@@ -19,6 +19,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="NAME=QUERY",
         help="summarise these tracks too, as liver='CAGE: & liver'; may be repeated",
     )
+    p.add_argument("--above", type=float, metavar="X", help="count tracks of |score| X or more")
     p.add_argument("--components", type=int, help="how many, 0: none [20, or as many as there are]")
     p.add_argument("--fit_on", metavar="SCORES", help="find components from these scores")
     p.add_argument("--loadings", metavar="FILE", help="components.npz of an earlier run")
@@ -31,7 +32,7 @@ def parser() -> argparse.ArgumentParser:
 def work(args: argparse.Namespace) -> None:
     from tfepi.variants.summaries import summarise
 
-    names = ("stat", "subsets", "components", "fit_on", "loadings", "part_rows")
+    names = ("stat", "subsets", "above", "components", "fit_on", "loadings", "part_rows")
     again = ("resume", "overwrite", "quiet")
     keywords = {name: getattr(args, name) for name in (*names, *again)}
     folder = summarise(args.scores, args.out, **keywords)

@@ -1,4 +1,4 @@
-"""Known motifs: reading them, exact chances against enumeration, scans and tables against loops."""
+"""Known motifs: exact chances against enumeration, scans and tables against loops."""
 
 import json
 from itertools import product
@@ -11,98 +11,20 @@ from scipy.stats import fisher_exact
 
 from tfepi.analysis.attribution_file import FORMAT
 from tfepi.analysis.attribution_matches import UNIT, Scorer, background, best, indices, reached
-from tfepi.analysis.attribution_meme import KnownMotif, read_meme
 from tfepi.analysis.attribution_motifs import match, motif_table
 from tfepi.analysis.attribution_report import report_seqlets
 from tfepi.analysis.attribution_seqlets import SeqletOptions
+from tfepi.analysis.meme import KnownMotif, read_meme
 from tfepi.report.attribution_motifs import draw_motifs, motif_figure
 from tfrecords_tools.errors import ConfigError, InputFileError
 from tfrecords_tools.genome import encode, one_hot, reverse_complement
 
 BACKGROUND = np.array([0.3, 0.2, 0.2, 0.3])
-MEME = """MEME version 4
-
-ALPHABET= ACGT
-
-strands: + -
-
-Background letter frequencies
-A 0.3 C 0.2 G 0.2 T 0.3
-
-MOTIF M1 first one
-letter-probability matrix: alength= 4 w= 3 nsites= 17 E= 1e-5
- 0.7 0.1 0.1 0.1
- 0.0 1.0 0.0 0.0
- 0.25 0.25 0.25 0.25
-URL http://example.org
-
-MOTIF M2
-letter-probability matrix: alength= 4
-
-0.1 0.2 0.3 0.4
------------------
-"""
-
 
 def consensus(text, name=None):
     shares = np.full((len(text), 4), 0.02)
     shares[range(len(text)), encode(text)] = 0.94
     return KnownMotif(name or text, "", shares, 100)
-
-
-def test_a_meme_file(tmp_path):
-    path = tmp_path / "m.meme"
-    path.write_text(MEME)
-    one, other = read_meme(path)
-    assert (one.name, one.also, one.sites) == ("M1", "first one", 17)
-    np.testing.assert_allclose(one.shares, [[0.7, 0.1, 0.1, 0.1], [0, 1, 0, 0], [0.25] * 4])
-    np.testing.assert_allclose(one.information[1:], [2, 0], atol=1e-12)
-    assert (other.name, other.also, other.sites) == ("M2", "", 20)
-    np.testing.assert_allclose(other.shares, [[0.1, 0.2, 0.3, 0.4]])
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "message"),
-    [
-        ("MEME version 4", ">c1", "is no MEME file"),
-        ("ALPHABET= ACGT", "ALPHABET= ACDEFGHIKLMNPQRSTVWY", "line 3 has the alphabet 'ACDEF"),
-        ("MOTIF M2", "MOTIF M1", "line 17 has the motif 'M1' again"),
-        ("MOTIF M2", "MOTIF", "line 17: the motif has no name"),
-        ("w= 3", "w= 4", "the matrix of 'M1' has 3 rows, want 4"),
-        ("0.1 0.2 0.3 0.4\n", "", "the matrix of 'M2' has 0 rows, want at least one"),
-        ("nsites= 17", "nsites= many", "nsites is 'many', want a number"),
-        ("0.7 0.1 0.1 0.1", "0.7 0.1 0.1", "line 12 is '0.7 0.1 0.1': want four shares"),
-        ("0.7 0.1 0.1 0.1", "0.7 0.1 0.1 0.3", "line 12 is '0.7 0.1 0.1 0.3': want four"),
-        ("0.7 0.1 0.1 0.1", "0.7 0.1 0.1 x", "line 12 is '0.7 0.1 0.1 x': want four"),
-        ("0.7 0.1 0.1 0.1", "0.7 -.1 0.1 0.3", "line 12 is '0.7 -.1 0.1 0.3': want four"),
-        (
-            "MOTIF M2\nletter-probability matrix: alength= 4\n\n0.1 0.2 0.3 0.4\n",
-            "MOTIF M2\n",
-            "line 17: the motif 'M2' has no letter-probability matrix",
-        ),
-        (
-            "letter-probability matrix: alength= 4 w= 3 nsites= 17 E= 1e-5",
-            "log-odds matrix:",
-            "line 10: the motif 'M1' has no letter-probability matrix",
-        ),
-    ],
-)
-def test_bad_meme_files(tmp_path, old, new, message):
-    path = tmp_path / "m.meme"
-    assert old in MEME
-    path.write_text(MEME.replace(old, new))
-    with pytest.raises(InputFileError) as error:
-        read_meme(path)
-    assert message in str(error.value)
-
-
-def test_no_motifs_and_no_file(tmp_path):
-    path = tmp_path / "m.meme"
-    path.write_text("MEME version 4\n")
-    with pytest.raises(InputFileError, match="has no motifs"):
-        read_meme(path)
-    with pytest.raises(InputFileError, match="does not exist"):
-        read_meme(tmp_path / "none")
 
 
 def test_chances_against_enumeration():
@@ -323,7 +245,10 @@ def test_seqlets_without_motifs(folder):
     assert draw_motifs(folder, found.logos) == []
     # what was of other seqlets is gone
     database = folder / "m.meme"
-    database.write_text(MEME)
+    database.write_text(
+        "MEME version 4\n\nMOTIF M1\nletter-probability matrix: alength= 4 w= 2\n"
+        "0.7 0.1 0.1 0.1\n0 1 0 0\n"
+    )
     report_seqlets(folder, SeqletOptions(10, 0.05), read_meme(database), database, quiet=True)
     assert (folder / "matches.tsv").exists()
     facts = json.loads((folder / "seqlets.json").read_text())

@@ -18,13 +18,11 @@ from tfepi.analysis.attribution_gradient import AveragedScalar
 from tfepi.analysis.attribution_modisco import write_modisco
 from tfepi.analysis.attribution_options import AttributionOptions
 from tfepi.analysis.attribution_outputs import Bins, outputs_of
-from tfepi.analysis.attribution_parts import conditions
 from tfepi.analysis.attribution_report import report_seqlets
 from tfepi.analysis.attribution_run import attribute
 from tfepi.analysis.attribution_tracks import write_tracks
 from tfepi.report.attribution_windows import draw_windows, window_figure
 from tfepi.spec import Head, ModelSpec
-from tfepi.variants.mutagenesis_sites import Site
 from tfrecords_tools.errors import ConfigError, InputFileError, UnfinishedError
 from tfrecords_tools.genome import Genome, one_hot, reverse_complement
 from tfrecords_tools.targets import Target
@@ -232,17 +230,6 @@ def test_alleles_of_a_vcf(run, tmp_path, fasta):
         write_modisco(folder, genome)
         write_tracks(folder, genome)
     assert np.load(folder / "modisco" / "ohe.npz")["arr_0"].shape == (1, 4, 10)
-
-
-def test_conditions_follow_the_strand():
-    def condition(places):
-        assert places == [("c1", 5, 13), ("c1", 9, 17)]
-        return {"tracks": np.arange(8.0).reshape(2, 2, 2), "cell_state": np.ones((2, 3))}
-
-    found = conditions(condition, [Site("c1", 5, "-"), Site("c1", 9)], 8)
-    assert found["tracks"].tolist() == [[[2, 3], [0, 1]], [[4, 5], [6, 7]]]
-    assert found["cell_state"].shape == (2, 3)
-    assert conditions(None, [Site("c1", 5)], 8) == {}
 
 
 def test_modisco_arrays(run, fasta, caplog):

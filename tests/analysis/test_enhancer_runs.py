@@ -260,9 +260,11 @@ def test_damaged_parts_and_models(tmp_path, monkeypatch, predictor, fasta, run):
         with pytest.raises(KeyboardInterrupt):
             run(predictor, fasta, tmp_path / "out")
     part = sorted((tmp_path / "out" / "parts").iterdir())[1]
-    part.write_bytes(b"no")
-    with pytest.raises(InputFileError, match=rf"{part.name} is missing or damaged"):
-        run(predictor, fasta, tmp_path / "out", resume=True, load=never)
+    whole = part.read_bytes()
+    for damaged in (b"no", whole[: len(whole) // 2], b"PK\x03\x04", b""):
+        part.write_bytes(damaged)
+        with pytest.raises(InputFileError, match=rf"{part.name} is missing or damaged"):
+            run(predictor, fasta, tmp_path / "out", resume=True, load=never)
     broken = SMALL.model()
     broken.weights[0].assign(np.full(broken.weights[0].shape, np.nan))
     with pytest.raises(InputFileError, match=r"finite .* A \(c1:400\): its weights are damaged"):

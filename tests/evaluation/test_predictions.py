@@ -141,6 +141,9 @@ def test_saved_predictions_errors(tmp_path, layout, values):
 
 def test_a_damaged_part_is_named(tmp_path, layout, values):
     parts = filled(tmp_path, layout, values)
-    (tmp_path / "parts" / "0000001.npy").write_bytes(b"cut")
-    with pytest.raises(InputFileError, match=r"0000001.npy.*--resume"):
-        parts.column(0)
+    part = tmp_path / "parts" / "0000001.npy"
+    whole = part.read_bytes()
+    for damaged in (b"cut", whole[: len(whole) // 2], b"PK\x03\x04", b""):
+        part.write_bytes(damaged)
+        with pytest.raises(InputFileError, match=r"0000001.npy.*--resume"):
+            parts.column(0)

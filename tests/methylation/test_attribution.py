@@ -346,9 +346,12 @@ def test_damaged_files(tmp_path, done, model, fasta, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         attribute(model, fasta, tmp_path / "out")
     monkeypatch.undo()
-    (tmp_path / "out" / "parts" / "0000000.npz").write_bytes(b"no")
-    with pytest.raises(InputFileError, match=r"0000000\.npz is missing or damaged"):
-        attribute(model, fasta, tmp_path / "out", resume=True)
+    part = tmp_path / "out" / "parts" / "0000000.npz"
+    whole = part.read_bytes()
+    for damaged in (b"no", whole[: len(whole) // 2]):
+        part.write_bytes(damaged)
+        with pytest.raises(InputFileError, match=r"0000000\.npz is missing or damaged"):
+            attribute(model, fasta, tmp_path / "out", resume=True)
 
 
 @pytest.mark.parametrize(

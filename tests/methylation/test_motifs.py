@@ -10,7 +10,6 @@ from tfepi.layers import activation as activation_layer
 from tfepi.methylation import motif_arguments, motif_run, motif_windows, motifs
 from tfepi.methylation.cpg_places import Place, read_places
 from tfepi.methylation.filters import first_layer
-from tfepi.methylation.meme import CountedMotif, write_meme
 from tfepi.report.motif_figures import motif_page
 from tfepi.spec import Head, ModelSpec
 from tfrecords_tools import command
@@ -228,22 +227,6 @@ def test_meme_file(plain_run, model, sequences):
         np.testing.assert_allclose(rows.sum(axis=1), 1, atol=3e-6)
 
 
-def test_written_meme(tmp_path):
-    motif = CountedMotif("m1", "second", np.array([[3, 1, 0, 0], [0, 0, 0, 4]]))
-    write_meme(tmp_path / "x.meme", [motif], np.array([0.3, 0.2, 0.2, 0.3]))
-    assert (tmp_path / "x.meme").read_text() == (
-        "MEME version 4\n\nALPHABET= ACGT\n\nstrands: +\n\n"
-        "Background letter frequencies\nA 0.300000 C 0.200000 G 0.200000 T 0.300000\n\n"
-        "MOTIF m1 second\n"
-        "letter-probability matrix: alength= 4 w= 2 nsites= 4 E= 0\n"
-        " 0.750000  0.250000  0.000000  0.000000\n"
-        " 0.000000  0.000000  0.000000  1.000000\n"
-    )
-    assert motif.consensus == "AT"
-    entropy = -(0.75 * np.log2(0.75) + 0.25 * np.log2(0.25))
-    assert motif.information.tolist() == pytest.approx([2 - entropy, 2])
-
-
 def test_share_of_the_maximum(model, sequences):
     layer = first_layer(model)
     activations = np.zeros((60, layer.positions, FILTERS))
@@ -282,6 +265,20 @@ def test_resumed_run_reads_only_what_is_missing(
     with pytest.raises(UnfinishedError, match="share changed"):
         find(model, windows, tmp_path / "out", options={"share": 0.7}, resume=True)
     assert "1 of 5 filters of conv1 never fire in 60 windows: 2" in caplog.text
+
+
+def test_a_damaged_part(tmp_path, model, sequences, monkeypatch):
+    def stops(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(motif_run, "count_sites", stops)
+    with pytest.raises(KeyboardInterrupt):
+        find(model, Windows(sequences), tmp_path / "out")
+    monkeypatch.undo()
+    [part] = (tmp_path / "out" / "parts").iterdir()
+    part.write_bytes(part.read_bytes()[: part.stat().st_size // 2])
+    with pytest.raises(InputFileError, match=rf"{part.name} is missing or damaged"):
+        find(model, Windows(sequences), tmp_path / "out", resume=True)
 
 
 def conv_model(before=(), stride=1, padding="valid", **more):

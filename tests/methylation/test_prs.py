@@ -264,6 +264,12 @@ def test_resume_gives_the_same(done, folder, tmp_path, monkeypatch):
         args.work(args)
     assert not (tmp_path / "out" / "prs.json").exists()
     args = arguments(folder, tmp_path / "out", *covariates, "--resume")
+    [part] = (tmp_path / "out" / "parts").iterdir()
+    whole = part.read_bytes()
+    part.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputFileError, match=rf"{part.name} is missing or damaged"):
+        args.work(args)
+    part.write_bytes(whole)
     args.work(args)
     assert len(calls) == 3  # the chromosome that was whole is not made again
     for name in ("prs.json", "r2.tsv", "scores.tsv", "weights/inf_mrv.betas", "tuning.tsv"):

@@ -244,9 +244,11 @@ def test_a_damaged_part_is_named(run, toy):
         run(Place(), model=toy.predictor(stop_after=13))
     parts = sorted((run.out / "parts").iterdir())
     assert [p.name for p in parts] == ["0000000.npy", "0000001.npy", "0000002.npy"]
-    parts[1].write_bytes(parts[1].read_bytes()[:50])
-    with pytest.raises(InputFileError, match=r"part .*0000001.npy is missing or damaged"):
-        run(Place(), resume=True)
+    whole = parts[1].read_bytes()
+    for damaged in (whole[:50], whole[: len(whole) // 2], b"PK\x03\x04", b""):
+        parts[1].write_bytes(damaged)
+        with pytest.raises(InputFileError, match=r"part .*0000001.npy is missing or damaged"):
+            run(Place(), resume=True)
     parts[1].unlink()
     run(Place(), resume=True)
 

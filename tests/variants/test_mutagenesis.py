@@ -15,7 +15,7 @@ from tfepi.variants.alternatives import Alternatives
 from tfepi.variants.mutagenesis import mutate
 from tfepi.variants.mutagenesis_options import Mutagenesis
 from tfepi.variants.mutagenesis_scores import NAMES, Comparison
-from tfepi.variants.mutagenesis_sites import Span, bed_sites, is_vcf, vcf_sites
+from tfepi.variants.mutagenesis_sites import Site, Span, bed_sites, conditions, is_vcf, vcf_sites
 from tfepi.variants.scores import NO_EFFECT, score
 from tfrecords_tools.errors import ConfigError, InputFileError, TfepiError, UnfinishedError
 from tfrecords_tools.genome import Genome, encode, one_hot
@@ -242,6 +242,17 @@ def test_spans():
     for up, down in ((51, 0), (0, 51)):
         with pytest.raises(ConfigError, match="do not fit into the model's sequence of 100 bp"):
             Span(up, down, 100)
+
+
+def test_conditions_follow_the_strand():
+    def condition(places):
+        assert places == [("c1", 5, 13), ("c1", 9, 17)]
+        return {"tracks": np.arange(8.0).reshape(2, 2, 2), "cell_state": np.ones((2, 3))}
+
+    found = conditions(condition, [Site("c1", 5, "-"), Site("c1", 9)], 8)
+    assert found["tracks"].tolist() == [[[2, 3], [0, 1]], [[4, 5], [6, 7]]]
+    assert found["cell_state"].shape == (2, 3)
+    assert conditions(None, [Site("c1", 5)], 8) == {}
 
 
 def test_the_middle_bins_are_basenjis():

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pysam
 import pytest
 
-from tfepi.variants import annotate, output
+from tfepi.variants import annotate, output, row_chunks
 from tfepi.variants.manifest import Manifest
 from tfepi.variants.options import Scoring, Shard
 from tfepi.variants.scoring import score_vcf
@@ -55,6 +55,14 @@ def test_wide_table_equals_hdf5(run):
             assert np.array_equal(table[f"{stat}_T{t}"].to_numpy(), scores[stat][:, t])
 
 
+def test_numbers_are_packed_and_chunks_whole(run):
+    with h5py.File(run() / "scores.h5") as file:
+        for name in ("SAD", "D1", "REF_RATIO", "REF", "pos"):
+            assert (file[name].compression, file[name].shuffle) == ("gzip", True), name
+            assert file[name].chunks is not None
+        assert file["SAD"].dtype == np.float32
+
+
 def test_many_targets_become_lists(run, monkeypatch):
     monkeypatch.setattr(output, "WIDE_COLUMNS", 8)
     monkeypatch.setattr(output, "_GROUP_BYTES", 200)
@@ -66,12 +74,16 @@ def test_many_targets_become_lists(run, monkeypatch):
     assert np.array_equal(np.array(table["D1"].to_pylist(), np.float32), scores["D1"])
 
 
-def test_percentiles_in_blocks_are_the_same(run, monkeypatch):
+@pytest.mark.parametrize("held", [1, 70 * 4])
+def test_percentiles_in_blocks_are_the_same(run, monkeypatch, held):
+    """Columns that are never held, and those of which one or two are."""
     whole = h5(run(name="a"))
-    monkeypatch.setattr(output, "_HELD_BYTES", 1)
+    assert len(whole["SAD"]) == 70
+    monkeypatch.setattr(output, "_HELD_BYTES", held)
     monkeypatch.setattr(output, "_ROWS_AT_ONCE", 7)
-    monkeypatch.setattr(output, "_CHUNK_BYTES", 100)
-    monkeypatch.setattr(output, "_TARGETS_PER_CHUNK", 2)
+    monkeypatch.setattr(output, "_COPIED_BYTES", 100)
+    monkeypatch.setattr(row_chunks, "CHUNK_BYTES", 100)
+    monkeypatch.setattr(row_chunks, "TARGETS_PER_CHUNK", 2)
     blocks = h5(run(name="b"))
     for name in ("SAD", "D1", "SAD_pct", "D1_pct", "REF", "REF_RATIO_pct"):
         assert np.array_equal(whole[name], blocks[name]), name

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tfepi.variants.percentiles import PERCENTILES, percentiles
+from tfepi.variants.percentiles import PERCENTILES, column_percentiles, percentiles
 
 floats = st.one_of(st.just(np.nan), st.floats(-(2.0**99), 2.0**99, width=32))
 
@@ -21,6 +21,19 @@ def test_equals_numpy(values, cut):
     else:
         wanted = np.nanquantile(column.astype(np.float64), PERCENTILES).astype(np.float32)
         np.testing.assert_allclose(found, wanted, rtol=1e-6, atol=1e-30)
+
+
+odd = st.one_of(floats, st.sampled_from([0.0, -0.0, np.inf, -np.inf]))
+
+
+@settings(max_examples=100, deadline=None)
+@given(values=st.lists(odd, min_size=1, max_size=60))
+def test_a_column_that_is_held_has_the_same_bytes(values):
+    column = np.array(values, np.float32)
+    held = column_percentiles(column)
+    assert held.tobytes() == percentiles(lambda: iter([column])).tobytes()
+    strided = np.stack([column, column], axis=1)[:, 0]
+    assert column_percentiles(strided).tobytes() == held.tobytes()
 
 
 @pytest.mark.parametrize("kind", ["normal", "few", "one bit"])

@@ -45,11 +45,13 @@ def table(folder):
 @pytest.mark.parametrize("stat", STATS)
 def test_tables(run, scored, monkeypatch, part_rows, stat):
     monkeypatch.setattr(summaries, "_BLOCK_BYTES", 5 * 8 * 3)
-    folder = run(stat=stat, part_rows=part_rows, components=2)
+    folder = run(stat=stat, part_rows=part_rows, components=2, above=0.3)
     found, given = table(folder), scores_of(scored, stat)
     values = given[stat].astype(float) - (0.5 if stat == "REF_RATIO" else 0)
     of_subset = [
-        f"{s}_{k}" for s in ("all", "two") for k in ("mean", "mean_abs", "max_abs", "max_track")
+        f"{s}_{k}"
+        for s in ("all", "two")
+        for k in ("mean", "mean_abs", "max", "max_abs", "max_track", "above")
     ]
     assert found.column_names == ["chrom", "pos", "id", "ref", "alt", *of_subset, "PC1", "PC2"]
     assert found["pos"].to_pylist() == given["pos"].tolist()
@@ -62,6 +64,9 @@ def test_tables(run, scored, monkeypatch, part_rows, stat):
         np.testing.assert_allclose(found[f"{name}_max_abs"], abs(chosen).max(axis=1), atol=1e-6)
         tracks = [f"T{columns[i]}" for i in abs(chosen).argmax(axis=1)]
         assert found[f"{name}_max_track"].to_pylist() == tracks
+        largest = np.take_along_axis(chosen, abs(chosen).argmax(axis=1)[:, None], axis=1)[:, 0]
+        np.testing.assert_allclose(found[f"{name}_max"], largest, atol=1e-6)
+        assert found[f"{name}_above"].to_pylist() == (abs(chosen) >= 0.3).sum(axis=1).tolist()
     z = (values - values.mean(axis=0)) / values.std(axis=0)
     _, singular, vectors = np.linalg.svd(z, full_matrices=False)
     for k in range(2):
@@ -75,6 +80,7 @@ def test_tables(run, scored, monkeypatch, part_rows, stat):
         "format_version": "1",
         "stat": stat,
         "subsets": '{"two": "track 2 | index=1"}',
+        "above": "0.3",
     }
     header, *lines = (folder / "summaries.tsv").read_text().splitlines()
     assert header.split("\t") == found.column_names
@@ -167,7 +173,7 @@ def test_undefined_scores_are_missing(run, scored):
     assert np.isnan(found["PC1"].to_numpy()[[4, 6]]).all()
     assert np.isfinite(np.delete(found["PC1"].to_numpy(), [4, 6])).all()
     line = (folder / "summaries.tsv").read_text().splitlines()[5].split("\t")
-    assert line[5:9] == ["NA"] * 4
+    assert line[5:10] == ["NA"] * 5
 
 
 def test_a_killed_run_goes_on(run, monkeypatch, scored):
@@ -191,6 +197,7 @@ def test_a_killed_run_goes_on(run, monkeypatch, scored):
         ({"stat": "REF_RATIO"}, "stat"),
         ({"subsets": ("two=index=1",)}, "subsets"),
         ({"components": 2}, "components"),
+        ({"above": 1.0}, "above"),
         ({"part_rows": 8}, "part_rows"),
         ({"fit_on": scored}, "input fit_on"),
     ):
@@ -252,6 +259,7 @@ def test_scores_of_fewer_tracks(run, tmp_path, scored, vcf, fasta, predictor):
         ({"components": 0, "loadings": "y"}, "--loadings y is given, and no components"),
         ({"components": 3, "loadings": "y"}, "--components 3: those of y are all there are"),
         ({"part_rows": 0}, "part_rows is 0"),
+        ({"above": 0.0}, "above is 0.0: want a magnitude"),
         ({"components": 4}, r"components is 4: \d+ variants and 3 tracks have at most 3"),
         ({"stat": "JS"}, "has SAD, REF_RATIO, not JS"),
         ({"subsets": ("x=nosuch",)}, "matches none of the 3 targets of the scores"),

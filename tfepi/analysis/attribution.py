@@ -26,7 +26,6 @@ import numpy as np
 
 from tfepi.analysis.attribution_options import STEPS, AttributionOptions
 from tfepi.analysis.dinucleotide_shuffle import shuffled
-from tfepi.methylation.attribution import corrected
 from tfrecords_tools.genome import UNKNOWN, one_hot
 
 Value = Callable[[np.ndarray], np.ndarray]
@@ -127,6 +126,24 @@ def along(lines: Lines, value: Value, gradient: Gradient, size: int) -> Attribut
     base = np.mean(np.concatenate([value(codes) for codes in lines.starts(size)]))
     hypothetical = (total / len(lines.line)).astype(np.float32)
     return Attribution(hypothetical, float(own), float(base))
+
+
+def corrected(gradient: np.ndarray) -> np.ndarray:
+    """Return gradients less their mean over the four letters: [..., 4, outputs]."""
+    return gradient - gradient.mean(axis=-2, keepdims=True)
+
+
+def at_own(values: np.ndarray, own: np.ndarray) -> np.ndarray:
+    """Return values at the letters that are there; 0 for N.
+
+    Args:
+        values: float [positions, 4, outputs].
+        own: one-hot letters, [positions, 4].
+
+    Returns:
+        float [positions, outputs].
+    """
+    return (values * own[:, :, None]).sum(axis=1)
 
 
 def local(sequences: np.ndarray, gradient: Gradient, centred: bool) -> list[Attribution]:

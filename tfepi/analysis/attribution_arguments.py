@@ -49,11 +49,11 @@ def work(args: argparse.Namespace) -> None:
     """Attribute, write what is asked for, draw."""
     from dataclasses import replace
 
-    from tfepi.analysis.attribution_meme import read_meme
     from tfepi.analysis.attribution_options import AttributionOptions
     from tfepi.analysis.attribution_outputs import outputs_of
     from tfepi.analysis.attribution_run import attribute
     from tfepi.analysis.attribution_seqlets import SeqletOptions
+    from tfepi.analysis.meme import read_meme
     from tfepi.analysis.site_parts import default_batch, keras_model
     from tfepi.evaluation.matching import parse_shifts
     from tfepi.evaluation.named_model import CellChoice, NamedModel

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tfepi.analysis.attribution_meme import KnownMotif
+from tfepi.analysis.meme import KnownMotif
 from tfrecords_tools.genome import UNKNOWN
 
 UNIT = 1 / 50  # bit

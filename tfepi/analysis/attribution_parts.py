@@ -14,7 +14,7 @@ from tfepi.analysis.attribution_options import AttributionOptions
 from tfepi.analysis.attribution_outputs import Output
 from tfepi.spec import Condition, ModelSpec
 from tfepi.variants.alleles import Window
-from tfepi.variants.mutagenesis_sites import Site, Span
+from tfepi.variants.mutagenesis_sites import Site, Span, conditions
 from tfepi.variants.numbered import Plan, unreadable_part
 from tfrecords_tools.errors import InputFileError
 from tfrecords_tools.files import atomic_path
@@ -22,27 +22,6 @@ from tfrecords_tools.genome import Genome, one_hot
 from tfrecords_tools.progress import progress
 
 _ARRAYS = ("hypothetical", "prediction", "baseline", "attributed")
-
-
-def conditions(
-    condition: Condition | None, sites: Sequence[Site], length: int
-) -> dict[str, np.ndarray]:
-    """Return the inputs besides the sequence of windows, along their strands.
-
-    Args:
-        condition: the model's, or None.
-        sites: the windows.
-        length: of each, bp.
-    """
-    if condition is None:
-        return {}
-    found = condition([(s.chrom, s.window, s.window + length) for s in sites])
-    if "tracks" in found:
-        reverse = [s.strand == "-" for s in sites]
-        tracks = found["tracks"].copy()
-        tracks[reverse] = tracks[reverse][:, ::-1]
-        found["tracks"] = tracks
-    return found
 
 
 class AttributionParts:

@@ -9,7 +9,6 @@ import pandas
 
 from tfepi.analysis.attribution_file import NAME, AttributedWindow, read_outputs, read_windows
 from tfepi.analysis.attribution_matches import Scorer, background, indices
-from tfepi.analysis.attribution_meme import KnownMotif
 from tfepi.analysis.attribution_motifs import Matches, match, motif_table
 from tfepi.analysis.attribution_seqlets import (
     Seqlet,
@@ -19,6 +18,7 @@ from tfepi.analysis.attribution_seqlets import (
     controls,
     thresholds,
 )
+from tfepi.analysis.meme import KnownMotif
 from tfrecords_tools.files import atomic_path, identity, write_json
 from tfrecords_tools.genome import UNKNOWN, decode
 from tfrecords_tools.progress import progress

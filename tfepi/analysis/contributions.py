@@ -16,8 +16,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tfepi.analysis.attribution import at_own, corrected
+from tfepi.analysis.attribution_gradient import scalar_of
 from tfepi.analysis.tss_windows import TssWindow
-from tfepi.methylation.attribution import at_own, corrected
 from tfepi.spec import Head, shift_sequence
 from tfrecords_tools.errors import ConfigError
 from tfrecords_tools.genome import one_hot
@@ -39,34 +40,11 @@ def gradient_function(model, head: str, count: int) -> _Gradient:
         [batch, targets], and the first bin; to expression float32 [batch] and its gradient on the
         one-hot code, float32 [batch, length, 4].
     """
-    from tfepi.startup import import_tensorflow
-
-    tf = import_tensorflow()
-
-    def call(sequence, weights, first):
-        x = tf.one_hot(sequence, 4, dtype=tf.float32)
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(x)
-            out = model({"sequence": x}, training=False)
-            out = out[head] if isinstance(out, dict) else out
-            total = tf.reduce_sum(tf.cast(out[:, first : first + count], tf.float32), axis=1)
-            value = tf.reduce_sum(total * weights, axis=-1)
-        # Sequences of a batch do not see each other: the gradient of the sum is each one's own.
-        return value, tape.gradient(value, x, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-
-    compiled = tf.function(
-        call,
-        autograph=False,
-        input_signature=[
-            tf.TensorSpec([None, model.inputs[0].shape[1]], tf.uint8),
-            tf.TensorSpec([None, None], tf.float32),
-            tf.TensorSpec([], tf.int32),
-        ],
-    )
+    out = model.output[head] if isinstance(model.output, dict) else model.output
+    scalar = scalar_of(model, head, count, out.shape[-1], out.shape[1])
 
     def run(sequence, weights, first):
-        value, gradient = compiled(sequence, weights, np.int32(first))
-        return value.numpy(), gradient.numpy()
+        return scalar.gradient({"sequence": one_hot(sequence)}, weights, first)
 
     return run
 

@@ -6,6 +6,7 @@ A window as it is stands before its stretches, so that it is predicted once.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -76,7 +77,7 @@ def expressions(
         path = plan.part(folder, number)
         try:
             found.append(np.load(path, allow_pickle=False))
-        except (OSError, ValueError, EOFError) as error:
+        except (OSError, ValueError, EOFError, BadZipFile) as error:
             raise unreadable_part(path, error) from None
     values = np.concatenate(found)
     own, replaced = np.full(sites, np.nan), np.full((items, values.shape[1]), np.nan)

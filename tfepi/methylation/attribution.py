@@ -18,6 +18,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import rankdata
 
+from tfepi.analysis.attribution import at_own, corrected
+
 _FEWEST = 3
 
 
@@ -68,24 +70,6 @@ def _predicted(model, x, head: str, tasks: list[int], tf):
     out = model({"sequence": x}, training=False)
     out = out[head] if isinstance(out, dict) else out
     return tf.gather(tf.reduce_sum(tf.cast(out, tf.float32), axis=1), tasks, axis=-1)
-
-
-def corrected(gradient: np.ndarray) -> np.ndarray:
-    """Return gradients less their mean over the four letters: [..., 4, tasks]."""
-    return gradient - gradient.mean(axis=-2, keepdims=True)
-
-
-def at_own(values: np.ndarray, own: np.ndarray) -> np.ndarray:
-    """Return values at the letters that are there; 0 for N.
-
-    Args:
-        values: float [positions, 4, tasks].
-        own: one-hot letters, [positions, 4].
-
-    Returns:
-        float [positions, tasks].
-    """
-    return (values * own[:, :, None]).sum(axis=1)
 
 
 def guessed(gradient: np.ndarray, own: np.ndarray) -> np.ndarray:

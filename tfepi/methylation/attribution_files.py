@@ -8,6 +8,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
+from tfepi.analysis.attribution import at_own, corrected
 from tfepi.methylation import attribution
 from tfepi.methylation.cpg_places import Place
 from tfepi.variants.hdf5 import written_hdf5
@@ -181,8 +182,8 @@ def _lines(cpg: Attributed, task: int, mutated: int) -> Iterator[str]:
     letter = np.full(mutated, "NA")
     if cpg.gradient is not None:
         gradient = cpg.gradient[span, :, task : task + 1]
-        raw = attribution.at_own(gradient, own)[:, 0]
-        mean = attribution.at_own(attribution.corrected(gradient), own)[:, 0]
+        raw = at_own(gradient, own)[:, 0]
+        mean = at_own(corrected(gradient), own)[:, 0]
     if cpg.change is not None:
         change = cpg.change[:, :, task : task + 1]
         cost = attribution.cost(change, own)[:, 0]

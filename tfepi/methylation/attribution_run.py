@@ -4,6 +4,7 @@ import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import h5py
 import numpy as np
@@ -221,7 +222,7 @@ class _Run:
                 try:
                     with np.load(path, allow_pickle=False) as file:
                         arrays = {name: file[name] for name in file.files}
-                except (OSError, ValueError, EOFError) as error:
+                except (OSError, ValueError, EOFError, BadZipFile) as error:
                     raise unreadable_part(path, error) from None
                 arrays["seqs"] = one_hot(self._sequences(part)).astype(bool)
                 if "ism" in self._options.methods:

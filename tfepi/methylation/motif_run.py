@@ -4,12 +4,13 @@ import logging
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import pandas
 
+from tfepi.analysis.meme import CountedMotif, write_meme
 from tfepi.methylation.filters import FirstLayer, first_layer
-from tfepi.methylation.meme import CountedMotif, write_meme
 from tfepi.methylation.motif_windows import RecordWindows, SiteWindows, known_mean
 from tfepi.methylation.motifs import (
     Batch,
@@ -230,6 +231,6 @@ def _load(path: Path, kind: type):
     try:
         with np.load(path, allow_pickle=False) as file:
             values = {name: file[name] for name in kind.__dataclass_fields__}
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
         raise unreadable_part(path, error) from None
     return kind(**{k: v.item() if v.ndim == 0 else v for k, v in values.items()})

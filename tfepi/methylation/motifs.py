@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tfepi.analysis.meme import CountedMotif
 from tfepi.methylation.filters import FirstLayer
-from tfepi.methylation.meme import CountedMotif
 
 _BATCH_BYTES = 64 << 20
 _CLEAR = 3.0

@@ -11,7 +11,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from tfepi.methylation.attribution import at_own, corrected, cost
+from tfepi.analysis.attribution import at_own, corrected
+from tfepi.methylation.attribution import cost
 from tfepi.methylation.attribution_files import NAME, Attributed, read_attributions
 from tfepi.report.figures import FIRST, GREY, SECOND, save_figure, short, styled
 from tfepi.report.motif_figures import draw_logo

@@ -9,7 +9,7 @@ import pandas
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from tfepi.methylation.meme import CountedMotif
+from tfepi.analysis.meme import CountedMotif
 from tfepi.report.figures import GREY, save_figure, some, styled
 from tfepi.report.logos import COLOURS, LETTERS
 from tfrecords_tools.files import remove_parts

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tfepi.spec import Condition
 from tfepi.variants.alleles import AllelePair, SequenceKey, Window, sequence
 from tfepi.variants.checks import check, skipped_header, skipped_text, survey
 from tfepi.variants.stretches import Spans, Stretch, bed_stretches, tiles
@@ -197,3 +198,24 @@ def _record_sites(pairs: list[AllelePair], window: Window) -> Iterable[Site]:
         more = "*" if len(allele) > _LABEL_BASES else ""
         label = f"{first.id}_{allele[:_LABEL_BASES]}{more}"
         yield Site(first.chrom, window.start(first.position), "+", label, key)
+
+
+def conditions(
+    condition: Condition | None, sites: Sequence[Site], length: int
+) -> dict[str, np.ndarray]:
+    """Return the inputs besides the sequence of windows, along their strands.
+
+    Args:
+        condition: the model's, or None.
+        sites: the windows.
+        length: of each, bp.
+    """
+    if condition is None:
+        return {}
+    found = condition([(s.chrom, s.window, s.window + length) for s in sites])
+    if "tracks" in found:
+        reverse = [s.strand == "-" for s in sites]
+        tracks = found["tracks"].copy()
+        tracks[reverse] = tracks[reverse][:, ::-1]
+        found["tracks"] = tracks
+    return found

@@ -14,6 +14,7 @@ from tfepi.spec import Condition
 from tfepi.variants.alleles import Window
 from tfepi.variants.alternatives import Alternatives, Evaluator, References
 from tfepi.variants.mutagenesis_scores import Comparison
+from tfepi.variants.mutagenesis_sites import conditions
 from tfrecords_tools.genome import Genome
 
 _GROUP_BASES = 1 << 15
@@ -124,21 +125,10 @@ def site_groups(
         size: of a group.
         condition: the model's inputs besides the sequence, or None.
     """
-
-    def further(numbers: range) -> dict[str, np.ndarray]:
-        here = [sites[n] for n in numbers]
-        found = condition([(s.chrom, s.window, s.window + window.length) for s in here])
-        if "tracks" in found:
-            reverse = [s.strand == "-" for s in here]
-            tracks = found["tracks"].copy()
-            tracks[reverse] = tracks[reverse][:, ::-1]
-            found["tracks"] = tracks
-        return found
-
     return ReferenceGroups(
         evaluator,
         len(sites),
         size,
         lambda number: sites[number].sequence(genome, window),
-        further if condition is not None else None,
+        lambda numbers: conditions(condition, [sites[n] for n in numbers], window.length),
     )

@@ -1,15 +1,17 @@
 """Scores of a VCF's variants by a model: numbered parts, then the final files."""
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from tfepi.spec import Condition, ModelSpec, Predictor, check_shifts
 from tfepi.variants.alleles import Window
 from tfepi.variants.checks import check, skipped_text, survey
 from tfepi.variants.forecast import Forecast
+from tfepi.variants.formats import DEFAULT, check_formats
 from tfepi.variants.head_targets import HeadTargets
 from tfepi.variants.manifest import Manifest
-from tfepi.variants.merge import SCORES
+from tfepi.variants.merge import score_results
 from tfepi.variants.options import Scoring, Shard, check_chunk_records, default_chunk_records
 from tfepi.variants.pair_scores import PairScorer
 from tfepi.variants.part_runs import Place, damaged_model, run_in_parts
@@ -30,6 +32,7 @@ def score_vcf(
     *,
     model_files: dict[str, str | Path] | None = None,
     targets: Sequence[Target] | None = None,
+    formats: Sequence[str] = DEFAULT,
     shard: Shard | None = None,
     chunk_records: int | None = None,
     condition: Condition | None = None,
@@ -53,6 +56,7 @@ def score_vcf(
         scoring: the options.
         model_files: label → path of the files whose content is the model.
         targets: score only these of the head's, by identifier, with these labels.
+        formats: of the final files (`formats.FORMATS`).
         shard: do a share of the work; `merge.merge_shards` makes the final files.
         chunk_records: VCF records per part; None for a size that suits the window.
         condition: the model's inputs besides the sequence, of windows at (chromosome, start,
@@ -71,7 +75,53 @@ def score_vcf(
         UnfinishedError: results are there, or were made from something else.
         OSError: the disk is too small or full.
     """
-    place = Place.of(out, shard, resume, overwrite)
+    place, results = Place.of(out, shard, resume, overwrite), score_results(formats)
+    prepared = _prepared(spec, vcf, fasta, scoring, model_files, targets, chunk_records)
+    with prepared as (genome, manifest, scored):
+        forecast = Forecast.of(manifest, formats)
+
+        def begin(predictor: Predictor) -> _Run:
+            return _Run(genome, manifest, predictor, scored, place.folder, condition)
+
+        return run_in_parts(place, manifest, results, forecast.report, load, begin, quiet)
+
+
+def forecast_vcf(
+    spec: ModelSpec,
+    vcf: str | Path,
+    fasta: str | Path,
+    scoring: Scoring = Scoring(),  # noqa: B008 frozen
+    *,
+    model_files: dict[str, str | Path] | None = None,
+    targets: Sequence[Target] | None = None,
+    formats: Sequence[str] = DEFAULT,
+    chunk_records: int | None = None,
+) -> Forecast:
+    """Return how large the results of `score_vcf` would be, after the same checks.
+
+    Args:
+        spec, vcf, fasta, scoring, model_files, targets, formats, chunk_records: as there.
+
+    Raises:
+        InputFileError, ConfigError: as there.
+    """
+    check_formats(formats)
+    prepared = _prepared(spec, vcf, fasta, scoring, model_files, targets, chunk_records)
+    with prepared as (_, manifest, _):
+        return Forecast.of(manifest, formats)
+
+
+@contextlib.contextmanager
+def _prepared(
+    spec: ModelSpec,
+    vcf: str | Path,
+    fasta: str | Path,
+    scoring: Scoring,
+    model_files: dict[str, str | Path] | None,
+    targets: Sequence[Target] | None,
+    chunk_records: int | None,
+) -> Iterator[tuple[Genome, Manifest, HeadTargets]]:
+    """Yield the open genome, the manifest and what is scored, after all checks."""
     window = Window.of(spec, scoring.window_step)
     scored = HeadTargets.of(spec, scoring.head, targets, scoring.untransform)
     check_shifts(spec, scoring.shifts)
@@ -90,12 +140,7 @@ def score_vcf(
             targets=scored.targets,
             chunk_records=chunk_records,
         )
-        forecast = Forecast.of(manifest)
-
-        def begin(predictor: Predictor) -> _Run:
-            return _Run(genome, manifest, predictor, scored, place.folder, condition)
-
-        return run_in_parts(place, manifest, SCORES, forecast.report, load, begin, quiet)
+        yield genome, manifest, scored
 
 
 class _Run:

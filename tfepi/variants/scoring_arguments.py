@@ -37,6 +37,8 @@ def add(p: ArgumentParser) -> None:
     )
     p.add_argument("--batch_size", type=int, help="sequences per call of the model [by its size]")
     p.add_argument("--chunk_records", type=int, help="VCF records per numbered part")
+    p.add_argument("--formats", default="h5,parquet,vcf", help="also zarr, summary [%(default)s]")
+    p.add_argument("--dry_run", action="store_true", help="print the sizes of the results only")
     p.add_argument("--shard", metavar="i/n", help="do share i of n, from 1")
     p.add_argument("--merge", action="store_true", help="join the shards in DIR")
     cell_arguments.add(p)
@@ -50,11 +52,13 @@ def work(args: Namespace) -> None:
 
     from tfepi.evaluation.matching import parse_shifts
     from tfepi.evaluation.named_model import CellChoice, NamedModel
-    from tfepi.variants import merge, options, part_runs, scoring
+    from tfepi.variants import formats, merge, options, part_runs, scoring
     from tfrecords_tools.errors import ConfigError
 
+    chosen = formats.parse_formats(args.formats)
     if args.merge:
-        merged = merge.merge_shards(args.out, args.vcf, args.resume, args.overwrite)
+        results = merge.score_results(chosen)
+        merged = merge.merge_shards(args.out, args.vcf, args.resume, args.overwrite, results)
         sys.stdout.write(f"merged {merged}\n")
         return
     if args.vcf is None or args.fasta is None:
@@ -67,14 +71,20 @@ def work(args: Namespace) -> None:
         shifts=parse_shifts(args.shifts),
     )
     shard = options.Shard.parse(args.shard) if args.shard else None
-    part_runs.Place.of(args.out, shard, args.resume, args.overwrite)
+    if not args.dry_run:
+        part_runs.Place.of(args.out, shard, args.resume, args.overwrite)
     choice = CellChoice(args.cell, args.tracks, args.accessibility, args.fasta)
     of_model = (args.params, args.model, args.targets, args.head, args.batch_size, choice)
     model = NamedModel.of(*of_model, args.query)
     request = replace(request, head=model.head.name, batch_size=model.batch_size)
-    again = {k: getattr(args, k) for k in ("chunk_records", "resume", "overwrite", "quiet")}
-    again |= {"shard": shard, "targets": model.targets, "model_files": model.files}
-    again["condition"] = model.condition
+    what = {"targets": model.targets, "model_files": model.files, "formats": chosen}
+    what["chunk_records"] = args.chunk_records
+    if args.dry_run:
+        forecast = scoring.forecast_vcf(model.asked, args.vcf, args.fasta, request, **what)
+        sys.stdout.write(forecast.text() + "\n")
+        return
+    again = {k: getattr(args, k) for k in ("resume", "overwrite", "quiet")}
+    again |= {"shard": shard, "condition": model.condition}
     inputs = (model.load, model.asked, args.vcf, args.fasta)
-    folder = scoring.score_vcf(*inputs, args.out, request, **again)
+    folder = scoring.score_vcf(*inputs, args.out, request, **what, **again)
     sys.stdout.write(f"wrote {folder}\n")

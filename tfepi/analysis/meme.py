@@ -1,18 +1,58 @@
-"""Known motifs of a MEME database (meme-suite.org/meme/doc/meme-format.html)."""
+"""Motifs in MEME's format: counted ones are written, known ones read.
+
+The format: meme-suite.org/meme/doc/meme-format.html.
+"""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from tfrecords_tools.errors import InputFileError
-from tfrecords_tools.files import existing
+from tfrecords_tools.files import existing, write_text
 
-SITES = 20  # where the file does not say, as MEME has it
+LETTERS = "ACGT"
+SITES = 20  # where a file does not say, as MEME has it
 _TOLERANCE = 0.02
 _KEY = re.compile(r"(\w+)\s*=\s*(\S+)")
+
+
+@dataclass(frozen=True)
+class CountedMotif:
+    """A motif as counts of letters.
+
+    Attributes:
+        name: without spaces.
+        also: second name, or "".
+        counts: of A, C, G, T at each position, int64 [positions, 4]; rows of equal sum.
+    """
+
+    name: str
+    also: str
+    counts: np.ndarray
+
+    @property
+    def sites(self) -> int:
+        """How many sites were counted."""
+        return int(self.counts[0].sum())
+
+    @property
+    def frequencies(self) -> np.ndarray:
+        """Share of each letter, float64 [positions, 4]."""
+        return self.counts / max(1, self.sites)
+
+    @property
+    def information(self) -> np.ndarray:
+        """Information of each position, bits, of at most 2: Σ p log2(4 p), float64 [positions]."""
+        return _information(self.frequencies)
+
+    @property
+    def consensus(self) -> str:
+        """The letter that at least half of the sites have at each position, else N."""
+        p = self.frequencies
+        return "".join(LETTERS[row.argmax()] if row.max() >= 0.5 else "N" for row in p)
 
 
 @dataclass(frozen=True)
@@ -34,8 +74,39 @@ class KnownMotif:
     @property
     def information(self) -> np.ndarray:
         """Information of each position, bits, of at most 2: Σ p log2(4 p), float64 [positions]."""
-        p = self.shares
-        return (p * np.log2(4 * np.where(p > 0, p, 0.25))).sum(axis=1)
+        return _information(self.shares)
+
+
+def _information(p: np.ndarray) -> np.ndarray:
+    return (p * np.log2(4 * np.where(p > 0, p, 0.25))).sum(axis=1)
+
+
+def write_meme(path: str | Path, motifs: Sequence[CountedMotif], background: np.ndarray) -> None:
+    """Write motifs in the minimal format, of which none may lack sites.
+
+    Args:
+        path: of the file.
+        motifs: to write.
+        background: share of A, C, G, T in what was searched, float [4].
+    """
+    frequencies = " ".join(
+        f"{b} {f:.6f}" for b, f in zip(LETTERS, background.tolist(), strict=True)
+    )
+    parts = [
+        "MEME version 4\n",
+        f"ALPHABET= {LETTERS}\n",
+        "strands: +\n",
+        f"Background letter frequencies\n{frequencies}\n",
+    ]
+    for motif in motifs:
+        header = f"MOTIF {motif.name} {motif.also}".rstrip()
+        matrix = (
+            f"letter-probability matrix: alength= 4 w= {len(motif.counts)} nsites= {motif.sites} "
+            "E= 0"
+        )
+        rows = ["  ".join(f"{p:.6f}" for p in row) for row in motif.frequencies.tolist()]
+        parts.append("\n".join([header, matrix, *(f" {row}" for row in rows)]) + "\n")
+    write_text(path, "\n".join(parts))
 
 
 def read_meme(path: str | Path) -> list[KnownMotif]:
@@ -56,9 +127,9 @@ def read_meme(path: str | Path) -> list[KnownMotif]:
     name, also, at = None, "", 0
     for number, line in enumerate(lines):
         if line.startswith("ALPHABET") and (found := line.partition("=")[2].split()[:1] or [""]):
-            if found[0] != "ACGT":
+            if found[0] != LETTERS:
                 raise InputFileError(
-                    f"{path} line {number + 1} has the alphabet {found[0]!r}: want ACGT"
+                    f"{path} line {number + 1} has the alphabet {found[0]!r}: want {LETTERS}"
                 )
         elif line.startswith("MOTIF"):
             if name is not None:
