@@ -16,10 +16,11 @@ from tfepi.analysis.attribution_report import report_seqlets
 from tfepi.analysis.attribution_seqlets import SeqletOptions
 from tfepi.analysis.meme import KnownMotif, read_meme
 from tfepi.report.attribution_motifs import draw_motifs, motif_figure
-from tfrecords_tools.errors import ConfigError, InputFileError
+from tfrecords_tools.errors import ConfigError
 from tfrecords_tools.genome import encode, one_hot, reverse_complement
 
 BACKGROUND = np.array([0.3, 0.2, 0.2, 0.3])
+
 
 def consensus(text, name=None):
     shares = np.full((len(text), 4), 0.02)

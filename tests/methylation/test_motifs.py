@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tfepi.analysis.meme import CountedMotif
 from tfepi.layers import activation as activation_layer
 from tfepi.methylation import motif_arguments, motif_run, motif_windows, motifs
 from tfepi.methylation.cpg_places import Place, read_places

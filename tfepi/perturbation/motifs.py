@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tfepi.analysis.attribution_meme import read_meme
+from tfepi.analysis.meme import read_meme
 from tfrecords_tools.errors import ConfigError, unknown
 from tfrecords_tools.genome import reverse_complement
 
@@ -102,7 +102,7 @@ def meme_motifs(path: str | Path) -> list[Motif]:
     """Return the motifs of a MEME file.
 
     Raises:
-        InputFileError: as `attribution_meme.read_meme`.
+        InputFileError: as `meme.read_meme`.
     """
     return [Motif(m.name, m.shares) for m in read_meme(path)]
 

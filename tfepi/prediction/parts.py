@@ -5,6 +5,7 @@ Target first, because a track asks for one target at a time and memory must hold
 
 from collections.abc import Iterator
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -46,7 +47,7 @@ class PredictedParts:
         path = self.plan.part(self.folder, part)
         try:
             return np.load(path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, EOFError, BadZipFile) as error:
             raise unreadable_part(path, error) from None
 
     def target(self, target: int, numbers: np.ndarray) -> np.ndarray:
