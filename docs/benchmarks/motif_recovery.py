@@ -2,8 +2,8 @@
 """Whether effects at ChIP-exo sites recover the consensus of the factor, as Markdown tables.
 
 Usage: motif_recovery.py FOLDER OUT
-FOLDER holds atac_open.bw; OUT what motif_places.py wrote and, in ism_* and gradient_*, the effects
-of these places. results.json and motif_recovery.svg are written beside them.
+FOLDER holds sacCer3.fa.gz and atac_open.bw; OUT what motif_places.py wrote and, in ism_* and
+gradient_*, the effects of these places. results.json and the figure are written beside them.
 """
 
 import json
@@ -16,7 +16,17 @@ import numpy as np
 import pandas as pd
 import pyBigWig
 from matplotlib.figure import Figure
-from motif_places import ELSEWHERE, KINDS, MOTIFS, SHUFFLED, SITES, TEXTS, Place, informative
+from motif_places import (
+    CHROM,
+    ELSEWHERE,
+    KINDS,
+    MOTIFS,
+    SHUFFLED,
+    SITES,
+    TEXTS,
+    Place,
+    informative,
+)
 from scipy.stats import rankdata
 
 from tfepi.evaluation.bootstrap import interval, multiplicities
@@ -24,6 +34,7 @@ from tfepi.perturbation.motifs import Motif
 from tfepi.report.figures import save_figure, styled
 from tfepi.report.motif_figures import draw_logo
 from tfrecords_tools.errors import InputFileError
+from tfrecords_tools.genome import Genome, encode
 
 GAP, FLANK = 5, 25  # bp beside the motif that count neither way, then bp of flank
 BESIDE = GAP + FLANK
@@ -91,6 +102,19 @@ def read_cuts(folder: Path, out: Path, places: Sequence[Place]) -> np.ndarray:
     return cuts / SPREAD[0]
 
 
+def cuts_by_composition(folder: Path) -> list[list[str]]:
+    """Return, of fifths of the chromosome's bins by G + C: G + C, and mean cuts in a bin."""
+    with Genome(folder / "sacCer3.fa.gz") as genome:
+        bins = genome.length(CHROM) // BIN
+        sequence = genome.indices(CHROM, 0, bins * BIN).reshape(bins, BIN)
+    with pyBigWig.open(str(folder / f"{TARGETS[0]}.bw")) as bigwig:
+        track = np.nan_to_num(bigwig.values(CHROM, 0, bins * BIN, numpy=True))
+    share = np.isin(sequence, encode("CG")).mean(axis=1)
+    cuts = track.reshape(bins, BIN).sum(axis=1) / SPREAD[0]
+    fifths = np.array_split(np.argsort(share, kind="stable"), 5)
+    return [[f"{share[part].mean():.0%}", f"{cuts[part].mean():.1f}"] for part in fifths]
+
+
 def correlation(logos: np.ndarray, motif: Motif) -> np.ndarray:
     """Return Pearson's r of logos with a consensus, over all positions and letters.
 
@@ -154,6 +178,7 @@ def recovery(places: Sequence[Place], effects: np.ndarray, letters: np.ndarray) 
         "r_own": estimate(correlation(own - own.mean(axis=2, keepdims=True), motif)),
         "r_beyond": estimate(correlation(beyond, motif)),
         "auroc": estimate(shares @ ranked),
+        "size": float(np.abs(effects[:, BESIDE:-BESIDE]).mean()),
         "letters": [bool(x) for x in counted & (low > 0)],
         "flanks": flanks.mean(axis=0).tolist(),
         "logo": ordered[:, BESIDE - DRAWN : DRAWN - BESIDE].mean(axis=0).tolist(),
@@ -195,12 +220,13 @@ def print_tables(results: list[dict], counts: dict, cuts: dict) -> None:
         for factor in MOTIFS:
             for kind in kinds:
                 ism, gradient = (by_key[factor, kind, target, m] for m in METHODS)
-                cells = [shown(ism[x]) for x in ("r", "r_own", "r_beyond", "auroc")]
+                cells = [ism["places"], f"{ism['size']:.2f}"]
+                cells += [shown(ism[x]) for x in ("r", "r_own", "r_beyond", "auroc")]
                 cells += [marked(TEXTS[factor], ism["letters"])]
                 cells += [shown(gradient["r"]), shown(gradient["auroc"])]
-                rows.append([factor, kind, ism["places"], *cells])
+                rows.append([factor, kind, *cells])
         names = ["r", "r, own letters", "r beyond flanks", "AUROC", "letters"]
-        table([target, "", "places", *names, "gradient: r", "AUROC"], rows)
+        table([target, "", "places", "effect", *names, "gradient: r", "AUROC"], rows)
 
 
 def draw(results: list[dict], stem: Path) -> None:
@@ -247,6 +273,11 @@ def main() -> None:
                 results.append(key | recovery(mine, these, there))
     (out / "results.json").write_text(json.dumps(results, indent=1) + "\n")
     print_tables(results, json.loads((out / "counts.json").read_text()), cuts)
+    fifths = cuts_by_composition(folder)
+    table(
+        ["G + C of fifths of chrX", *(share for share, _ in fifths)],
+        [["cuts", *(c for _, c in fifths)]],
+    )
     draw(results, out / "motif_recovery")
 
 

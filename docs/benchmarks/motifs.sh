@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Yeast: does the model of yeast.sh know the motifs of Reb1, Abf1, Rap1 and Cbf1? chrX is the test.
 # Usage: motifs.sh FOLDER RUN OUT
-#   FOLDER: sacCer3.fa.gz, atac_open.bw, chipexo/{Reb1,Abf1,Rap1,Cbf1}.bed; RUN: OUT/run of yeast.sh
+#   FOLDER: sacCer3.fa.gz, atac_open.bw, chipexo/{Reb1,Abf1,Rap1,Cbf1}.bed; RUN: run of yeast.sh
 set -euo pipefail
 in=$(realpath "$1") run=$2 out=$3
 here=$(dirname "$(realpath "$0")")

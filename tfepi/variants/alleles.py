@@ -11,7 +11,7 @@ another length than the host is spliced in one of two registers:
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -75,7 +75,7 @@ class Window:
                 f"windows every {step} bp would leave variants outside the model's bins: want at "
                 f"most {2 * room} bp"
             )
-        return window
+        return replace(window, step=step)
 
     @property
     def covered(self) -> int:
