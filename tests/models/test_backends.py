@@ -63,3 +63,39 @@ def test_enformer_predicts_and_learns_the_same_on_every_back_end(backend, tmp_pa
     for name, values in want.items():
         assert values.std() > 1e-3
         np.testing.assert_allclose(found[name], values, rtol=2e-4, atol=1e-5)
+
+
+INCREMENTAL = """
+import sys
+import runpy
+import numpy as np
+from tfepi import models
+random = runpy.run_path(sys.argv[1])
+unet = {"input_length": 512, "depth": 3, "filters": 6, "outputs": 2}
+enformer = {
+    "input_length": 1024, "channels": 48, "width_rounding": 8, "transformer_layers": 1,
+    "key_size": 8, "target_length": 4, "output_heads": 3,
+}
+for model in (models.leopard_unet(**unet), models.enformer(**enformer)):
+    evaluator = random["evaluator_of"](random["randomise"](model), batch_size=8)
+    references = evaluator.references(random["random_inputs"](evaluator))
+    of = np.zeros(4, int)
+    positions = np.array([0, 255, 300, evaluator.spec.seq_length - 1])
+    changed = random["substituted"](references.inputs["sequence"][of], positions)
+    found = evaluator.alternatives(references, of, changed).whole(references)
+    wanted = random["whole_of"](evaluator, references, of, changed)
+    print(random["difference"](found, wanted))
+"""
+
+
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_changes_are_computed_incrementally_on_every_back_end(backend):
+    if importlib.util.find_spec(backend) is None:
+        pytest.skip(f"{backend} is not installed")
+    environment = os.environ | {"KERAS_BACKEND": backend, "PYTHONPATH": str(ROOT)}
+    script = [sys.executable, "-c", INCREMENTAL, str(ROOT / "tests/variants/random_weights.py")]
+    done = subprocess.run(script, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    differences = [float(line) for line in done.stdout.split()]
+    assert len(differences) == 2
+    assert max(differences) < 1e-5
