@@ -197,3 +197,14 @@ def test_full_evaluators_average_the_same_way(predictor):
     wanted = AveragedPredictor(predictor, True, (0, 2)).predict({"sequence": windows()})["main"]
     found = whole.references({"sequence": windows()}).predictions
     np.testing.assert_array_equal(found, wanted)
+
+
+def test_few_changes_are_predicted_as_a_whole(predictor, caplog):
+    asked = (predictor, predictor.spec, chosen_of(predictor), False, (0,))
+    with caplog.at_level(logging.INFO):
+        few = make_evaluator(*asked, "auto", 8, 20)
+    assert isinstance(few.passes[0].evaluator, FullEvaluator)
+    assert "20 changes are few for this model" in caplog.text
+    for incremental, changes in (("auto", 10**7), ("on", 20)):
+        many = make_evaluator(*asked, incremental, 8, changes)
+        assert isinstance(many.passes[0].evaluator, CheckedEvaluator)

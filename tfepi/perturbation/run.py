@@ -134,7 +134,7 @@ def perturb(
                 if todo := plan.missing(folder):
                     averaging = (spec, chosen, effects.rc, effects.shifts, effects.incremental)
                     model = predictor or asked.load()
-                    evaluator = make_evaluator(model, *averaging, effects.batch_size)
+                    evaluator = make_evaluator(model, *averaging, effects.batch_size, rows)
                     run = _Run(genome, spec, evaluator, design, effects, asked.condition)
                     record["undefined_rows"] = run.write_parts(
                         plan, folder, todo, size, chosen, asked.quiet

@@ -19,6 +19,7 @@ from tfepi.variants.head_targets import HeadTargets
 from tfepi.variants.options import check_incremental
 
 _WORTH = 1.2  # times fewer multiply-adds, below which "auto" predicts whole sequences
+_LEAST = 1e11  # multiply-adds of all changes: a few seconds, as preparing takes
 _log = logging.getLogger(__name__)
 
 
@@ -30,6 +31,7 @@ def make_evaluator(
     shifts: Sequence[int] = (0,),
     incremental: str = "auto",
     batch_size: int = 64,
+    changes: int | None = None,
 ) -> AveragedEvaluator:
     """Return what predicts references and alternatives, averaged over strands and shifts.
 
@@ -40,8 +42,10 @@ def make_evaluator(
         rc: average with the reverse complement, strand pairs swapped.
         shifts: bp to average over.
         incremental: "auto": what a change reaches is computed, where the model is a Keras model
-            and much of it is local; "on": wherever it is a Keras model; "off": whole sequences.
+            and much of it is local, unless there is less to do than to prepare; "on": wherever
+            it is a Keras model; "off": whole sequences.
         batch_size: whole sequences per call of the model.
+        changes: how many changed sequences will be asked for; None for many.
 
     Raises:
         ConfigError: shifts that do not suit the model, or another word for `incremental`.
@@ -53,13 +57,17 @@ def make_evaluator(
 
     make = whole
     if incremental != "off":
-        worth = _WORTH if incremental == "auto" else 0
-        make = _incremental(predictor, chosen, worth, batch_size) or whole
+        least = (_WORTH, changes) if incremental == "auto" else (0, None)
+        make = _incremental(predictor, chosen, *least, batch_size) or whole
     return averaged(make, spec, chosen, rc, shifts)
 
 
 def _incremental(
-    predictor: Predictor, chosen: HeadTargets, worth: float, batch_size: int
+    predictor: Predictor,
+    chosen: HeadTargets,
+    worth: float,
+    changes: int | None,
+    batch_size: int,
 ) -> Callable[[Sequence[int] | None], Evaluator] | None:
     """Return what makes incremental evaluators of columns, or None where they save nothing."""
     inner, convert = predictor, None
@@ -87,6 +95,9 @@ def _incremental(
 
     one = HeadTargets.of(inner.spec, chosen.head, None, None)
     probe = IncrementalEvaluator(model, inner.spec, one, [0])
+    if changes is not None and changes * probe.engine.work < _LEAST:
+        _log.info("whole sequences are predicted: %d changes are few for this model", changes)
+        return None
     if probe.gain < worth:
         _log.info(
             "whole sequences are predicted: from layer %s on everything is computed, so that a "

@@ -130,7 +130,9 @@ def mutate(
                 if todo:
                     averaging = (spec, chosen, options.rc, options.shifts, options.incremental)
                     model = predictor or load()
-                    evaluator = make_evaluator(model, *averaging, options.batch_size)
+                    evaluator = make_evaluator(
+                        model, *averaging, options.batch_size, (LETTERS - 1) * layout.positions
+                    )
                     of_model = (spec, evaluator, condition)
                     run = MutagenesisRun(genome, layout, *of_model)
                     record["undefined_changes"] = run.write_parts(plan, folder, todo, quiet)

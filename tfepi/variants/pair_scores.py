@@ -68,6 +68,7 @@ class PairScorer:
                     shifts,
                     scoring.incremental,
                     size,
+                    manifest.survey.rows,
                 )
                 for shifts in scoring.passes
             ]
