@@ -157,6 +157,12 @@ def _transposed(layer) -> Rule:
     return Growing(extent, stride, max(0, extent - stride) // 2 if layer.padding == "same" else 0)
 
 
+def is_pointwise(layer, rule: Rule) -> bool:
+    """Tell whether each output is made of the inputs at its own position, and all are used."""
+    cuts = isinstance(layer, (keras.layers.Cropping1D, keras.layers.ZeroPadding1D))
+    return rule == POINTWISE and not cuts and getattr(layer, "geometry", None) != "local"
+
+
 def rules(graph: Graph) -> list[Rule]:
     """Return the rule of each step; one that reads tensors of several lengths is global."""
     return [_rule(graph, step) for step in graph.steps]

@@ -101,6 +101,7 @@ MODELS = {
     "strided": lambda: basenji(
         [{"name": "conv_block", "filters": 8, "kernel_size": 6, "stride": 4}, TOWER], 1024
     ),
+    "swin": lambda: basenji([TOWER, TRANSFORMER | {"block_type": "swin"}], 1024),
     "positions": lambda: basenji([{"name": "concat_position"}, TOWER], 1024),
     "mirrored": lambda: basenji([TOWER, {"name": "wheeze_excite", "pool_size": 5}], 1024),
 }

@@ -7,7 +7,7 @@ import numpy as np
 
 from tfepi.geometry import period
 from tfepi.graph import Graph, Step
-from tfepi.layer_rules import GLOBAL, POINTWISE, Growing, Rule, Sliding, rules
+from tfepi.layer_rules import GLOBAL, Growing, Rule, Sliding, is_pointwise, rules
 from tfepi.variants.changed_windows import Plan, Planned, Read, Start, Window, base_values
 
 _NEARLY_ALL = 0.9  # of a layer's positions: beyond that all are computed
@@ -92,7 +92,7 @@ class _Planner:
             self.whole.update(step.writes)
             return
         window = self._touched(rule, self._hull([self.windows[n] for n in changing]))
-        computed = not (_is_pooling(step, rule) or rule == POINTWISE)
+        computed = not (_is_pooling(step, rule) or is_pointwise(step.layer, rule))
         if computed and window.width >= _NEARLY_ALL * self.graph.length(out):
             self.whole.add(out)
         else:
@@ -129,7 +129,8 @@ class _Planner:
     def _backward(self, step: Step, rule: Rule, first: Mapping[int, Window]) -> None:
         """Widen what a step reads, where that is cheaper than keeping it of the reference."""
         out = step.writes[0]
-        if out not in self.windows or not (_is_pooling(step, rule) or rule == POINTWISE):
+        cheap = _is_pooling(step, rule) or is_pointwise(step.layer, rule)
+        if out not in self.windows or not cheap:
             return
         wanted = self._needed(rule, self.windows[out])
         for n in step.reads:

@@ -10,7 +10,7 @@ import keras
 from keras import ops
 
 from tfepi.graph import Graph
-from tfepi.layer_rules import POINTWISE, Growing
+from tfepi.layer_rules import Growing, is_pointwise
 from tfepi.variants.changed_windows import Plan, Planned, Read
 
 _COUNT = 4  # letters
@@ -174,11 +174,12 @@ class Splicer:
         step, layer, rule, window = planned.step, planned.step.layer, planned.rule, planned.window
         pooling = isinstance(layer, keras.layers.MaxPooling1D)
         fill = float("-inf") if pooling else 0.0
-        if rule == POINTWISE or (rule.extent > 1 and not _is_convolution(layer) and not pooling):
+        pointwise = is_pointwise(layer, rule)
+        if pointwise or (rule.extent > 1 and not _is_convolution(layer) and not pooling):
             fill = None
         rows = {n: self._read(r, values, fill) for n, r in planned.reads.items()}
         rows |= {n: self._fixed(n, window) for n in step.reads if n not in rows}
-        if rule == POINTWISE:
+        if pointwise:
             return self._pointwise(planned, rows)
         (number,) = step.reads
         return _moved(layer, rule, rows[number], planned, self._start)
