@@ -92,7 +92,7 @@ class Arms:
         for batch in batches:
             for way in self._ways:
                 self.way, self.batch = way, batch
-                self.whole(count)  # compiles
+                self.whole(batch)  # compiles
                 found[way, batch] = timed(lambda: self.whole(count))[0] / count
         self.way, self.batch = min(found, key=found.get)
         return {f"{way}, batch {batch}": cpu for (way, batch), cpu in found.items()}

@@ -12,6 +12,7 @@ from tfepi.variants import background, calibration, calibration_table
 from tfepi.variants.background import Background
 from tfepi.variants.calibration import calibrate
 from tfepi.variants.options import Scoring
+from tfepi.variants.score_file import ScoreFile
 from tfepi.variants.scoring import score_vcf
 from tfrecords_tools.errors import ConfigError, InputFileError, UnfinishedError
 
@@ -358,3 +359,18 @@ def test_a_disk_that_is_too_small(run, monkeypatch, tmp_path):
     with pytest.raises(ConfigError, match="its disk has 10 B"):
         run()
     assert not (tmp_path / "out").exists()
+
+
+def test_scores_damaged_inside(tmp_path, run):
+    """The header can be read, what it leads to cannot."""
+    path = tmp_path / "scores.h5"
+    with h5py.File(path, "w") as file:
+        data = file.create_dataset("SAD", (4000, 4), np.float32, chunks=(50, 4), compression=1)
+        data[:] = np.random.default_rng(0).normal(size=(4000, 4))
+        place = [data.id.get_chunk_info(n) for n in range(data.id.get_num_chunks())]
+    with open(path, "r+b") as file:
+        file.seek(place[3].byte_offset)
+        file.write(b"\xff" * place[3].size)
+    scores = ScoreFile(path, "SAD", 4000, (), {}, {})
+    with pytest.raises(InputFileError, match=r"is damaged in SAD .*score the variants again"):
+        list(scores.scores(1000))

@@ -13,6 +13,7 @@ from tfepi import models
 from tfepi.models import make_model
 from tfepi.params import parse_params
 from tfepi.variants.alternatives import Along, Stretch
+from tfepi.variants.self_check import CheckedEvaluator
 
 TOLERANCE = 1e-5
 RANDOM = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("random_weights.py"))))
@@ -277,3 +278,34 @@ def test_the_gain_is_near_the_bound():
     evaluator = evaluator_of(models.leopard_unet(outputs=1))
     assert evaluator.engine.grid == 32
     assert 13 < evaluator.gain < 14.2
+
+
+def test_bare_operations_and_slices():
+    inputs = keras.Input((128, 4), name="sequence")
+    x = keras.layers.Conv1D(5, 7, padding="same", activation="relu")(inputs)
+    x = keras.ops.roll(x * 2, 3, axis=1)[:, ::2]
+    model = keras.Model({"sequence": inputs}, keras.layers.Dense(2)(x))
+    evaluator = evaluator_of(randomise(model))
+    references = evaluator.references(random_inputs(evaluator))
+    of, changed = (
+        np.zeros(3, int),
+        substituted(np.repeat(references.inputs["sequence"], 3, axis=0), np.array([0, 60, 127])),
+    )
+    found = evaluator.alternatives(references, of, changed).whole(references)
+    assert difference(found, whole_of(evaluator, references, of, changed)) < TOLERANCE
+
+
+def test_mixed_precision():
+    model = models.leopard_unet(input_length=512, depth=2, filters=6, dtype="mixed_bfloat16")
+    evaluator = evaluator_of(randomise(model))
+    references = evaluator.references(random_inputs(evaluator))
+    of, changed = (
+        np.zeros(3, int),
+        substituted(np.repeat(references.inputs["sequence"], 3, axis=0), np.array([2, 255, 300])),
+    )
+    found = evaluator.alternatives(references, of, changed).whole(references)
+    wanted = whole_of(evaluator, references, of, changed)
+    assert difference(found, wanted) < 0.01  # bfloat16 has 8 bits
+    checked = CheckedEvaluator(evaluator)  # which finds that too much
+    found = checked.alternatives(references, of, changed).whole(references)
+    assert difference(found, wanted) < TOLERANCE

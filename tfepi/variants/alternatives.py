@@ -114,11 +114,14 @@ class Evaluator(Protocol):
 
     Attributes:
         spec: the model's contract.
+        shared_step: references on a stretch that are multiples of this apart, bp, share
+            activations; 0: none do.
         windows: how many references a call is best asked for.
         changes: how many changed sequences.
     """
 
     spec: ModelSpec
+    shared_step: int
     windows: int
     changes: int
 
@@ -170,6 +173,7 @@ class FullEvaluator:
         batch_size: int = 64,
     ):
         self.spec = predictor.spec
+        self.shared_step = 0
         self.windows = self.changes = batch_size
         self._predictor = predictor
         self._chosen = HeadTargets(

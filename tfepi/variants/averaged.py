@@ -66,6 +66,11 @@ class AveragedEvaluator:
     style: str | None = None
 
     @property
+    def shared_step(self) -> int:
+        """How far apart references on a stretch share activations, bp; 0 where none do."""
+        return min(p.evaluator.shared_step for p in self.passes)
+
+    @property
     def windows(self) -> int:
         """How many references a call is best asked for."""
         return min(p.evaluator.windows for p in self.passes)

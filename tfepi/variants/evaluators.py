@@ -133,6 +133,11 @@ class _Converted:
         self._evaluator, self._convert, self._columns = evaluator, convert, columns
 
     @property
+    def shared_step(self) -> int:
+        """How far apart references on a stretch share activations, bp; 0 where none do."""
+        return self._evaluator.shared_step
+
+    @property
     def windows(self) -> int:
         """How many references a call is best asked for."""
         return self._evaluator.windows

@@ -73,6 +73,11 @@ class IncrementalEvaluator:
         self._reach = cache(self._reach)
 
     @property
+    def shared_step(self) -> int:
+        """How far apart references on a stretch share activations, bp; 0 where none do."""
+        return self.engine.period if self.engine.shares else 0
+
+    @property
     def windows(self) -> int:
         """How many references a call is best asked for: their activations are kept."""
         fit = int(_KEPT_BYTES // self.engine.kept_bytes)
@@ -93,13 +98,17 @@ class IncrementalEvaluator:
     ) -> References:
         """As `alternatives.Evaluator.references`."""
         inputs = model_inputs(inputs, self.spec.inputs)
+        count = len(inputs[SOURCE])
+        # Few numbers of windows, since each is compiled; those that fill up are kept too.
+        given = filled(inputs, _rung(count, max(count, self.windows)))
         if along is not None and self._can_share(along):
-            predictions, values = self._shared(inputs[SOURCE], along)
-            return References(inputs, predictions, _Kept(inputs, values))
-        plan = self.engine.plan(1)
-        wanted = sorted(plan.kept | plan.fixed)
-        predictions, values = self.engine.activations(inputs, wanted)
-        return References(inputs, predictions, _Kept(inputs, values))
+            starts = filled({"starts": along.starts}, len(given[SOURCE]))["starts"]
+            predictions, values = self._shared(given[SOURCE], Along(along.stretch, starts))
+        else:
+            plan = self.engine.plan(1)
+            wanted = sorted(plan.kept | plan.fixed)
+            predictions, values = self.engine.activations(given, wanted)
+        return References(inputs, predictions[:count], _Kept(given, values))
 
     def whole(self, inputs: Mapping[str, np.ndarray], size: int | None = None) -> np.ndarray:
         """Return predictions of whole sequences: float32 [sequences, bins, targets].

@@ -24,7 +24,7 @@ def of_step(graph: Graph, step: Step, positions: int | None = None) -> int:
         return _attention(graph, step)
     if isinstance(layer, keras.layers.MultiHeadAttention):
         return _keras_attention(graph, step)
-    kernels = sum(math.prod(w.shape) for w in layer.weights if len(w.shape) > 1)
+    kernels = sum(math.prod(w.shape) for w in getattr(layer, "weights", ()) if len(w.shape) > 1)
     if isinstance(layer, keras.layers.LayerNormalization) or not kernels:
         return 0  # scale and offset of each position and channel
     if isinstance(layer, SoftmaxPool1D):

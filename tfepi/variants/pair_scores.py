@@ -88,7 +88,9 @@ class PairScorer:
             how many pairs predictions are not finite.
         """
         read = read_around(self._genome, self._window, pairs)
-        share = bool(self._window.step) and self._condition is None
+        step = self._window.step
+        share = bool(step) and self._condition is None
+        share = share and all(p.shared_step and step % p.shared_step == 0 for p in self._passes)
         for group in window_groups(pairs, self._window, self._size, read, share):
             inputs = self._inputs(read, group)
             references = [p.references(inputs, group.along()) for p in self._passes]

@@ -8,6 +8,8 @@ import numpy as np
 from tfepi.variants.alleles import AllelePair, Stretches, Window
 from tfepi.variants.alternatives import Along, Stretch
 
+_FEWEST = 3  # windows of a stretch
+
 
 @dataclass(frozen=True)
 class WindowGroup:
@@ -47,11 +49,12 @@ def window_groups(
         share: windows that overlap share activations.
     """
     places = [(p.chrom, window.start(p.position)) for p in pairs]
-    for stretch, low, high in _stretches(places, window.length if share else 0):
+    length = window.length
+    for low, high, stretched in _runs(places, length if share else 0):
         shared = None
-        if stretch is not None:
-            chrom, first, last = stretch
-            shared = Stretch(read(chrom, first, last + window.length).copy()), first
+        if stretched:
+            chrom, first = places[low]
+            shared = Stretch(read(chrom, first, first + 2 * length).copy()), first
         while low < high:
             windows: dict[tuple[str, int], int] = {}
             stop, of = low, []
@@ -62,19 +65,22 @@ def window_groups(
             low = stop
 
 
-def _stretches(
-    places: Sequence[tuple[str, int]], reach: int
-) -> Iterator[tuple[tuple[str, int, int] | None, int, int]]:
-    """Yield the first and last window of overlapping ones, and the numbers of their pairs."""
-    if not reach:
-        yield None, 0, len(places)
-        return
-    low = 0
+def _runs(places: Sequence[tuple[str, int]], reach: int) -> Iterator[tuple[int, int, bool]]:
+    """Yield runs of pairs, by number, and whether their windows lie on one stretch.
+
+    A stretch is two windows long whatever lies on it, so that it is worth while for a few.
+    """
+    low = begun = 0
     while low < len(places):
         chrom, first = places[low]
         high = low
         while high < len(places) and places[high][0] == chrom and places[high][1] <= first + reach:
             high += 1
-        last = places[high - 1][1]
-        yield ((chrom, first, last) if last > first else None), low, high
+        if reach and len(set(places[low:high])) >= _FEWEST:
+            if begun < low:
+                yield begun, low, False
+            yield low, high, True
+            begun = high
         low = high
+    if begun < len(places):
+        yield begun, len(places), False

@@ -131,9 +131,18 @@ class ScoreFile:
         last = self.rows if last is None else last
         with h5py.File(self.path, "r", rdcc_nbytes=_CACHE_BYTES, rdcc_nslots=_CACHE_SLOTS) as file:
             for low in range(first, last, step):
-                values = file[self.stat][low : min(low + step, last)].astype(np.float64)
+                values = self._read(file, np.s_[low : min(low + step, last)]).astype(np.float64)
                 values[~np.isfinite(values)] = np.nan
                 yield low, values - NO_EFFECT.get(self.stat, 0.0)
+
+    def _read(self, file: h5py.File, at) -> np.ndarray:
+        try:
+            return file[self.stat][at]
+        except OSError as error:  # a chunk that cannot be inflated, or the tree of chunks
+            reason = str(error).splitlines()[0]
+            raise InputFileError(
+                f"{self.path} is damaged in {self.stat} ({reason}): score the variants again"
+            ) from None
 
     @property
     def tracks_per_chunk(self) -> int:
@@ -153,7 +162,8 @@ class ScoreFile:
             rows = data.chunks[0] if data.chunks else 1
             step = max(rows, _COLUMN_BYTES // (4 * len(tracks)) // rows * rows)
             for low in range(0, self.rows, step):
-                values = data[low : low + step, tracks.start : tracks.stop]
+                at = np.s_[low : low + step, tracks.start : tracks.stop]
+                values = self._read(file, at)
                 values = values.astype(np.float64) if neutral else values.astype(np.float32)
                 values[~np.isfinite(values)] = np.nan
                 yield low, (values - neutral).astype(np.float32) if neutral else values

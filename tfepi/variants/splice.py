@@ -224,9 +224,14 @@ def _is_convolution(layer) -> bool:
 
 def _moved(layer, rule, rows, planned: Planned, start):
     """Return what a layer that looks at several positions gives of rows, without any padding."""
+    rows = ops.cast(rows, layer.compute_dtype)
     if isinstance(layer, keras.layers.Conv1DTranspose):
         grown = ops.conv_transpose(
-            rows, layer.kernel, strides=rule.stride, padding="valid", dilation_rate=1
+            rows,
+            _weight(layer, layer.kernel),
+            strides=rule.stride,
+            padding="valid",
+            dilation_rate=1,
         )
         return _activated(layer, _cut(grown, rule, planned, start))
     if isinstance(rule, Growing):
@@ -236,8 +241,8 @@ def _moved(layer, rule, rows, planned: Planned, start):
             layer,
             ops.separable_conv(
                 rows,
-                layer.depthwise_kernel,
-                layer.pointwise_kernel,
+                _weight(layer, layer.depthwise_kernel),
+                _weight(layer, layer.pointwise_kernel),
                 strides=rule.stride,
                 padding="valid",
                 dilation_rate=layer.dilation_rate,
@@ -248,7 +253,7 @@ def _moved(layer, rule, rows, planned: Planned, start):
             layer,
             ops.depthwise_conv(
                 rows,
-                layer.kernel,
+                _weight(layer, layer.kernel),
                 strides=rule.stride,
                 padding="valid",
                 dilation_rate=layer.dilation_rate,
@@ -259,7 +264,7 @@ def _moved(layer, rule, rows, planned: Planned, start):
             layer,
             ops.conv(
                 rows,
-                layer.kernel,
+                _weight(layer, layer.kernel),
                 strides=rule.stride,
                 padding="valid",
                 dilation_rate=layer.dilation_rate,
@@ -272,9 +277,14 @@ def _moved(layer, rule, rows, planned: Planned, start):
     return rows if rule.extent == 1 else layer(rows)
 
 
+def _weight(layer, weight):
+    """Return a weight in the precision that a layer computes in."""
+    return ops.cast(weight, layer.compute_dtype)
+
+
 def _activated(layer, rows):
     if layer.use_bias:
-        rows = rows + layer.bias
+        rows = rows + _weight(layer, layer.bias)
     return rows if layer.activation is None else layer.activation(rows)
 
 
