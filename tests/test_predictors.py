@@ -1,5 +1,8 @@
 """Predictors of Keras models and SavedModels: every form of a sequence, and what is refused."""
 
+import zipfile
+
+import keras
 import numpy as np
 import pytest
 
@@ -117,3 +120,35 @@ def test_what_tells_models_apart_is_found_here_too():
         "spec_path",
     ):
         assert getattr(predictors, name) is getattr(model_paths, name)
+
+
+@keras.saving.register_keras_serializable(package="tests")
+class Pairs(keras.layers.Layer):
+    """Sums of two positions each."""
+
+    def call(self, x):
+        return keras.ops.sum(keras.ops.reshape(x, (-1, BINS, LENGTH // BINS * 4)), -1)[..., None]
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_model_whose_input_has_no_name():
+    inputs = keras.Input((LENGTH, 4))
+    predictor = KerasPredictor(keras.Model(inputs, Pairs()(inputs)), spec(), 2)
+    found = predictor.predict({"sequence": np.zeros((3, LENGTH), np.uint8)})["output"]
+    np.testing.assert_array_equal(found, np.full((3, BINS, 1), LENGTH // BINS))
+
+
+def test_a_layer_that_is_not_known_is_named(tmp_path, monkeypatch):
+    inputs = keras.Input((LENGTH, 4), name="sequence")
+    keras.Model({"sequence": inputs}, Pairs()(inputs)).save(tmp_path / "own.keras")
+    registered = keras.saving.get_custom_objects()
+    monkeypatch.delitem(registered, "tests>Pairs")
+    monkeypatch.setattr(Pairs, "__module__", "elsewhere")
+    with zipfile.ZipFile(tmp_path / "own.keras") as old:
+        files = {n: old.read(n).replace(b'"Pairs"', b'"Trios"') for n in old.namelist()}
+        files = {n: v.replace(b"tests>Pairs", b"tests>Trios") for n, v in files.items()}
+    with zipfile.ZipFile(tmp_path / "own.keras", "w") as new:
+        for name, content in files.items():
+            new.writestr(name, content)
+    with pytest.raises(InputFileError, match="has the layer 'Trios', which is not known here"):
+        predictors.load_keras(tmp_path / "own.keras")

@@ -1,5 +1,6 @@
 """Predictors of model files: Keras models, SavedModels, published weights, behind one contract."""
 
+import re
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -104,6 +105,12 @@ def load_keras(model: str | Path):
 
 
 def _damaged(path: Path, error: Exception) -> InputFileError:
+    if unknown_layer := re.search(r"Could not locate class '([^']+)'", str(error)):
+        return InputFileError(
+            f"cannot load model {path}: it has the layer {unknown_layer[1]!r}, which is not known "
+            "here: build it of Keras's layers and those of tfepi.layers, or register the layer and "
+            "load the model from Python"
+        )
     reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
     return InputFileError(f"cannot load model {path}: {reason}; copy or make it again")
 
@@ -155,12 +162,15 @@ class KerasPredictor(_Batched):
         super().__init__(spec, batch_size)
         self.model = model
 
+        inputs = getattr(model, "input", None)  # a dict by name, but in models of one's own
+        alone = not isinstance(inputs, (dict, list, tuple, type(None)))
+
         @tf.function(autograph=False, reduce_retracing=True)
         def call(batch):
             sequence = batch["sequence"]
             if sequence.dtype == tf.uint8:
                 batch = batch | {"sequence": tf.one_hot(sequence, 4, dtype=tf.float32)}
-            out = model(batch, training=False)
+            out = model(batch["sequence"] if alone else batch, training=False)
             return out if isinstance(out, dict) else {spec.head().name: out}
 
         self._function = call
