@@ -5,11 +5,11 @@
     incremental_speed.py leopard_unet --length 2048 --changes 96 --whole 16 --runs 2 -o small.json
 
 `basenji2:2` predicts the first two of its tracks alone, in whole passes too. In a run are timed, in
-turn: whole passes; changes at random places of one window whose reference is kept, all three
-letters; the pass of that reference; windows of their own, each its reference and one change in the
-middle. Whole passes are made by the faster of Keras's own compiled call and ours, in the best of
-some batch sizes; both are tried before, and a first run, which compiles, is not counted. All
-variables are drawn at random. Peak memory is of processes of their own, with changes of one
+turn: whole passes; changes at random places under the bins of one window whose reference is kept,
+all three letters; the pass of that reference; windows of their own, each its reference and one
+change in the middle. Whole passes are made by the faster of Keras's own compiled call and ours, in
+the best of some batch sizes; all are tried before, and a first run, which compiles, is not counted.
+All variables are drawn at random. Peak memory is of processes of their own, with changes of one
 window. Rows are added to those that the file has; incremental_tables.py prints it. KERAS_BACKEND
 chooses what computes; on a GPU only wall times mean something.
 """
@@ -30,6 +30,7 @@ from incremental_models import SPEED, drawn_inputs, evaluator_of, randomised, si
 from incremental_tables import SHARED, speed_tables
 
 from tfepi.benchmark.clock import cpu_seconds
+from tfepi.geometry import position_widths
 from tfepi.variants.alternatives import Alternatives
 from tfepi.variants.compiled import compiled
 from tfepi.variants.incremental import IncrementalEvaluator
@@ -60,7 +61,8 @@ class Arms:
     ):
         self.evaluator, self.length = evaluator, evaluator.spec.seq_length
         rng, count = np.random.default_rng(2), -(-changes // 3)
-        places = np.sort(rng.choice(self.length, count, replace=count > self.length))
+        places = covered(evaluator)
+        places = np.sort(rng.choice(places, count, replace=count > len(places)))
         self.positions = np.repeat(places, 3)[:changes]
         self._inputs = drawn_inputs(evaluator, 1)
         own = np.repeat(self._inputs["sequence"], changes, axis=0)
@@ -151,6 +153,15 @@ class Arms:
             "shared": 2 * SHARED * whole / (whole + SHARED * change),
             "own": 2 * whole / (whole + middle),
         }
+
+
+def covered(evaluator: IncrementalEvaluator) -> np.ndarray:
+    """Return the positions that bins lie over; all, where one bin is for the whole window."""
+    graph, length = evaluator.engine.graph, evaluator.spec.seq_length
+    bins = graph.length(graph.output())
+    width = int(position_widths(graph).get(graph.output(), length // bins))
+    crop = (length - bins * width) // 2 if bins > 1 else 0
+    return np.arange(crop, length - crop)
 
 
 def timed(call: Callable[[], object]) -> tuple[float, float]:
