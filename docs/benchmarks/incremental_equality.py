@@ -230,7 +230,7 @@ def main() -> None:
     known = MODELS | BLOCKS
     for name in options.names:
         if name not in known:
-            raise unknown("model or block", name, known)
+            p.error(str(unknown("model or block", name, known)))
     rows = read_json(options.out) if options.out.exists() else {}
     for name in options.names or known:
         began = time.perf_counter()

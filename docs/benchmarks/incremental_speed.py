@@ -245,8 +245,11 @@ def main() -> None:
     p.add_argument("--peak_of", type=int, help=argparse.SUPPRESS)
     options = p.parse_args()
     for name in options.models:
-        if name.partition(":")[0] not in SPEED:
-            raise unknown("model", name, SPEED)
+        if (word := name.partition(":")[0]) not in SPEED:
+            p.error(str(unknown("model", word, SPEED)))
+        whole, batches = options.whole or SPEED[word].whole, options.batches or SPEED[word].batches
+        if odd := [b for b in batches if whole % b]:
+            p.error(f"--whole is {whole}: want a multiple of each of --batches, not of {odd[0]}")
     if options.peak_of:
         arms, _ = arms_of(options.models[0], options)
         arms.changes(options.peak_of)
