@@ -29,7 +29,8 @@ def test_steps_give_what_the_model_gives():
 def test_a_nested_model_is_opened_each_time_it_is_called():
     graph = graph_of(nested())
     kinds = [type(s.layer).__name__ for s in graph.steps]
-    assert kinds.count("Conv1D") == 2 and "Functional" not in kinds
+    assert kinds.count("Conv1D") == 2
+    assert "Functional" not in kinds
     first = next(s for s in graph.steps if type(s.layer).__name__ == "Conv1D")
     assert graph.shapes[first.writes[0]] == (36, 3)
 
