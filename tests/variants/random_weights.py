@@ -19,7 +19,7 @@ def randomise(model: keras.Model, seed: int = 0) -> keras.Model:
         if weight.name in ("gamma", "moving_variance", "gain", "scale"):
             values = rng.uniform(0.5, 1.5, shape)
         elif len(shape) > 1:
-            values = rng.normal(0, 1, shape) / np.sqrt(max(1, np.prod(shape[:-1])))
+            values = rng.normal(0, np.sqrt(2 / max(1, np.prod(shape[:-1]))), shape)
         else:
             values = rng.normal(0, 0.1, shape)
         weight.assign(values)
@@ -64,10 +64,10 @@ def substituted(sequences: np.ndarray, positions: np.ndarray, seed: int = 2) -> 
     return changed
 
 
-def whole_of(evaluator, references, of, sequences) -> np.ndarray:
-    """Return what the model itself predicts of changed sequences."""
+def whole_of(evaluator, references, of, sequences, size=None) -> np.ndarray:
+    """Return what the model itself predicts of changed sequences, `size` at a time."""
     inputs = {k: v[of] for k, v in references.inputs.items()} | {"sequence": sequences}
-    return evaluator.whole(inputs)
+    return evaluator.whole(inputs, size)
 
 
 def difference(found: np.ndarray, wanted: np.ndarray) -> float:

@@ -47,6 +47,11 @@ def test_each_base_is_in_one_tile(stretches, most):
         assert ("…" in tile.label) == (len(names) > 3)
 
 
+def test_empty_stretches_name_no_tile():
+    stretches = [Stretch("a", 29, 31), Stretch("a", 30, 30, label="x")]
+    assert [t.label for t in tiles(stretches, 2)] == [""]
+
+
 @given(_STRETCHES, st.integers(1, 20), st.integers(0, 12))
 def test_sites_mutate_each_base_once_within_their_span(stretches, down, up):
     span = Span(up, down, 64)

@@ -98,6 +98,10 @@ class Alternatives:
         """The bins of the values, int [changes, width]."""
         return self.starts[:, None] + np.arange(self.values.shape[1])
 
+    def rows(self, which: np.ndarray) -> "Alternatives":
+        """Return some of them, by number."""
+        return Alternatives(self.of[which], self.starts[which], self.values[which])
+
     def beside(self, references: References) -> np.ndarray:
         """Return the references' predictions in the same bins: [changes, width, targets]."""
         return references.predictions[self.of[:, None], self.bins]

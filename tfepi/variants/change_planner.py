@@ -1,6 +1,7 @@
 """The plan of a change: forward what it reaches, backward what poolings need besides."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -8,13 +9,17 @@ import numpy as np
 from tfepi.geometry import period
 from tfepi.graph import Graph, Step
 from tfepi.layer_rules import GLOBAL, Growing, Rule, Sliding, is_pointwise, rules
-from tfepi.variants.changed_windows import Plan, Planned, Read, Start, Window, base_values
+from tfepi.variants import multiply_adds
+from tfepi.variants.changed_windows import Plan, Planned, Read, Spread, Start, Window, base_values
 
 _NEARLY_ALL = 0.9  # of a layer's positions: beyond that all are computed
+_SPARED = 0.01  # of all multiply-adds: fewer are not worth keeping another tensor
 _SHIFTS = (keras.layers.Cropping1D, keras.layers.ZeroPadding1D)
 
 
-def plan_changes(graph: Graph, grid: int, blocks: int, source: str = "sequence") -> Plan:
+def plan_changes(
+    graph: Graph, grid: int, blocks: int, source: str = "sequence", alone: bool = True
+) -> Plan:
     """Return how changes in blocks are computed.
 
     Args:
@@ -22,8 +27,10 @@ def plan_changes(graph: Graph, grid: int, blocks: int, source: str = "sequence")
         grid: bp.
         blocks: grid cells in a block.
         source: the input that changes.
+        alone: a sequence has one block only. Then convolutions may be computed of differences,
+            whose rows are fewer than those that they reach.
     """
-    return _Planner(graph, grid, blocks, source).plan()
+    return _Planner(graph, grid, blocks, source).plan(alone)
 
 
 class _Planner:
@@ -40,7 +47,7 @@ class _Planner:
         self.numbers = np.arange(-blocks, -(-self.length // grid) + 1)
         self.phases = np.arange(max(1, period(graph, source) // grid)) + 1
 
-    def plan(self) -> Plan:
+    def plan(self, alone: bool) -> Plan:
         self.windows[self.source] = Window(Start(0, self.grid, 0), self.grid * self.blocks)
         steps = []
         for step, rule in zip(self.graph.steps, rules(self.graph), strict=True):
@@ -51,11 +58,16 @@ class _Planner:
         for step, rule in reversed(steps):
             self._backward(step, rule, first)
         planned = [self._planned(step, rule) for step, rule in steps]
+        if alone:
+            total = sum(multiply_adds.of_step(self.graph, p.step, p.computed) for p in planned)
+            planned = [self._of_differences(p, _SPARED * total) for p in planned]
         changing = self.windows.keys() | self.whole
         fixed = {n for p in planned for n in p.step.reads if n not in changing}
         reads = [r for p in planned for r in p.reads.values()]
         kept = {r.tensor for r in reads if r.left or r.right}
         kept |= {n for p in planned if p.window is None for n in p.step.reads if n in self.windows}
+        spread = [p.step for p in planned if p.spread is not None]
+        kept |= {n for step in spread for n in (*step.reads, *step.writes)}
         kept |= {n for n in fixed if self.graph.length(n) is not None}
         of_fixed = [
             Read(n, p.window, 0, 0, 0)
@@ -173,6 +185,30 @@ class _Planner:
         left, right = max(0, -low), max(0, high + wanted.width - own.width)
         return Read(tensor, wanted, low if low == high else None, left, right)
 
+    def _of_differences(self, planned: Planned, worth: float) -> Planned:
+        """Return a convolution that is computed of differences, if that spares enough.
+
+        An input that differs in w rows changes w + extent − 1 rows of the output, which take w
+        rows of products as a sum of what each row of the input adds.
+        """
+        step, rule = planned.step, planned.rule
+        if planned.window is None or not _is_linear_convolution(step.layer, rule):
+            return planned
+        (number,) = step.reads
+        own = self.windows[number]
+        reads = {number: Read(number, own, 0, 0, 0)}
+        rows = own.width + rule.extent - 1
+        first = Start(own.start.base, own.start.factor, own.start.offset + rule.before)
+        offsets = self._differences(first, planned.window.start) - (rule.extent - 1)
+        low, high = int(offsets.min()), int(offsets.max())
+        left, right = max(0, high), max(0, planned.window.width - low - rows)
+        spread = Spread(low if low == high else None, left, right)
+        found = replace(planned, reads=reads, spread=spread)
+        before, after = (
+            multiply_adds.of_step(self.graph, step, p.computed) for p in (planned, found)
+        )
+        return found if before - after >= worth and after < before else planned
+
     def _inner(self, reads: list[Read]) -> tuple[int, int]:
         """Return the first and last block that read and compute nothing beyond the ends."""
         inside = np.ones(len(self.numbers), bool)
@@ -201,6 +237,11 @@ def _is_pooling(step: Step, rule: Rule) -> bool:
         return isinstance(step.layer, keras.layers.UpSampling1D)
     shift = isinstance(step.layer, _SHIFTS) or (rule is not GLOBAL and rule.extent == 1)
     return (isinstance(step.layer, pooling) or declared) and not shift
+
+
+def _is_linear_convolution(layer, rule: Rule) -> bool:
+    plain = isinstance(layer, keras.layers.Conv1D) and layer.groups == 1
+    return plain and rule.stride == 1 and layer.activation is keras.activations.linear
 
 
 def _has_way(step: Step, rule: Rule) -> bool:

@@ -53,6 +53,20 @@ class Read:
 
 
 @dataclass(frozen=True)
+class Spread:
+    """How what the differences of a step's input give lies in the step's window.
+
+    Attributes:
+        offset: from the window's start to the first row that they reach; None where it varies.
+        left, right: rows of zeros that are put before and behind those rows.
+    """
+
+    offset: int | None
+    left: int
+    right: int
+
+
+@dataclass(frozen=True)
 class Planned:
     """A step and how it is done.
 
@@ -61,12 +75,22 @@ class Planned:
         rule: its layer's.
         window: what it computes; None for all positions.
         reads: of tensors that change, by number; empty where all positions are computed.
+        spread: of a step that is computed of the differences from the reference and added to the
+            reference's output; None of the others.
     """
 
     step: Step
     rule: Rule
     window: Window | None
     reads: Mapping[int, Read] = field(default_factory=dict)
+    spread: Spread | None = None
+
+    @property
+    def computed(self) -> int | None:
+        """Positions whose products are made; None for all."""
+        if self.spread is None:
+            return None if self.window is None else self.window.width
+        return next(iter(self.reads.values())).window.width
 
 
 @dataclass(frozen=True)

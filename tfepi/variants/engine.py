@@ -16,12 +16,13 @@ from tfepi.variants import multiply_adds
 from tfepi.variants.blocks import cut, filled
 from tfepi.variants.change_planner import plan_changes
 from tfepi.variants.changed_windows import Plan
-from tfepi.variants.compiled import compiled
+from tfepi.variants.compiled import ANY_ROWS, compiled
 from tfepi.variants.selected_columns import with_columns
 from tfepi.variants.splice import Splicer, computed, one_hot
 
 SOURCE = "sequence"
-_GRID_COST = 1.05  # times the work of changes that are placed to the base
+_ENDS = 2  # pieces of a window of a stretch that are its own
+_GRID_COST = 1.02  # times the work of changes that are placed to the base
 
 
 class Engine:
@@ -54,7 +55,7 @@ class Engine:
         self.mirrored = any(isinstance(r, Sliding) and r.mirrored for r in rules(self.graph))
         self.work = multiply_adds.of_sequence(self.graph)
         self.grid = _grid(self.graph)
-        self._plans: dict[int, Plan] = {}
+        self._plans: dict[tuple[int, bool], Plan] = {}
         self._functions: dict = {}
 
     @property
@@ -82,11 +83,12 @@ class Engine:
         """Windows that share activations are so many bp, or a multiple, from each other."""
         return period(self.graph)
 
-    def plan(self, blocks: int) -> Plan:
-        """Return the plan of changes in blocks of so many grid cells."""
-        if blocks not in self._plans:
-            self._plans[blocks] = plan_changes(self.graph, self.grid, blocks)
-        return self._plans[blocks]
+    def plan(self, blocks: int, pieces: int = 1) -> Plan:
+        """Return the plan of changes in blocks of so many grid cells, so many in a sequence."""
+        key = blocks, pieces == 1
+        if key not in self._plans:
+            self._plans[key] = plan_changes(self.graph, self.grid, blocks, SOURCE, pieces == 1)
+        return self._plans[key]
 
     def predictions(self, inputs: Mapping[str, np.ndarray]) -> np.ndarray:
         """Return predictions of whole sequences: float32 [sequences, bins, targets]."""
@@ -135,7 +137,8 @@ class Engine:
             First bins [sequences, pieces] and values [sequences, pieces, width, targets]; or None
             and the whole prediction [sequences, bins, targets].
         """
-        plan, (count, pieces) = self.plan(blocks), cells.shape
+        count, pieces = cells.shape
+        plan = self.plan(blocks, pieces)
         run = self._function(("changed", blocks, pieces, ends), lambda: Splicer(plan, pieces, ends))
         kept = {n: values[n] for n in sorted(plan.kept | plan.fixed)}
         found = self._taken(run(kept, *self._blocks(plan, of, sequences, cells)))
@@ -153,7 +156,7 @@ class Engine:
             sequence: base indices [length].
             blocks: as `cut_out` is to be given.
         """
-        plan = self.plan(blocks)
+        plan = self.plan(blocks, _ENDS)
         local = [p.step for p in plan.steps if p.window is not None]
         kept = plan.kept | self.plan(1).kept | {plan.output}
         wanted = sorted(kept & plan.windows.keys())
@@ -180,7 +183,7 @@ class Engine:
                 and last `blocks - 1` cells only.
             blocks: grid cells of the block at either end, one of which lies beyond it.
         """
-        plan, widths = self.plan(blocks), position_widths(self.graph)
+        plan, widths = self.plan(blocks, _ENDS), position_widths(self.graph)
         values = {}
         for n, value in stretch.items():
             firsts = [int(Fraction(int(s)) / widths[n]) for s in starts]
@@ -191,7 +194,7 @@ class Engine:
         wanted = sorted(stretch.keys() | {plan.output})
         run = self._function(
             ("cut_out", blocks),
-            lambda: lambda *given: Splicer(plan, 2, True).spliced(*given, wanted),
+            lambda: lambda *given: Splicer(plan, _ENDS, True).spliced(*given, wanted),
         )
         of = np.arange(len(starts))
         found = run(values, *self._blocks(plan, of, sequences, cells))
@@ -202,7 +205,7 @@ class Engine:
         letters = cut(sequences, cells * self.grid, plan.width)
         return (
             ops.convert_to_tensor(of, "int32"),
-            ops.convert_to_tensor(plan.base_values(cells.reshape(-1))),
+            ops.convert_to_tensor(plan.base_values(cells.reshape(-1)).T),
             ops.convert_to_tensor(letters.reshape(cells.size, plan.width), "int32"),
         )
 
@@ -224,11 +227,11 @@ class Engine:
 
 
 def in_batches(predict, inputs: Mapping[str, np.ndarray], size: int) -> np.ndarray:
-    """Return predictions of any number of sequences, `size` at a time; the last are filled up."""
+    """Return predictions of any number of sequences, `size` at a time."""
     count, found = len(inputs[SOURCE]), []
     for low in range(0, count, size):
-        batch = filled({k: v[low : low + size] for k, v in inputs.items()}, size)
-        found.append(predict(batch)[: count - low])
+        batch = {k: v[low : low + size] for k, v in inputs.items()}
+        found.append(predict(batch if ANY_ROWS else filled(batch, size))[: count - low])
     return np.concatenate(found)
 
 

@@ -18,6 +18,7 @@ from tfepi.spec import ModelSpec
 from tfepi.variants import multiply_adds
 from tfepi.variants.alternatives import Along, Alternatives, References
 from tfepi.variants.blocks import block_widths, changed_cells, covering, filled
+from tfepi.variants.compiled import ANY_ROWS
 from tfepi.variants.engine import SOURCE, Engine, in_batches
 from tfepi.variants.head_targets import HeadTargets
 
@@ -99,7 +100,6 @@ class IncrementalEvaluator:
         """As `alternatives.Evaluator.references`."""
         inputs = model_inputs(inputs, self.spec.inputs)
         count = len(inputs[SOURCE])
-        # Few numbers of windows, since each is compiled; those that fill up are kept too.
         given = filled(inputs, _rung(count, max(count, self.windows)))
         if along is not None and self._can_share(along):
             starts = filled({"starts": along.starts}, len(given[SOURCE]))["starts"]
@@ -143,13 +143,12 @@ class IncrementalEvaluator:
         results = []
         for way in sorted(groups, key=lambda w: (w is None, w)):
             rows = np.asarray(groups[way])
-            size = _rung(len(rows), self.batch_size if way is None else self._size(way))
+            size = self.batch_size if way is None else self._size(way)
             for low in range(0, len(rows), size):
                 batch = rows[low : low + size]
                 cells = np.asarray([starts[r] for r in batch.tolist()])
-                given = filled(
-                    {"of": of[batch], "sequences": sequences[batch], "cells": cells}, size
-                )
+                given = {"of": of[batch], "sequences": sequences[batch], "cells": cells}
+                given = filled(given, _rung(len(batch), size))
                 results += self._batch(references, way, batch, given)
         return _joined(of, results, references.predictions)
 
@@ -163,7 +162,7 @@ class IncrementalEvaluator:
             inputs = {k: v[of] for k, v in references.inputs.items()} | {SOURCE: sequences}
             return [(rows, first, self.engine.predictions(inputs)[:count])]
         kept = references.kept
-        plan = self.engine.plan(way.blocks)
+        plan = self.engine.plan(way.blocks, way.pieces)
         if missing := (plan.kept | plan.fixed) - kept.values.keys():
             kept.values |= self.engine.activations(kept.inputs, sorted(missing))[1]
         firsts, values = self.engine.changed(
@@ -217,26 +216,28 @@ class IncrementalEvaluator:
         if (found := self._ways[pattern]) is None:
             return None, []
         starts = covering(cells, found[0])
-        first, last = self.engine.plan(found[0]).inner
+        first, last = self.engine.plan(*found).inner
         ends = min(starts) < first or max(starts) > last
         return (None, []) if ends and self.engine.mirrored else (_Way(*found, ends), starts)
 
     def _work_of(self, blocks: int, pieces: int = 1) -> int:
-        plan = self.engine.plan(blocks)
+        plan = self.engine.plan(blocks, pieces)
         whole = multiply_adds.of_plan(plan, parts=False)
         return (multiply_adds.of_plan(plan) - whole) * pieces + whole
 
     def _size(self, way: _Way) -> int:
         """Return how many sequences are computed in one call."""
-        numbers = multiply_adds.largest_step(self.engine.plan(way.blocks), way.pieces)
+        numbers = multiply_adds.largest_step(self.engine.plan(way.blocks, way.pieces), way.pieces)
         fit = max(1, int(_BATCH_BYTES // (4 * numbers)))
         return min(_LARGEST_BATCH, 1 << (fit.bit_length() - 1))
 
 
 def _rung(count: int, size: int) -> int:
-    """Return a batch size for so many sequences, of few sizes: each is compiled."""
-    while size >= 4 * count:
-        size //= 4
+    """Return how many rows a batch of so many is filled up to: of few sizes, each is compiled."""
+    if ANY_ROWS:
+        return count
+    while size >= 2 * count:
+        size //= 2
     return size
 
 

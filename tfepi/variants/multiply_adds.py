@@ -78,7 +78,7 @@ def of_plan(plan: Plan, parts: bool = True) -> int:
         parts: with the layers that are computed in part; without, of the others only.
     """
     return sum(
-        of_step(plan.graph, p.step, None if p.window is None else p.window.width)
+        of_step(plan.graph, p.step, p.computed)
         for p in plan.steps
         if parts or p.window is None
     )
@@ -96,6 +96,9 @@ def largest_step(plan: Plan, pieces: int = 1) -> int:
                 numbers += 4 * heads * graph.length(step.reads[0]) ** 2
         else:
             read = sum(r.window.width * graph.shapes[n][-1] for n, r in planned.reads.items())
-            numbers = pieces * (read + planned.window.width * graph.shapes[step.writes[0]][-1])
+            rows = planned.window.width
+            if planned.spread is not None:
+                rows += planned.computed * step.layer.kernel_size[0]
+            numbers = pieces * (read + rows * graph.shapes[step.writes[0]][-1])
         largest = max(largest, numbers)
     return largest

@@ -63,26 +63,60 @@ class CheckedEvaluator:
     ) -> Alternatives:
         """As `alternatives.Evaluator.alternatives`."""
         if self._agrees is None:
-            self._agrees = self._check(references, np.asarray(of), sequences)
+            found = self._checked(references, np.asarray(of), sequences, bins)
+            if self._agrees:
+                return found
         if self._agrees:
             return self._evaluator.alternatives(references, of, sequences, bins)
         inputs = {k: v[of] for k, v in references.inputs.items()} | {SOURCE: sequences}
         values = self._evaluator.whole(inputs)
         return Alternatives(np.asarray(of), np.zeros(len(of), np.int64), values)
 
-    def _check(self, references: References, of: np.ndarray, sequences: np.ndarray) -> bool:
-        of, changed = self._sample(references, of, sequences)
-        whole = {k: v[of] for k, v in references.inputs.items()} | {SOURCE: changed}
-        wanted = self._evaluator.whole(whole)
-        found = self._evaluator.alternatives(references, of, changed).whole(references)
+    def _checked(
+        self,
+        references: References,
+        of: np.ndarray,
+        sequences: np.ndarray,
+        bins: np.ndarray | None,
+    ) -> Alternatives:
+        """Return the alternatives, of which a sample was compared, with changed ends beside."""
+        rows, ends = self._sample(references, sequences)
+        count, sample = len(of), np.concatenate([rows, len(of) + np.arange(len(ends))])
+        of = np.concatenate([of, np.zeros(len(ends), of.dtype)])
+        sequences = np.concatenate([sequences, ends])
+        if bins is not None:
+            whole = np.tile([0, references.predictions.shape[1]], (len(ends), 1))
+            bins = np.concatenate([bins, whole])
+        found = self._evaluator.alternatives(references, of, sequences, bins)
+        wanted = None if bins is None else bins[sample]
+        self._agrees = self._check(references, found.rows(sample), sequences[sample], wanted)
+        return found.rows(np.arange(count))
+
+    def _check(
+        self,
+        references: References,
+        alternatives: Alternatives,
+        sequences: np.ndarray,
+        bins: np.ndarray | None,
+    ) -> bool:
+        found, of = alternatives.whole(references), alternatives.of
+        at = np.arange(found.shape[1])
+        unwanted = np.zeros(found.shape[:2], bool)
+        if bins is not None:
+            unwanted = (at < bins[:, :1]) | (at >= bins[:, 1:])
+
+        def whole(size: int | None = None) -> np.ndarray:
+            inputs = {k: v[of] for k, v in references.inputs.items()} | {SOURCE: sequences}
+            return np.where(unwanted[:, :, None], found, self._evaluator.whole(inputs, size))
+
+        wanted = whole()
         scale = np.nanmax(np.abs(wanted), initial=0)
         if not np.isfinite(scale) or not scale:
             return bool(np.array_equal(found, wanted, equal_nan=True))
         apart = _difference(found, wanted) / scale
         limit = TOLERANCE
         if apart > limit:
-            again = self._evaluator.whole(whole, size=1)
-            limit = max(limit, _NOISE * _difference(again, wanted) / scale)
+            limit = max(limit, _NOISE * _difference(whole(size=1), wanted) / scale)
         if apart <= limit:
             _log.info(
                 "incremental: %.1f times fewer multiply-adds a change; %d compared with whole "
@@ -102,15 +136,14 @@ class CheckedEvaluator:
         return False
 
     def _sample(
-        self, references: References, of: np.ndarray, sequences: np.ndarray
+        self, references: References, sequences: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
+        """Return rows of the sequences to compare, and a reference with its ends changed."""
         count = int(np.clip(_WORK // self._evaluator.engine.work, _FEWEST, _MOST))
-        rows = np.unique(np.linspace(0, len(of) - 1, max(1, count - 2)).astype(int))
+        rows = np.unique(np.linspace(0, len(sequences) - 1, max(1, count - 2)).astype(int))
         ends = references.inputs[SOURCE][np.zeros(2, int)]
         ends[[0, 1], [0, -1]] = (ends[[0, 1], [0, -1]] + 1) % 4
-        ends = ends[: max(1, count - len(rows))]
-        changed = np.concatenate([sequences[rows], ends])
-        return np.concatenate([of[rows], np.zeros(len(ends), of.dtype)]), changed
+        return rows, ends[: max(1, count - len(rows))]
 
 
 def _difference(a: np.ndarray, b: np.ndarray) -> float:

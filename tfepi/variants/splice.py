@@ -11,7 +11,7 @@ from keras import ops
 
 from tfepi.graph import Graph
 from tfepi.layer_rules import Growing, is_pointwise
-from tfepi.variants.changed_windows import Plan, Planned, Read
+from tfepi.variants.changed_windows import Plan, Planned, Read, Spread, Start
 
 _COUNT = 4  # letters
 
@@ -49,7 +49,7 @@ class Splicer:
             kept: of the references, by tensor of `plan.kept` and `plan.fixed`: [references,
                 positions, channels] or [references, size].
             of: the reference of each sequence, int32 [sequences].
-            bases: int32 [bases, sequences · pieces], of each piece's block (`Plan.base_values`).
+            bases: int32 [sequences · pieces, bases], of each piece's block (`Plan.base_values`).
             block: letters of the blocks, [sequences · pieces, plan.width].
 
         Returns:
@@ -71,6 +71,7 @@ class Splicer:
     def _values(self, kept, of, bases, block) -> dict[int, object]:
         self._kept, self._of, self._bases = kept, of, bases
         self._of_pieces = ops.repeat(of, self.pieces, axis=0) if self.pieces > 1 else of
+        self._starts: dict[Start, object] = {}
         self._whole: dict[int, object] = {}
         values = {self._graph.inputs["sequence"]: one_hot(block)}
         for planned in self.plan.steps:
@@ -83,7 +84,9 @@ class Splicer:
         return values
 
     def _start(self, start):
-        return self._bases[start.base] * start.factor + start.offset
+        if start not in self._starts:
+            self._starts[start] = self._bases[:, start.base] * start.factor + start.offset
+        return self._starts[start]
 
     def _reference(self, tensor: int, first, count: int):
         """Return the reference's values from positions on: [pieces, count, channels]."""
@@ -174,6 +177,8 @@ class Splicer:
         step, layer, rule, window = planned.step, planned.step.layer, planned.rule, planned.window
         pooling = isinstance(layer, keras.layers.MaxPooling1D)
         fill = float("-inf") if pooling else 0.0
+        if planned.spread is not None:
+            return self._of_differences(planned, values)
         pointwise = is_pointwise(layer, rule)
         if pointwise or (rule.extent > 1 and not _is_convolution(layer) and not pooling):
             fill = None
@@ -183,6 +188,19 @@ class Splicer:
             return self._pointwise(planned, rows)
         (number,) = step.reads
         return _moved(layer, rule, rows[number], planned, self._start)
+
+    def _of_differences(self, planned: Planned, values: Mapping[int, object]):
+        """Return a convolution's output: the reference's, and what the differences add to it."""
+        (read,), layer, window = planned.reads.values(), planned.step.layer, planned.window
+        first = self._start(read.window.start)
+        change = values[read.tensor] - self._reference(read.tensor, first, read.window.width)
+        if self.ends:
+            change = self._masked(change, read, 0.0)
+        start = self._start(window.start)
+        added = _added(layer, ops.cast(change, layer.compute_dtype))
+        first = first + planned.rule.before - (planned.rule.extent - 1)
+        added = _placed(added, planned.spread, first - start, window.width)
+        return self._reference(planned.step.writes[0], start, window.width) + added
 
     def _pointwise(self, planned: Planned, rows):
         layer = planned.step.layer
@@ -236,45 +254,55 @@ def _moved(layer, rule, rows, planned: Planned, start):
         return _activated(layer, _cut(grown, rule, planned, start))
     if isinstance(rule, Growing):
         return _cut(ops.repeat(rows, rule.stride, axis=1), rule, planned, start)
-    if isinstance(layer, keras.layers.SeparableConv1D):
-        return _activated(
-            layer,
-            ops.separable_conv(
-                rows,
-                _weight(layer, layer.depthwise_kernel),
-                _weight(layer, layer.pointwise_kernel),
-                strides=rule.stride,
-                padding="valid",
-                dilation_rate=layer.dilation_rate,
-            ),
-        )
-    if isinstance(layer, keras.layers.DepthwiseConv1D):
-        return _activated(
-            layer,
-            ops.depthwise_conv(
-                rows,
-                _weight(layer, layer.kernel),
-                strides=rule.stride,
-                padding="valid",
-                dilation_rate=layer.dilation_rate,
-            ),
-        )
-    if isinstance(layer, keras.layers.Conv1D):
-        return _activated(
-            layer,
-            ops.conv(
-                rows,
-                _weight(layer, layer.kernel),
-                strides=rule.stride,
-                padding="valid",
-                dilation_rate=layer.dilation_rate,
-            ),
-        )
+    if _is_convolution(layer):
+        moved = {
+            "strides": rule.stride,
+            "padding": "valid",
+            "dilation_rate": layer.dilation_rate,
+        }
+        if isinstance(layer, keras.layers.SeparableConv1D):
+            kernels = (layer.depthwise_kernel, layer.pointwise_kernel)
+            found = ops.separable_conv(rows, *(_weight(layer, k) for k in kernels), **moved)
+        elif isinstance(layer, keras.layers.DepthwiseConv1D):
+            found = ops.depthwise_conv(rows, _weight(layer, layer.kernel), **moved)
+        else:
+            found = ops.conv(rows, _weight(layer, layer.kernel), **moved)
+        return _activated(layer, found)
     if isinstance(layer, keras.layers.MaxPooling1D):
         return ops.max_pool(rows, rule.extent, strides=rule.stride, padding="valid")
     if isinstance(layer, keras.layers.AveragePooling1D):
         return ops.average_pool(rows, rule.extent, strides=rule.stride, padding="valid")
     return rows if rule.extent == 1 else layer(rows)
+
+
+def _added(layer, change):
+    """Return what differences of a convolution's input add to its output, at all it reaches.
+
+    Each row of [pieces, rows, channels] reaches `extent` rows of [pieces, rows + extent − 1,
+    filters]: the convolution's transpose.
+    """
+    kernel = _weight(layer, layer.kernel)
+    dilation = layer.dilation_rate[0]
+    if dilation == 1:
+        turned = ops.transpose(ops.flip(kernel, 0), (0, 2, 1))
+        return ops.conv_transpose(change, turned, strides=1, padding="valid")
+    size, channels, filters = kernel.shape
+    flat = ops.reshape(ops.transpose(kernel, (1, 0, 2)), (channels, size * filters))
+    taps = ops.reshape(ops.matmul(change, flat), (-1, change.shape[1], size, filters))
+    after = [dilation * tap for tap in range(size)]
+    return sum(
+        ops.pad(taps[:, :, tap], ((0, 0), (after[-1] - after[tap], after[tap]), (0, 0)))
+        for tap in range(size)
+    )
+
+
+def _placed(rows, spread: Spread, offset, width: int):
+    """Return the rows in a window of `width`, zeros where they do not reach."""
+    rows = ops.pad(rows, ((0, 0), (spread.left, spread.right), (0, 0)))
+    if spread.offset is None:
+        return _from(rows, spread.left - offset, width)
+    begin = spread.left - spread.offset
+    return rows[:, begin : begin + width]
 
 
 def _weight(layer, weight):

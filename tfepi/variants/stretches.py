@@ -94,7 +94,7 @@ def tiles(stretches: Sequence[Stretch], most: int) -> Iterator[Tile]:
     """Yield the bases of stretches, each once per strand, in tiles from one end of each to another.
 
     Args:
-        stretches: in any order; they may overlap.
+        stretches: in any order; they may overlap, and be empty.
         most: bp from the first base of a tile to its last.
 
     Yields:
@@ -102,13 +102,14 @@ def tiles(stretches: Sequence[Stretch], most: int) -> Iterator[Tile]:
     """
     places: dict[tuple[str, str], list[Stretch]] = {}
     for stretch in stretches:
-        places.setdefault((stretch.chrom, stretch.strand), []).append(stretch)
+        if stretch.start < stretch.end:
+            places.setdefault((stretch.chrom, stretch.strand), []).append(stretch)
     for (chrom, strand), here in places.items():
         here.sort(key=lambda s: s.start)
         waiting, active = iter(here), []
         following = next(waiting)
         union = merged(Interval(chrom, s.start, s.end) for s in here)
-        for spans in _cut(union.get(chrom, np.zeros((0, 2), np.int64)), most):
+        for spans in _cut(union[chrom], most):
             while following is not None and following.start < spans[-1][1]:
                 active.append(following)
                 following = next(waiting, None)
