@@ -12,6 +12,7 @@ import pytest
 from tfepi import models
 from tfepi.models import make_model
 from tfepi.params import parse_params
+from tfepi.variants import change_planner
 from tfepi.variants.alternatives import Along, Stretch
 from tfepi.variants.self_check import CheckedEvaluator
 
@@ -146,22 +147,52 @@ def test_substitutions(evaluator):
     assert np.median(effect) > TOLERANCE
 
 
-def of_differences(evaluator, pieces=1) -> dict:
+def of_differences(evaluator, pieces=1) -> list:
     steps = evaluator.engine.plan(1, pieces).steps
-    return {p.step.name: p for p in steps if p.spread is not None}
+    return [p for p in steps if p.spread is not None]
 
 
-def test_convolutions_are_computed_of_differences_where_that_spares_products():
-    planned = of_differences(evaluator_named("basset"))
+def test_convolutions_of_many_channels_are_computed_of_differences():
+    evaluator = evaluator_named("basset")
+    planned = {p.step.name: p for p in of_differences(evaluator)}
     assert planned.keys() >= {f"tower{n}_conv" for n in range(1, 7)}
-    # Five rows of products where the change reaches nine or ten.
+    # Six rows of products where the change reaches ten or more.
     assert all(p.computed <= 0.6 * p.window.width for p in planned.values())
-    dilated = of_differences(evaluator_named("basenji2")).values()
-    assert {p.step.layer.dilation_rate[0] for p in dilated} > {1}
-    # A window may lie differently beside its differences in each phase, or always the same.
-    assert {p.spread.offset is None for p in dilated} == {True, False}
     # Beside another change of the same sequence what both reach is not a sum.
-    assert not of_differences(evaluator_named("basset"), pieces=2)
+    assert not of_differences(evaluator, pieces=2)
+    assert not of_differences(evaluator_named("leopard_unet"))  # few channels
+
+
+def with_activations(length=256):
+    """Return a model of convolutions that have activations of their own, one of them dilated."""
+    inputs = x = keras.Input((length, 4), name="sequence")
+    for dilation, padding in ((1, "same"), (3, "causal"), (2, "valid"), (5, "same")):
+        options = {"padding": padding, "dilation_rate": dilation, "activation": "relu"}
+        x = keras.layers.Conv1D(12, 5, **options)(x)
+        x = keras.layers.MaxPooling1D(2)(x) if dilation < 3 else x
+    x = keras.layers.Conv1D(3, 1, activation="softplus")(x)
+    return keras.Model({"sequence": inputs}, x)
+
+
+@pytest.mark.parametrize("name", ["basenji2", "borzoi", "leopard_unet", "state_unet", "own"])
+def test_convolutions_of_differences(name, monkeypatch):
+    monkeypatch.setattr(change_planner, "_SPARED", 0)
+    monkeypatch.setattr(change_planner, "_ADDING", 0)
+    model = with_activations() if name == "own" else MODELS[name]()
+    evaluator = evaluator_of(randomise(model), batch_size=16)
+    planned = of_differences(evaluator)
+    assert len(planned) >= 3
+    if name in ("own", "basenji2"):
+        assert {p.step.layer.dilation_rate[0] for p in planned} > {1}
+    if name == "basenji2":  # windows that lie alike in all phases, and that do not
+        assert {p.spread.offset is None for p in planned} == {True, False}
+    references = evaluator.references(random_inputs(evaluator))
+    positions = ends_and_inside(evaluator.spec.seq_length)
+    of = np.zeros(len(positions), int)
+    changed = substituted(references.inputs["sequence"][of], positions)
+    found = evaluator.alternatives(references, of, changed).whole(references)
+    wanted, again = (whole_of(evaluator, references, of, changed, size=n) for n in (None, 1))
+    assert difference(found, wanted) < max(TOLERANCE, 3 * difference(again, wanted))
 
 
 @some_models

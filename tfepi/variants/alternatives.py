@@ -206,3 +206,30 @@ class FullEvaluator:
         inputs = {name: values[of] for name, values in references.inputs.items()}
         values = self._chosen.values(self._predictor.predict(inputs | {"sequence": sequences}))
         return Alternatives(of, np.zeros(len(of), np.int64), values)
+
+
+class Around:
+    """What evaluators around another have of it: its contract, and how much it is best asked for.
+
+    Args:
+        evaluator: the other.
+    """
+
+    def __init__(self, evaluator: Evaluator):
+        self.spec = evaluator.spec
+        self._evaluator = evaluator
+
+    @property
+    def shared_step(self) -> int:
+        """How far apart references on a stretch share activations, bp; 0 where none do."""
+        return self._evaluator.shared_step
+
+    @property
+    def windows(self) -> int:
+        """How many references a call is best asked for."""
+        return self._evaluator.windows
+
+    @property
+    def changes(self) -> int:
+        """How many changed sequences a call is best asked for."""
+        return self._evaluator.changes

@@ -10,10 +10,12 @@ from tfepi.geometry import period
 from tfepi.graph import Graph, Step
 from tfepi.layer_rules import GLOBAL, Growing, Rule, Sliding, is_pointwise, rules
 from tfepi.variants import multiply_adds
+from tfepi.variants.activations_apart import is_linear
 from tfepi.variants.changed_windows import Plan, Planned, Read, Spread, Start, Window, base_values
 
 _NEARLY_ALL = 0.9  # of a layer's positions: beyond that all are computed
 _SPARED = 0.01  # of all multiply-adds: fewer are not worth keeping another tensor
+_ADDING = 40  # multiply-adds that take as long as to add one product of a tap to its row
 _SHIFTS = (keras.layers.Cropping1D, keras.layers.ZeroPadding1D)
 
 
@@ -207,7 +209,8 @@ class _Planner:
         before, after = (
             multiply_adds.of_step(self.graph, step, p.computed) for p in (planned, found)
         )
-        return found if before - after >= worth and after < before else planned
+        after += after * _ADDING // self.graph.shapes[number][-1]
+        return found if before - after > worth else planned
 
     def _inner(self, reads: list[Read]) -> tuple[int, int]:
         """Return the first and last block that read and compute nothing beyond the ends."""
@@ -241,7 +244,7 @@ def _is_pooling(step: Step, rule: Rule) -> bool:
 
 def _is_linear_convolution(layer, rule: Rule) -> bool:
     plain = isinstance(layer, keras.layers.Conv1D) and layer.groups == 1
-    return plain and rule.stride == 1 and layer.activation is keras.activations.linear
+    return plain and rule.stride == 1 and is_linear(layer)
 
 
 def _has_way(step: Step, rule: Rule) -> bool:

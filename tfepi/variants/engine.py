@@ -13,6 +13,7 @@ from tfepi.graph import graph_of
 from tfepi.layer_rules import Sliding, rules
 from tfepi.layers import CenterSlice
 from tfepi.variants import multiply_adds
+from tfepi.variants.activations_apart import with_activations_apart
 from tfepi.variants.blocks import cut, filled
 from tfepi.variants.change_planner import plan_changes
 from tfepi.variants.changed_windows import Plan
@@ -50,7 +51,8 @@ class Engine:
         inputs: Mapping[str, tuple[int, ...]] | None = None,
     ):
         graph = graph_of(model, inputs)
-        self.graph, self._columns = with_columns(graph.leading_to(graph.output(head)), columns)
+        graph, self._columns = with_columns(graph.leading_to(graph.output(head)), columns)
+        self.graph = with_activations_apart(graph)
         self.length = self.graph.length(self.graph.inputs[SOURCE])
         self.mirrored = any(isinstance(r, Sliding) and r.mirrored for r in rules(self.graph))
         self.work = multiply_adds.of_sequence(self.graph)

@@ -10,6 +10,7 @@ from tfepi.spec import ModelSpec, Predictor
 from tfepi.variants.alternatives import (
     Along,
     Alternatives,
+    Around,
     Evaluator,
     FullEvaluator,
     References,
@@ -114,7 +115,7 @@ def _cell_of(predictor: CellPredictor) -> Callable[[np.ndarray], np.ndarray]:
     return lambda values: cell_values(values, conditioning, predictor.cell)
 
 
-class _Converted:
+class _Converted(Around):
     """An evaluator whose values are changed bin by bin.
 
     Args:
@@ -129,23 +130,8 @@ class _Converted:
         convert: Callable[[np.ndarray], np.ndarray],
         columns: Sequence[int] | None,
     ):
-        self.spec = evaluator.spec
-        self._evaluator, self._convert, self._columns = evaluator, convert, columns
-
-    @property
-    def shared_step(self) -> int:
-        """How far apart references on a stretch share activations, bp; 0 where none do."""
-        return self._evaluator.shared_step
-
-    @property
-    def windows(self) -> int:
-        """How many references a call is best asked for."""
-        return self._evaluator.windows
-
-    @property
-    def changes(self) -> int:
-        """How many changed sequences a call is best asked for."""
-        return self._evaluator.changes
+        super().__init__(evaluator)
+        self._convert, self._columns = convert, columns
 
     def _values(self, values: np.ndarray) -> np.ndarray:
         found = self._convert(values)

@@ -78,9 +78,7 @@ def of_plan(plan: Plan, parts: bool = True) -> int:
         parts: with the layers that are computed in part; without, of the others only.
     """
     return sum(
-        of_step(plan.graph, p.step, p.computed)
-        for p in plan.steps
-        if parts or p.window is None
+        of_step(plan.graph, p.step, p.computed) for p in plan.steps if parts or p.window is None
     )
 
 

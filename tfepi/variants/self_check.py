@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from tfepi.variants.alternatives import Along, Alternatives, References
+from tfepi.variants.alternatives import Along, Alternatives, Around, References
 from tfepi.variants.engine import SOURCE
 from tfepi.variants.incremental import IncrementalEvaluator
 
@@ -16,7 +16,7 @@ _WORK = 4e11  # multiply-adds of a comparison, where fewest are not more
 _log = logging.getLogger(__name__)
 
 
-class CheckedEvaluator:
+class CheckedEvaluator(Around):
     """Predicts incrementally if a sample of the first changes agrees with whole predictions.
 
     The sample is of the changes that are asked for and of the first and last base of a window.
@@ -29,24 +29,8 @@ class CheckedEvaluator:
     """
 
     def __init__(self, evaluator: IncrementalEvaluator):
-        self.spec = evaluator.spec
-        self._evaluator = evaluator
+        super().__init__(evaluator)
         self._agrees: bool | None = None
-
-    @property
-    def shared_step(self) -> int:
-        """How far apart references on a stretch share activations, bp; 0 where none do."""
-        return self._evaluator.shared_step
-
-    @property
-    def windows(self) -> int:
-        """How many references a call is best asked for."""
-        return self._evaluator.windows
-
-    @property
-    def changes(self) -> int:
-        """How many changed sequences a call is best asked for."""
-        return self._evaluator.changes
 
     def references(
         self, inputs: Mapping[str, np.ndarray], along: Along | None = None
@@ -120,10 +104,12 @@ class CheckedEvaluator:
         if apart <= limit:
             _log.info(
                 "incremental: %.1f times fewer multiply-adds a change; %d compared with whole "
-                "predictions, at most %.1e of their scale apart",
+                "predictions: %s",
                 self._evaluator.gain,
                 len(of),
-                apart,
+                f"at most {apart:.1e} of their scale apart"
+                if apart
+                else "the same to the last bit",
             )
             return True
         _log.warning(
