@@ -5,6 +5,7 @@ import argparse
 
 from tfrecords_tools import build_arguments, command
 from tfrecords_tools.methylation import arguments as methylation_arguments
+from tfrecords_tools.number_text import number_of
 
 
 def parser(kind: str = build_arguments.KINDS[0]) -> argparse.ArgumentParser:
@@ -40,7 +41,8 @@ def work(args: argparse.Namespace) -> None:
     elif not args.dry_run:
         how = (args.processes, None, args.resume, args.overwrite, args.quiet)
         shards = build(planned, args.out, *how)["shards"]
-        print(f"wrote {args.out}: {sum(shard['records'] for shard in shards)} records")
+        records = number_of(sum(shard["records"] for shard in shards), "record")
+        print(f"wrote {args.out}: {records}")
 
 
 def methylation(args: argparse.Namespace) -> None:

@@ -1,6 +1,7 @@
 """Predictors of Keras models and SavedModels: every form of a sequence, and what is refused."""
 
 import zipfile
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -151,4 +152,25 @@ def test_a_layer_that_is_not_known_is_named(tmp_path, monkeypatch):
         for name, content in files.items():
             new.writestr(name, content)
     with pytest.raises(InputFileError, match="has the layer 'Trios', which is not known here"):
+        predictors.load_keras(tmp_path / "own.keras")
+
+
+def test_a_file_whose_model_takes_the_sequence_alone(tmp_path):
+    model = keras.Sequential([keras.Input((LENGTH, 4)), Pairs()])
+    model.save(tmp_path / "own.keras")
+    spec().write(tmp_path / "model.json")
+    found = predictors.load_predictor(tmp_path / "own.keras")
+    assert [t.name for t in found.model.inputs] == ["sequence"]
+    values = found.predict({"sequence": np.zeros((3, LENGTH), np.uint8)})["output"]
+    np.testing.assert_array_equal(values, np.full((3, BINS, 1), LENGTH // BINS))
+    replace(spec(), crop=2).write(tmp_path / "model.json")
+    with pytest.raises(ConfigError, match=r"the shape \(2, 1\), its contract says .* = \(1, 1\)"):
+        predictors.load_predictor(tmp_path / "own.keras")
+
+
+def test_a_lambda_is_refused(tmp_path):
+    inputs = keras.Input((LENGTH, 4), name="sequence")
+    doubled = keras.layers.Lambda(lambda x: x * 2)(inputs)
+    keras.Model({"sequence": inputs}, doubled).save(tmp_path / "own.keras")
+    with pytest.raises(InputFileError, match="it has a Lambda layer, which is code in a file: wri"):
         predictors.load_keras(tmp_path / "own.keras")

@@ -55,7 +55,8 @@ def load_predictor(
 
     Raises:
         InputFileError: missing, damaged, or without model.json.
-        ConfigError: weights of other layers or sizes than params.json's.
+        ConfigError: weights of other layers or sizes than params.json's, or inputs and outputs
+            other than the contract's.
     """
     path, spec = Path(model), spec or read_spec(model, params)
     if is_published(model, params):
@@ -68,11 +69,17 @@ def load_predictor(
         return KerasPredictor(h5_model(params, path, spec.head().name), spec, batch_size)
     if path.is_dir() and is_saved_model(path):
         return SavedModelPredictor(path, spec, batch_size)
-    return KerasPredictor(load_keras(path), spec, batch_size)
+    loaded = load_keras(path)
+    from tfepi.keras_contract import check_contract  # Keras: after TensorFlow's settings
+
+    check_contract(loaded, spec, path)
+    return KerasPredictor(loaded, spec, batch_size)
 
 
 def load_keras(model: str | Path):
     """Return the Keras model of a .keras file or of a run folder (its best), not compiled.
+
+    Its inputs are a dict by name, whatever the file's are (`keras_contract.with_named_inputs`).
 
     Raises:
         InputFileError: missing or damaged, or weights that are no finite numbers.
@@ -83,6 +90,7 @@ def load_keras(model: str | Path):
     import keras
 
     import tfepi.layers  # noqa: F401 - registers the layers
+    from tfepi.keras_contract import with_named_inputs
 
     if kind := published_kind(model):
         raise not_converted(model, kind)
@@ -101,7 +109,7 @@ def load_keras(model: str | Path):
                 f"model {path} has weights that are no finite numbers ({weight.path}): its "
                 "training diverged, or the file is damaged; give another"
             )
-    return model
+    return with_named_inputs(model)
 
 
 def _damaged(path: Path, error: Exception) -> InputFileError:
@@ -110,6 +118,11 @@ def _damaged(path: Path, error: Exception) -> InputFileError:
             f"cannot load model {path}: it has the layer {unknown_layer[1]!r}, which is not known "
             "here: build it of Keras's layers and those of tfepi.layers, or register the layer and "
             "load the model from Python"
+        )
+    if "`Lambda` layer" in str(error):
+        return InputFileError(
+            f"cannot load model {path}: it has a Lambda layer, which is code in a file: write a "
+            "layer of your own in its place, and register that"
         )
     reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
     return InputFileError(f"cannot load model {path}: {reason}; copy or make it again")
@@ -151,7 +164,8 @@ class KerasPredictor(_Batched):
     """A Predictor of a Keras model; base indices become one-hot codes inside the graph.
 
     Args:
-        model: takes a dict of inputs by name; returns [batch, bins, targets], or a dict by head.
+        model: takes a dict of inputs by name, or the sequence alone; returns
+            [batch, bins, targets], or a dict by head.
         spec: its contract.
         batch_size: sequences per call.
     """
@@ -159,18 +173,17 @@ class KerasPredictor(_Batched):
     def __init__(self, model, spec: ModelSpec, batch_size: int = 64):
         import tensorflow as tf
 
-        super().__init__(spec, batch_size)
-        self.model = model
+        from tfepi.keras_contract import with_named_inputs
 
-        inputs = getattr(model, "input", None)  # a dict by name, but in models of one's own
-        alone = not isinstance(inputs, (dict, list, tuple, type(None)))
+        super().__init__(spec, batch_size)
+        self.model = model = with_named_inputs(model)
 
         @tf.function(autograph=False, reduce_retracing=True)
         def call(batch):
             sequence = batch["sequence"]
             if sequence.dtype == tf.uint8:
                 batch = batch | {"sequence": tf.one_hot(sequence, 4, dtype=tf.float32)}
-            out = model(batch["sequence"] if alone else batch, training=False)
+            out = model(batch, training=False)
             return out if isinstance(out, dict) else {spec.head().name: out}
 
         self._function = call

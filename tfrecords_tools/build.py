@@ -30,6 +30,7 @@ from tfrecords_tools.manifest import (
     write_layout,
     write_manifest,
 )
+from tfrecords_tools.number_text import number_of
 from tfrecords_tools.output import claim_folder, run_record
 from tfrecords_tools.plan import Plan
 from tfrecords_tools.pooled_bins import balance, check_observed
@@ -168,9 +169,9 @@ def _warn(plan: Plan, tracks: list[coverage.TrackSummary]) -> None:
             )
         if summary.clipped:
             log.warning(
-                "%s: %d bins at the hard limit; consider clip_soft or a smaller scale",
+                "%s: %s at the hard limit; consider clip_soft or a smaller scale",
                 target.identifier,
-                summary.clipped,
+                number_of(summary.clipped, "bin"),
             )
     for row, summary in zip(plan.tracks, tracks[len(plan.targets) :], strict=True):
         if row.nan == "keep" and summary.missing_share > 0.5:

@@ -13,6 +13,7 @@ from tfrecords_tools.framing import read_frames
 from tfrecords_tools.input_tracks import TABLE, read_tracks
 from tfrecords_tools.intervals import Interval, read_bed
 from tfrecords_tools.manifest import check_shards, content_hash, read_manifest
+from tfrecords_tools.number_text import number_of
 from tfrecords_tools.record_sizes import checked_features
 from tfrecords_tools.records import FEATURES, decode_sequence, feature_offsets
 from tfrecords_tools.shards import all_compressed, count_records, find_shards
@@ -158,8 +159,9 @@ class Data:
     def _no_label(self, label: str) -> ConfigError:
         stated = self.stated.get(label)
         if stated:
+            records = number_of(stated, "record")
             return ConfigError(
-                f"label {label!r} of {self.folder} has {stated} records by statistics.json, but "
+                f"label {label!r} of {self.folder} has {records} by statistics.json, but "
                 f"no tfrecords/{label}-*.tfr has any: fetch them, or use another label "
                 f"({', '.join(self.labels)})"
             )

@@ -15,6 +15,7 @@ from tfrecords_tools.data import Data
 from tfrecords_tools.errors import ConfigError, InputFileError
 from tfrecords_tools.files import atomic_path, existing_folder, inside, read_json, write_json
 from tfrecords_tools.framing import frame, read_frames
+from tfrecords_tools.number_text import number_of
 
 FORMAT = "tfepi-embeddings"
 FORMAT_VERSION = 2
@@ -130,8 +131,9 @@ class Embeddings:
         for label in labels:
             held = sum(self.counts.get(part, 0) for part in label.split(","))
             if held != data.counts[label]:
+                records = number_of(held, "record")
                 raise ConfigError(
-                    f"the embeddings in {self.folder} are of {held} records with label {label!r}, "
+                    f"the embeddings in {self.folder} are of {records} with label {label!r}, "
                     f"{data.folder} has {data.counts[label]}: embed these"
                 )
             for shard in data.shards(label):

@@ -22,6 +22,15 @@ class UnfinishedError(TfepiError):
     """A folder or file holds results, or part of them, that the command would overwrite."""
 
 
+def why_unread(error: Exception) -> str:
+    """Return why a file of arrays cannot be read, as an error says.
+
+    Of what is no array NumPy says how to unpickle it, which would run code of the file's maker:
+    that advice is not passed on.
+    """
+    return "it holds no plain arrays" if "pickle" in str(error) else str(error)
+
+
 def unknown(kind: str, name: object, choices: Iterable[str], where: str = "") -> ConfigError:
     """Return the error for a name that is none of the choices.
 

@@ -25,6 +25,7 @@ from tfrecords_tools.input_tracks import AVERAGE, TABLE
 from tfrecords_tools.normalize_plan import TracksPlan
 from tfrecords_tools.normalize_runs import write_bigwig
 from tfrecords_tools.normalize_tracks import stems
+from tfrecords_tools.number_text import number_of
 from tfrecords_tools.output import check_folder, run_record
 from tfrecords_tools.progress import progress
 from tfrecords_tools.targets import Target, write_targets
@@ -104,7 +105,8 @@ def write_fragment_tracks(
         spool.sort()
         uncovered = len(chroms) - len(spool.covered)
         if uncovered:
-            log.info("%d chromosomes have no fragment, so no value in any track", uncovered)
+            lacking = number_of(uncovered, "chromosome")
+            log.info("no fragment on %s, so no value there in any track", lacking)
         outputs = [*(files[name] for name in made), TABLE]
         plan.write(folder, outputs, {"chroms": chroms} | _results(spool, names, options))
         total = len(made) * sum(chroms.values())

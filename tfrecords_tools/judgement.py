@@ -147,7 +147,7 @@ def judge_variants(
         )
     for count, what in (
         (survey.past_end, "reach beyond their chromosome"),
-        (survey.symbolic, "have an allele that is no sequence (<DEL>, *, breakends)"),
+        (survey.symbolic, "have an allele that is no sequence of letters (<DEL>, *, breakends, N)"),
         (survey.without_alternative, "name no ALT"),
     ):
         if count:

@@ -72,8 +72,8 @@ def check_folder(
         source = Path(value["path"] if isinstance(value, dict) else value)
         if root in (source.resolve(), *source.resolve().parents):
             raise UnfinishedError(
-                f"output folder {path} holds the {label} that is read, {source}: --overwrite "
-                "would remove it; name another folder"
+                f"output folder {path} holds an input ({label}), {source}: --overwrite would "
+                "remove it; name another folder"
             )
     return path
 

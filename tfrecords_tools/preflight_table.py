@@ -126,7 +126,7 @@ def _variants(found: Preflight) -> str:
             )
         ),
         ["beyond the chromosome", f"{v.past_end:,}", ""],
-        ["no sequence (<DEL>, *)", f"{v.symbolic:,}", ""],
+        ["no sequence of letters (<DEL>, *, N)", f"{v.symbolic:,}", ""],
         ["no ALT", f"{v.without_alternative:,}", ""],
         ["chromosome not in the genome", f"{sum(v.absent.values()):,}", ""],
     ]

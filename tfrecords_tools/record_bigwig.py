@@ -23,6 +23,7 @@ from tfrecords_tools.data_writer import claim_output, source_files
 from tfrecords_tools.errors import ConfigError, InputFileError
 from tfrecords_tools.files import atomic_path
 from tfrecords_tools.genome import missing_chrom
+from tfrecords_tools.number_text import number_of
 from tfrecords_tools.output import check_room, run_record
 from tfrecords_tools.overlaps import averaged, windows_at_once
 from tfrecords_tools.progress import progress
@@ -121,8 +122,8 @@ def write_bigwigs(
         record["overlapping_windows"] = index.overlapping()
         if record["overlapping_windows"]:
             log.info(
-                "%d windows overlap the one before: bins there are means",
-                record["overlapping_windows"],
+                "bins are means where windows overlap the one before: %s",
+                number_of(record["overlapping_windows"], "window"),
             )
         written = []
         for row in progress(range(len(targets)), unit="bigWig", quiet=quiet):
@@ -136,12 +137,13 @@ def write_bigwigs(
             written.append(folder / files[row])
     for found in sums.summaries():
         if found.infinite:
-            log.warning("%s: %d infinite bins are left out", found.identifier, found.infinite)
+            bins = number_of(found.infinite, "infinite bin")
+            log.warning("%s: left out %s", found.identifier, bins)
         if style is not None and found.at_clip:
             log.warning(
-                "%s: %d bins at the hard clip, whose true values are unknown",
+                "%s: %s at the hard clip, where true values are unknown",
                 found.identifier,
-                found.at_clip,
+                number_of(found.at_clip, "bin"),
             )
     return written
 

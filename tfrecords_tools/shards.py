@@ -11,6 +11,7 @@ from tfrecords_tools.errors import InputFileError
 from tfrecords_tools.files import existing
 from tfrecords_tools.framing import is_compressed, read_frames
 from tfrecords_tools.intervals import bed_rows
+from tfrecords_tools.number_text import number_of
 
 log = logging.getLogger(__name__)
 EMPTY = 8  # bytes of ZLIB's stream of nothing, which other tools write as a last shard
@@ -155,10 +156,10 @@ def _compare(folder: Path, counts: dict[str, int], stated: dict[str, int]) -> No
             )
         elif counts[label] < number:
             log.info(
-                "%s lists %d records of label %r, statistics.json states %d (other tools count "
+                "%s lists %s of label %r, statistics.json states %d (other tools count "
                 "before they leave out unmappable windows)",
                 folder,
-                counts[label],
+                number_of(counts[label], "record"),
                 label,
                 number,
             )

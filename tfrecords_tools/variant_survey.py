@@ -10,7 +10,7 @@ from tfrecords_tools.genome import Genome, decode, encode, reverse_complement, s
 
 MAX_RECORDS = 1_000_000
 _CHUNK = 1 << 16
-_BASES = frozenset("ACGTN")
+_BASES = frozenset("ACGT")
 _COUNTS = (
     "past_end",
     "symbolic",
@@ -60,7 +60,7 @@ class VariantSurvey:
         contigs: contig → length in bp, for those whose header line states it.
         absent: chromosomes that the genome lacks → records on them.
         past_end: records that reach beyond their chromosome.
-        symbolic: records with an allele that is no sequence (<DEL>, *, breakends).
+        symbolic: records with an allele that is no sequence of letters (<DEL>, *, breakends, N).
         without_alternative: records that name no ALT.
         compared: records whose REF could be compared.
         matched: of these, those whose REF is the genome's.

@@ -313,7 +313,7 @@ def test_elements_of_another_build(tmp_path, fasta, chrom, end):
         ({"shifts": (128,)}, "shifts reach 128 bp"),
         ({"pseudocount": -1.0}, "pseudocount is -1"),
         ({"bins": 4}, "bins is 4"),
-        ({"sense": True}, "none of the 1 tracks pairs with another"),
+        ({"sense": True}, "of 1 track none pairs with another"),
     ],
 )
 def test_bad_options(tmp_path, fasta, options, message):

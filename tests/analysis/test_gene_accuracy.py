@@ -233,7 +233,7 @@ def test_which_tracks_samples_are(made, write, caplog):
     assert pairs("D2", "x", "cage", "C-") == [(0, 3), (2, 4), (3, 1)]
     assert not caplog.records
     assert pairs("dnase", "C") == [(1, 4)]
-    assert "1 columns of" in caplog.text
+    assert "left out 1 column of several tracks" in caplog.text
     assert "as 'dnase' (D1, D2): name them by identifier" in caplog.text
     with pytest.raises(
         ConfigError, match=r"no column of .* \(x, y\) is the identifier or .* \(C\+,"
@@ -261,7 +261,7 @@ def test_which_genes_rows_are(made, write, caplog):
     ]
     assert not caplog.records
     assert found("twice", "N1", "N2", "N3") == [(1, 1), (2, 2), (3, 3)]
-    assert "1 genes have the name of several: left out" in caplog.text
+    assert "left out 1 gene of a name that several have" in caplog.text
     with pytest.raises(
         InputFileError, match=r"rows 'N1' and 'ENSG001' are both of gene ENSG001\.1"
     ):

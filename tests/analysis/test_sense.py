@@ -48,7 +48,7 @@ def test_strands_that_cannot_be_told_apart(names, caplog):
     with caplog.at_level(logging.WARNING):
         assert sense_pairs(table(*names, pairs=((0, 1),))) == ()
     [record] = caplog.records
-    assert record.getMessage().startswith("1 pairs of strands have no sense values")
+    assert record.getMessage().startswith("no sense values of 1 pair of strands, whose")
     assert record.getMessage().endswith(f": {names[0]} and {names[1]}")
 
 

@@ -45,5 +45,5 @@ def test_of_a_head():
 
 def test_tracks_without_strands():
     check_sense(TARGETS)
-    with pytest.raises(ConfigError, match="none of the 1 tracks pairs with another"):
+    with pytest.raises(ConfigError, match="of 1 track none pairs with another"):
         check_sense(TARGETS[2:3])

@@ -117,7 +117,7 @@ def test_predictions_that_are_not_finite(score, cpg_toy, cpg_letters, caplog):
     wanted = whole[defined].groupby("pos")["brain_diff"].agg(lambda d: d.abs().max())
     found = table.set_index("pos")["brain_score"].dropna()
     np.testing.assert_allclose(found, wanted, atol=1e-6)
-    assert "rows have predictions that are not finite numbers" in caplog.text
+    assert "predictions that are no finite numbers, of" in caplog.text
     broken = cpg_toy.CountingPredictor(function=lambda s: cpg_toy.toy_values(s) * np.nan)
     with pytest.raises(InputFileError, match="no finite number for records 1 to 7"):
         score("c", records, broken)

@@ -46,10 +46,14 @@ def test_pieces_and_the_windows_they_share():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((0, None, 64, 20), "pieces are 0 bp, 0 bp apart: want at least 1"),
-        ((3, 0, 64, 20), "pieces are 3 bp, 0 bp apart"),
-        ((21, None, 64, 20), r"pieces of 21 bp in the middle 20 bp \(-l\) of a window of 64"),
-        ((3, None, 64, 65), "pieces of 3 bp in the middle 65 bp"),
+        ((0, None, 64, 20), "--width is 0 bp: want at least 1"),
+        ((-3, 2, 64, 20), "--width is -3 bp: want at least 1"),
+        ((3, 0, 64, 20), "--step is 0 bp: want at least 1"),
+        ((65, None, 64, 64), "--width is 65 bp, the model's window 64 bp: want at most that"),
+        ((65, None, 64, 20), "--width is 65 bp, the model's window 64 bp"),
+        ((21, None, 64, 20), r"-l is 20 bp: want 21 \(--width\) to 64 \(the model's window\)"),
+        ((3, None, 64, 65), r"-l is 65 bp: want 3 \(--width\) to 64 .*, or leave -l out"),
+        ((3, None, 64, -5), r"-l is -5 bp: want 3 \(--width\) to 64"),
     ],
 )
 def test_sizes_that_are_refused(arguments, message):

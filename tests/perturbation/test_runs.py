@@ -29,7 +29,7 @@ REGIONS = [
 
 @pytest.fixture
 def design():
-    return Deletions(*cut_pieces(REGIONS, 3, None, 64, 6))
+    return Deletions(*cut_pieces(REGIONS, 3, None, 64, 6), "blank")
 
 
 def contents(folder):
@@ -147,7 +147,7 @@ def test_undefined_predictions(run, design, write_all, predictor, caplog):
     missing = pandas.read_parquet(folder / "t")["SAD"].isna().sum() // 3
     record = json.loads((folder / "run.json").read_text())
     assert record["undefined_rows"] == missing > 0
-    assert f"{missing} changes have predictions that are not finite" in caplog.text
+    assert f"predictions that are no finite numbers, of {missing} changes" in caplog.text
     predictor.predict = lambda inputs: {"main": ask(inputs)["main"] * np.inf}
     with pytest.raises(InputFileError, match="no finite number for changes 1 to 7: its weights"):
         run(design, {"t": write_all}, "broken")

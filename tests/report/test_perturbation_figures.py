@@ -8,7 +8,8 @@ from tfepi.perturbation.tables import long_rows, write_table
 from tfepi.report.epistasis_figures import draw_epistasis, epistasis_figure
 from tfepi.report.figures import save_figure
 from tfepi.report.insertion_figures import draw_insertions, motifs_figure, offsets_figure
-from tfepi.report.piece_figures import draw_pieces, piece_figure, strongest
+from tfepi.report.piece_figures import draw_pieces, piece_figure
+from tfepi.report.region_figures import strongest
 from tfrecords_tools.errors import ConfigError
 
 TARGETS = ["quiet", "loud"]

@@ -143,7 +143,7 @@ def test_overwrite_removes_no_input(job, run_script, monkeypatch):
         before = {p: p.stat().st_mtime_ns for p in (job / out).rglob("*") if p.is_file()}
         for words in lines:
             line = refused(run_script, *words, "-q", "-o", out, "--overwrite")
-            assert f"output folder {out} holds the " in line, words
+            assert f"output folder {out} holds an input (" in line, words
             assert line.endswith("name another folder"), words
         after = {p: p.stat().st_mtime_ns for p in (job / out).rglob("*") if p.is_file()}
         assert after == before

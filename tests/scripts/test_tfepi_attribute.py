@@ -105,7 +105,7 @@ def test_sum_of_targets_and_a_query(here, arguments, tmp_path):
         ({"--steps": "9"}, "--steps 9 means nothing to corrected"),
         ({"--shifts": "a"}, "shifts 'a'"),
         ({"--bins": "2-1"}, "bins are '2-1' of a model with 1"),
-        ({"-l": "257"}, "do not fit into the model's sequence of 256 bp"),
+        ({"-l": "257"}, "-l is 257 bp: want 1 to 256, the model's window"),
         ({"--head": "body"}, "head 'body' is not one of the model's heads: main"),
         ({"--query": "CAGE"}, "CAGE"),
         ({"--seqlet_size": "1"}, "seqlet_size is 1"),

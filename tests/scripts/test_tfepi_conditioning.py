@@ -178,7 +178,7 @@ def test_what_is_refused(command, run_script, cell_data, tmp_path):
     line = one_line(
         run_script("tfepi_conditioning.py", data, "-o", data, "--overwrite", check=False)
     )
-    assert "holds the data that is read" in line
+    assert "holds an input (data), " in line
     assert (data / "statistics.json").exists()
 
 

@@ -164,7 +164,7 @@ def test_overwriting_spares_what_is_read(here, arguments, gtf, tmp_path):
     ):
         status, _, lines = here(SCRIPT, *args, "-q", "--overwrite")
         assert status == 2
-        assert f"holds the {label} that is read" in lines[-1]
+        assert f"holds an input ({label}), " in lines[-1]
     assert table.exists()
     assert copy.exists()
     assert (out / "expression.h5").exists()

@@ -37,7 +37,7 @@ def named(model, genome_folder, tmp_path):
 
 
 def test_deletions(run_script, named, bed, tmp_path):
-    done = run_script(SCRIPT, "delete", *named(bed), "--width", 4, "--way", "remove")
+    done = run_script(SCRIPT, "delete", *named(bed), "--width", 4)
     folder = tmp_path / "out"
     assert done.stdout == f"wrote {folder}: deletions.parquet of 6 deletions, 2 figures\n"
     table = pandas.read_parquet(folder / "deletions.parquet")
@@ -45,6 +45,20 @@ def test_deletions(run_script, named, bed, tmp_path):
     assert table["SAD"].abs().min() > 0
     record = json.loads((folder / "run.json").read_text())
     assert {"regions", "fasta", "model", "spec"} <= set(record["inputs"])
+    assert json.loads((folder / "manifest.json").read_text())["facts"]["way"] == "remove"
+
+
+def test_what_moves_is_predicted_whole_unless_asked(here, named, bed, tmp_path):
+    wanted = {
+        ("auto", "remove"): "off",
+        ("on", "remove"): "on",
+        ("auto", "blank"): "auto",
+    }
+    for number, ((asked, way), done) in enumerate(wanted.items()):
+        options = ["--way", way, "--incremental", asked, "--no_plots"]
+        assert here(SCRIPT, "delete", *named(bed, out=str(number)), *options)[0] == 0
+        facts = json.loads((tmp_path / str(number) / "manifest.json").read_text())["facts"]
+        assert facts["options"]["incremental"] == done
 
 
 def test_scrambles_of_genes(here, named, genes, tmp_path):
@@ -104,7 +118,7 @@ def test_double_mutants(here, named, genome_values, tmp_path):
     status, out, _ = here(
         SCRIPT, "pairs", *named("--pairs", pairs, out="b"), "--change", "shuffle", "--shuffles", 3
     )
-    assert (status, out) == (0, f"wrote {tmp_path / 'b'}: interval_pairs.parquet of 1 windows\n")
+    assert (status, out) == (0, f"wrote {tmp_path / 'b'}: interval_pairs.parquet of 1 window\n")
     table = pandas.read_parquet(tmp_path / "b" / "interval_pairs.parquet")
     assert table["SAD_epistasis_sd"].notna().all()
 
@@ -114,7 +128,7 @@ def test_whole_regions_and_tracks(here, named, tmp_path):
     bed.write_text("chr1\t1500\t1525\tone\t0\t+\nchr3\t20990\t21000\ttwo\t0\t-\n")
     options = ["--whole_regions", "-l", 10, "--bigwig", "mean", "--stats", "SAD"]
     status, out, _ = here(SCRIPT, *named(bed), *options)
-    assert (status, out) == (0, f"wrote {tmp_path / 'out'}: scores.h5, 1 tracks, 4 figures\n")
+    assert (status, out) == (0, f"wrote {tmp_path / 'out'}: scores.h5, 1 track, 4 figures\n")
     with h5py.File(tmp_path / "out" / "scores.h5") as file:
         assert file["mutated"][()].sum() == 35
         assert file["SAD"].shape == (4, 10, 4, 2)
@@ -161,9 +175,11 @@ def test_bad_regions(here, named, bed, genes, tmp_path, arguments, message):
     ("operation", "arguments", "message"),
     [
         ("delete", ["BED", "--way", "cut"], "unknown way of deletion 'cut'"),
-        ("delete", ["BED", "--width", "0"], "pieces are 0 bp"),
-        ("delete", ["BED", "-l", "5"], "pieces of 10 bp in the middle 5 bp"),
-        ("delete", ["BED", "--width", "300"], "of a window of 256 bp"),
+        ("delete", ["BED", "--width", "0"], "--width is 0 bp: want at least 1"),
+        ("delete", ["BED", "--step", "0"], "--step is 0 bp: want at least 1"),
+        ("delete", ["BED", "-l", "5"], "-l is 5 bp: want 10 (--width) to 256 (the model's window)"),
+        ("delete", ["BED", "-l", "-5"], "-l is -5 bp: want 10 (--width) to 256"),
+        ("delete", ["BED", "--width", "300"], "--width is 300 bp, the model's window 256 bp"),
         ("delete", ["BED", "--stats", "sum"], "unknown statistic 'sum'"),
         ("delete", [], "a file of regions or --genes is wanted, and neither is given"),
         ("scramble", ["BED", "--keep", "order"], "unknown property that scrambles keep 'order'"),

@@ -96,7 +96,7 @@ def test_what_is_left_out_is_said(run_script, genome_folder, tmp_path):
     assert done.stderr.splitlines() == [
         f"WARNING: 1 of 2 fragments (50.0%) have barcodes that {table} does not list: left out",
         "INFO: 1 of 2 fragments count; left out: 1 barcodes of no cluster",
-        "INFO: 2 chromosomes have no fragment, so no value in any track",
+        "INFO: no fragment on 2 chromosomes, so no value there in any track",
     ]
 
 

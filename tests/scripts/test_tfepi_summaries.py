@@ -73,6 +73,7 @@ def test_summaries_components_and_figures(run_script, here, scores, tmp_path):
         (("--components", "3"), "components is 3:"),
         (("--components", "x"), "invalid int value"),
         (("--loadings", "nosuch"), "components nosuch does not exist"),
+        (("--loadings", __file__), "or no components (it holds no plain arrays): name components"),
         (("--part_rows", "0"), "part_rows is 0"),
     ],
 )
@@ -88,7 +89,7 @@ def test_the_folder_of_the_scores_is_spared(here, scores, tmp_path):
     before = {p.name: p.read_bytes() for p in scores.iterdir()}
     for option, message in (
         ("-q", "has results: use --resume"),
-        ("--overwrite", "holds the scores that is read"),
+        ("--overwrite", "holds an input (scores), "),
         ("--resume", "has format 'tfepi-variants' version 1, want 'tfepi-summaries'"),
     ):
         status, _, lines = here(SCRIPT, scores, "-o", scores, option)

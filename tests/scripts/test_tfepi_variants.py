@@ -29,6 +29,18 @@ def vcf(tmp_path, genome_folder) -> Path:
 
 
 @pytest.fixture
+def bed_of(tmp_path):
+    """Return a function that writes a BED of one interval of 10 bp of chr1, and its path."""
+
+    def write(start: int) -> Path:
+        path = tmp_path / "in.bed"
+        path.write_text(f"chr1\t{start}\t{start + 10}\n")
+        return path
+
+    return write
+
+
+@pytest.fixture
 def arguments(model, vcf, genome_folder, tmp_path):
     return [
         *(model / "params.json", model, vcf),
@@ -59,6 +71,32 @@ def test_scores_shards_and_resume(run_script, arguments, tmp_path):
     assert done.stdout == f"merged {tmp_path / 'split'}\n"
     for name in ("scores.h5", "scores.parquet", "scores.vcf.gz", "skipped.tsv"):
         assert (tmp_path / "split" / name).read_bytes() == (out / name).read_bytes()
+
+
+def test_the_manifest_has_the_step_of_windows(here, arguments, tmp_path):
+    for step in (0, 32):
+        arguments[-1] = tmp_path / f"step{step}"
+        assert here(SCRIPT, *arguments, "--window_step", step, "-q")[0] == 0
+        manifest = json.loads((arguments[-1] / "manifest.json").read_text())
+        assert manifest["window"]["step"] == manifest["scoring"]["window_step"] == step
+
+
+def test_divergences_of_one_bin_are_told_once(here, arguments, bed_of, tmp_path, caplog):
+    told = "JS: 0 whatever changes, since the model predicts one bin"
+    options = ("--stats", "SAD,JS", "-q")
+    for more in (("--dry_run",), ()):
+        caplog.clear()
+        assert here(SCRIPT, *arguments, *options, *more)[0] == 0
+        assert caplog.text.count(told) == 1
+    with h5py.File(tmp_path / "out" / "scores.h5") as file:
+        assert file["SAD"][()].any()
+        assert not file["JS"][()].any()
+    regions = [*arguments[:2], bed_of(1500), *arguments[3:5], "-o"]
+    for operation, out in (((), "ism"), (("delete",), "deleted")):
+        caplog.clear()
+        call = (*operation, *regions, tmp_path / out, "--no_plots", *options)
+        assert here("tfepi_ism.py", *call)[0] == 0
+        assert caplog.text.count(told) == 1
 
 
 @pytest.mark.parametrize(

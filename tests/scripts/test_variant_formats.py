@@ -30,14 +30,17 @@ def test_formats(run_script, here, arguments, tmp_path):
     assert json.loads((tmp_path / "one/run.json").read_text())["formats"] == ["zarr", "summary"]
     many = ("-o", tmp_path / "many", "-q")
     for i in (1, 2):
-        shard = ("--shard", f"{i}/2", "--chunk_records", 8)
+        shard = ("--shard", f"{i}/2", "--chunk_records", 8, "--formats", "summary")
         assert here(SCRIPT, *arguments, *many, *shard)[0] == 0
-    status, printed, _ = here(SCRIPT, "--merge", *many, "--formats", "summary")
+    status, printed, _ = here(SCRIPT, "--merge", *many)
     assert (status, printed) == (0, f"merged {tmp_path / 'many'}\n")
     assert (tmp_path / "many/summary.parquet").read_bytes() == (
         tmp_path / "one/summary.parquet"
     ).read_bytes()
     assert not (tmp_path / "many/scores.h5").exists()
+    named = ("--formats", "h5,summary", "--overwrite")
+    assert here(SCRIPT, "--merge", *many, *named)[0] == 0
+    assert (tmp_path / "many/scores.h5").exists()
     status, _, lines = here(
         "tfepi_summaries.py", tmp_path / "one", "-o", tmp_path / "summaries", "-q"
     )

@@ -359,7 +359,7 @@ def test_refused_folders_and_labels(records, tmp_path):
     with pytest.raises(UnfinishedError, match="has results"):
         extend(data, tmp_path / "out", options, quiet=True)
     inner = shutil.copy(fasta, tmp_path / "out/genome.fa")
-    with pytest.raises(UnfinishedError, match=r"holds the FASTA that is read, .*out/genome\.fa"):
+    with pytest.raises(UnfinishedError, match=r"holds an input \(FASTA\), .*out/genome\.fa"):
         extend(data, tmp_path / "out", replace(options, fasta=str(inner)), overwrite=True)
     assert Path(inner).exists()
     extend(data, tmp_path / "out", options, ["valid"], overwrite=True, quiet=True)

@@ -130,7 +130,7 @@ def test_clusters_are_scaled_to_a_million(folder, rows, caplog):
     assert warnings[0].startswith(f"{strange} of 163 fragments (")
     assert "clusters.tsv does not list: left out" in warnings[0]
     assert warnings[1:] == ["no fragment counts for cluster empty: no track"]
-    assert "1 chromosomes have no fragment, so no value in any track" in caplog.messages
+    assert "no fragment on 1 chromosome, so no value there in any track" in caplog.messages
     value = json.loads((out / "fragments.json").read_text())
     assert (value["format"], value["format_version"]) == ("tfepi-fragments", 1)
     assert value["fragments"] == 163

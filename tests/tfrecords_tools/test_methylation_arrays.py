@@ -244,7 +244,7 @@ def test_probes_that_are_passed_over(genome, probes, betas, tmp_path, caplog):
     more = dict.fromkeys(("rs3", "ch.1.5F", "cg77", "nv-GRCh38-chr1-5"), np.array([0.1, 0.2, 0.3]))
     path = matrix(tmp_path / "b.tsv", betas | more)
     check(read(genome, path, illumina(tmp_path / "m.csv", probes)), expected(probes, betas))
-    assert "left out 1 probes that manifest" in caplog.text
+    assert "left out 1 probe that manifest" in caplog.text
     assert "does not place, the first: cg77" in caplog.text
     assert "5 probes of no CpG" in caplog.text  # two of the manifest, three of the matrix
     known = {n: v for n, v in betas.items() if n < "cg00000050"}
@@ -356,7 +356,7 @@ def test_chromosomes_of_manifests(genome, probes, betas, tmp_path, caplog):
     path = matrix(tmp_path / "b.tsv", betas)
     more = probes | {"cg50000000": ("chr21", 60)}
     check(read(genome, path, illumina(tmp_path / "m.csv", more)), expected(probes, betas))
-    assert "left out 1 probes on 1 chromosomes that the genome lacks: 21" in caplog.text
+    assert "left out 1 probe on 1 chromosome that the genome lacks: 21" in caplog.text
     bare = {n: (c[3:], p) for n, (c, p) in probes.items()}
     with pytest.raises(InputFileError, match="the names differ by the 'chr' prefix"):
         read(genome, path, sesame(tmp_path / "m.tsv.gz", bare))

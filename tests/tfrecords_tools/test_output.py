@@ -46,7 +46,7 @@ def test_an_input_is_not_removed(tmp_path, name):
     for inner in ("statistics.json", "deep/tracks.bw"):
         (out / inner).write_text("1")
     for inputs in ({"data": str(out / name)}, {"data": {"path": str(out / name), "size": 1}}):
-        with pytest.raises(UnfinishedError, match=r"holds the data that is read, .* another"):
+        with pytest.raises(UnfinishedError, match=r"holds an input \(data\), .* another"):
             output.claim_folder(out, False, True, inputs)
     assert output.claim_folder(out, True, False, {"data": out / name}) == out
     assert (out / "deep" / "tracks.bw").exists()

@@ -58,7 +58,7 @@ def test_overlapping_windows_are_averaged(write_records, tmp_path, caplog):
     data = write_records(starts=starts, values=values)
     caplog.set_level("INFO")
     files = write_bigwigs(data, tmp_path / "out", style="current", quiet=True)
-    assert "8 windows overlap the one before: bins there are means" in caplog.text
+    assert "bins are means where windows overlap the one before: 8 windows" in caplog.text
     for column, file in enumerate(files):
         wanted = plainly(data, column, 5384, "current")
         found = pyBigWig.open(str(file)).values("chr1", 0, 5384, numpy=True)
@@ -188,7 +188,7 @@ def test_infinite_bins_are_left_out_and_told(write_records, tmp_path, caplog):
     data = write_records({"train": 3}, values=ones_but(5, 2, np.inf))
     write_bigwigs(data, tmp_path / "out", quiet=True)
     assert [r.message for r in caplog.records if r.levelname == "WARNING"] == [
-        "dnase: 1 infinite bins are left out"
+        "dnase: left out 1 infinite bin"
     ]
     start = 64 + 384 + 5 * 16
     found = pyBigWig.open(str(tmp_path / "out/dnase.bw"))

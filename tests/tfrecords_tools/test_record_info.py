@@ -89,7 +89,7 @@ def test_what_is_stated_and_what_is_there(write_records):
     quick = describe(data, ["valid"], count=False, quiet=True)
     assert [tuple(row.values()) for row in quick["labels"]] == [("valid", 2, 2, None, 1)]
     assert quick["features"] == {"sequence": 512, "target": 192}
-    with pytest.raises(ConfigError, match=r"label 'test'.* has 1 records by statistics"):
+    with pytest.raises(ConfigError, match=r"label 'test'.* has 1 record by statistics"):
         describe(data, ["test"], quiet=True)
     with pytest.raises(ConfigError, match="unknown style 'odd'"):
         describe(data, style="odd", quiet=True)

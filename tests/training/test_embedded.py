@@ -277,7 +277,7 @@ def test_embeddings_of_another_trunk_or_of_other_records(data, pretrained, tmp_p
     value = json.loads(table.read_text())
     for change, want in (
         ({"first_sequences": {}}, "are of other sequences than"),
-        ({"counts": value["counts"] | {"valid": 1}}, "are of 1 records with label 'valid'"),
+        ({"counts": value["counts"] | {"valid": 1}}, "are of 1 record with label 'valid'"),
     ):
         table.write_text(json.dumps(value | change))
         with pytest.raises(ConfigError, match=want):

@@ -51,7 +51,8 @@ def rows(letters) -> list[tuple[str, int, str, str, str]]:
             if chrom == "chrA" and number % 7 == 2:
                 found.append((chrom, pos, f"ins{number}", ref, ref + "ACG" * (1 + number % 4)))
             elif chrom == "chrA" and number % 7 == 3:
-                found.append((chrom, pos, f"del{number}", letters[chrom][pos - 1 : pos + 12], ref))
+                gone = letters[chrom][pos - 1 : pos + 12].rstrip("N")
+                found.append((chrom, pos, f"del{number}", gone, ref))
             elif chrom == "chrA" and number % 7 == 4:
                 found.append((chrom, pos, f"multi{number}", ref, f"{snv},{ref}TT"))
             elif chrom == "chrA" and number % 7 == 5:

@@ -288,11 +288,42 @@ def test_what_a_small_null_means_is_told(run, scored, caplog):
     folder = run(by=scored)
     told = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
     n = len(effects(scored, "SAD"))
-    assert any("is its own background: each variant counts twice" in line for line in told)
+    assert any("is its own background: each variant is compared with" in line for line in told)
     assert any(f"of {n} variants, {np.ceil(n / (n + 1) / 0.05):.0f} must share" in t for t in told)
     # Among its own scores each has itself as a tie.
     found = h5(folder / "calibrated.h5", "p")["p"][:, 0]
     assert (found.min(), found.max()) == pytest.approx((2 / (n + 1), 1))
+
+
+def test_its_own_background_is_told_of_a_copy_and_a_background_made_of_it(
+    run, scored, others, tmp_path, caplog
+):
+    copy = tmp_path / "copy.h5"
+    copy.write_bytes((scored / "scores.h5").read_bytes())
+    told = []
+    for name, path, by in (
+        ("a", scored, copy),
+        ("b", scored, tmp_path / "a"),
+        ("c", scored, tmp_path / "a" / "background.h5"),
+        ("d", others, tmp_path / "a"),
+        ("e", scored, others),
+        ("f", scored, tmp_path / "e"),
+    ):
+        caplog.clear()
+        run(name, path=path, by=by)
+        told.append(any("is its own background" in r.getMessage() for r in caplog.records))
+    assert told == [True, True, True, False, False, False]
+
+
+def test_a_background_that_does_not_say_of_which_scores(run, scored, tmp_path, caplog):
+    run("a", by=scored)
+    with h5py.File(tmp_path / "a" / "background.h5", "r+") as file:
+        facts = json.loads(file.attrs["source"])
+        del facts["scores"]
+        file.attrs["source"] = json.dumps(facts)
+    caplog.clear()
+    run("b", by=tmp_path / "a")
+    assert "is its own background" not in caplog.text
 
 
 def test_a_track_without_a_number(run, others):

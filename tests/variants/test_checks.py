@@ -37,7 +37,7 @@ def test_lower_case_and_swap_free_pairs(genome, letters):
         ("chrB", 701, "A", ["C"], "REF ends at 701, past the end of chrB (700 bp)"),
         ("chrB", 699, "ACG", ["C"], "REF ends at 701, past the end of chrB (700 bp)"),
         ("chrA", 9, "A", [], "no ALT allele"),
-        ("chrA", 9, "R", ["C"], "REF 'R' has letters other than A, C, G, T, N"),
+        ("chrA", 9, "R", ["C"], "REF 'R' has letters other than A, C, G, T"),
     ],
 )
 def test_records_without_place(genome, chrom, pos, ref, alts, reason):
@@ -79,10 +79,28 @@ def test_swap_takes_the_longest_alt_the_genome_has(genome, letters):
     assert f"REF is '{ref}', the genome has '{held[0]}', and no ALT equals it" in other.reason
 
 
-def test_reference_n_matches_n(genome):
-    pairs, _ = one(genome, "error", "chrA", 305, "N", "C")
-    assert pairs[0].host == "N"
+def test_n_is_no_allele(genome, letters):
+    """Where the genome holds N too there is nothing to compare with; so with N inside an indel."""
+    for policy in ("skip", "swap"):
+        for ref, alt in (("N", "C"), ("n", "C"), ("NN", "N")):
+            pairs, (skipped,) = one(genome, policy, "chrA", 305, ref, alt)
+            assert not pairs
+            assert skipped.reason == f"REF '{ref}' has letters other than A, C, G, T"
     assert one(genome, "skip", "chrA", 305, "A", "C")[1][0].kind == "REF"
+    ref = letters["chrA"][299]
+    _, (skipped,) = one(genome, "skip", "chrA", 300, f"{ref}N", ref)
+    assert skipped.reason.startswith(f"REF '{ref}N' has letters")
+    (pair,), (skipped,) = one(genome, "skip", "chrA", 300, ref, "N", f"{ref}A")
+    assert (pair.alt, skipped.alt) == (f"{ref}A", "N")
+    assert skipped.reason == "ALT 'N' has letters other than A, C, G, T"
+
+
+def test_n_is_counted_or_refused(genome, make_vcf, rows):
+    path = make_vcf([("chrA", 305, "gap", "N", "C"), ("chrA", 306, ".", "N", "G"), rows[-1]])
+    found = survey(genome, path, "skip")
+    assert (found.records, found.rows, found.skipped) == (3, 1, 2)
+    with pytest.raises(InputFileError, match=r"record 1 \(chrA:305 gap\): REF 'N' .* skip"):
+        survey(genome, path, "error")
 
 
 def test_unknown_policy(genome):

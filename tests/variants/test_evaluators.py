@@ -204,7 +204,7 @@ def test_few_changes_are_predicted_as_a_whole(predictor, caplog):
     with caplog.at_level(logging.INFO):
         few = make_evaluator(*asked, "auto", 8, 20)
     assert isinstance(few.passes[0].evaluator, FullEvaluator)
-    assert "20 changes are few for this model" in caplog.text
+    assert "too few changes for this model to prepare: 20 changes" in caplog.text
     for incremental, changes in (("auto", 10**7), ("on", 20)):
         many = make_evaluator(*asked, incremental, 8, changes)
         assert isinstance(many.passes[0].evaluator, CheckedEvaluator)

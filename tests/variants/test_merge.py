@@ -1,11 +1,13 @@
+import json
+import logging
 import shutil
 
 import pytest
 
-from tfepi.variants.merge import merge_shards
+from tfepi.variants.merge import merge_shards, score_results
 from tfepi.variants.options import Scoring, Shard
 from tfepi.variants.scoring import score_vcf
-from tfrecords_tools.errors import InputFileError, UnfinishedError
+from tfrecords_tools.errors import ConfigError, InputFileError, UnfinishedError
 
 SCORING = Scoring(stats=("SAD", "REF", "D2"), batch_size=8)
 
@@ -106,3 +108,49 @@ def test_a_shard_alone_is_refused_and_resumed(run):
     with pytest.raises(UnfinishedError, match="has results"):
         run("out", "2/2")
     run("out", "2/2", resume=True)
+
+
+def test_formats_are_the_shards_unless_named(run, tmp_path):
+    whole = finals(run("whole", formats=("summary", "parquet")))
+    for shard in ("1/2", "2/2"):
+        run("out", shard, formats=("summary", "parquet"))
+    folder = merge_shards(tmp_path / "out")
+    assert finals(folder) == whole
+    assert set(whole) >= {"summary.parquet", "scores.parquet"}
+    assert not {"scores.h5", "scores.vcf.gz"} & set(whole)
+    assert json.loads((folder / "run.json").read_text())["formats"] == ["summary", "parquet"]
+    merge_shards(folder, overwrite=True, results=score_results(("h5",)))
+    assert "scores.h5" in finals(folder)
+    assert "summary.parquet" not in finals(folder)
+
+
+def test_shards_asked_for_different_formats(run, tmp_path):
+    run("out", "1/2", formats=("summary",))
+    run("out", "2/2", formats=("h5", "summary"))
+    message = "shard 1-of-2 was asked for summary, 2-of-2 for h5,summary: name .* with --formats"
+    with pytest.raises(ConfigError, match=message):
+        merge_shards(tmp_path / "out")
+    merge_shards(tmp_path / "out", results=score_results(("h5",)))
+
+
+@pytest.mark.parametrize(
+    ("formats", "error", "message"),
+    [
+        ("h5", InputFileError, r"run.json is damaged: formats are 'h5'; name them with --formats"),
+        ([1], InputFileError, r"run.json is damaged: formats are \[1\]"),
+        (["h6"], ConfigError, "unknown format 'h6': choose from h5"),
+    ],
+)
+def test_formats_that_no_shard_can_have(run, tmp_path, formats, error, message):
+    folder = run("out", "1/1")
+    record = json.loads((folder / "run.json").read_text())
+    (folder / "run.json").write_text(json.dumps(record | {"formats": formats}))
+    with pytest.raises(error, match=message):
+        merge_shards(tmp_path / "out")
+
+
+def test_shards_that_do_not_say_formats(run, tmp_path, caplog):
+    caplog.set_level(logging.INFO)
+    (run("out", "1/1", formats=("summary",)) / "run.json").unlink()
+    assert "scores.h5" in finals(merge_shards(tmp_path / "out"))
+    assert "the shards do not say in which formats: h5,parquet,vcf" in caplog.text

@@ -234,6 +234,9 @@ def test_spans():
     assert Span.of(100, 7) == Span(3, 4, 100)
     assert Span.of(100, None, up=2) == Span(2, 0, 100)
     assert Span.of(999, None) == Span(100, 100, 999)
+    for length in (-5, 0, 101):
+        with pytest.raises(ConfigError, match=f"-l is {length} bp: want 1 to 100, the model's"):
+            Span.of(100, length)
     assert (Span(3, 4, 101).start, Span(3, 4, 101).length) == (47, 7)
     assert Span(50, 50, 100).start == 0
     for up, down in ((0, 0), (-1, 5), (5, -1)):
@@ -339,7 +342,7 @@ def test_undefined_predictions(run, toy, caplog):
             assert np.argwhere(missing[row]).tolist() == [[4, 0]]
     count = json.loads((folder / "run.json").read_text())["undefined_changes"]
     assert count == missing.sum() > 0
-    assert f"{count} changes have predictions that are not finite" in caplog.text
+    assert f"predictions that are no finite numbers, of {count} changes" in caplog.text
     broken = toy.CountingPredictor(lambda s: np.full_like(toy.toy_values(s), np.inf))
     with pytest.raises(InputFileError, match="no finite number for positions 1 to 6: its weights"):
         run("broken", model=broken)
@@ -367,7 +370,7 @@ def test_bad_options(run, tmp_path):
         with pytest.raises(ConfigError, match=message):
             Mutagenesis(**values)
     for options, more, message in (
-        (replace(OPTIONS, length=65), {}, "do not fit"),
+        (replace(OPTIONS, length=65), {}, "-l is 65 bp: want 1 to 64"),
         (replace(OPTIONS, shifts=(32,)), {}, "shifts reach 32 bp"),
         (replace(OPTIONS, head="body"), {}, "head 'body' is not one"),
         (OPTIONS, {"part_positions": 0}, "part_positions is 0"),

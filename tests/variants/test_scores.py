@@ -4,7 +4,7 @@ import pytest
 from scipy.spatial.distance import jensenshannon
 from scipy.stats import entropy
 
-from tfepi.variants.scores import NAMES, check_names, score
+from tfepi.variants.scores import NAMES, OF_SHAPE, check_names, score, warn_of_one_bin
 from tfrecords_tools.errors import ConfigError
 
 CENTER = 3
@@ -133,6 +133,19 @@ def test_no_change_is_zero(predictions):
     found = score([n for n in PLAIN if n != "REF_RATIO"], ref, ref, CENTER)
     assert all((np.abs(v) < 1e-7).all() for v in found.values())
     assert (score(["REF_RATIO"], ref, ref, CENTER)["REF_RATIO"] == 0.5).all()
+
+
+def test_one_bin_has_no_shape(predictions, caplog):
+    ref, alt = (values[:, :1] for values in predictions)
+    found = score(NAMES, ref, alt, 0)
+    assert {n for n in NAMES if np.abs(found[n]).max() < 1e-7} == set(OF_SHAPE)
+    warn_of_one_bin(NAMES, 2)
+    warn_of_one_bin(("SAD", "D2"), 1)
+    assert not caplog.records
+    warn_of_one_bin(("JS", "SAD", "logJSD"), 1)
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    assert record.getMessage().startswith("JS, logJSD: 0 whatever changes, since the model")
 
 
 @pytest.mark.parametrize(

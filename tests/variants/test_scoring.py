@@ -1,3 +1,4 @@
+import json
 import logging
 from dataclasses import replace
 
@@ -237,10 +238,23 @@ def test_skipped_records(run, make_vcf, rows, letters, toy):
     assert len(found["SAD"]) == sum(len(r[4].split(",")) for r in kept) + 1
 
 
-def test_a_part_of_only_skipped_records(run, make_vcf, letters):
+def test_n_is_skipped_and_counted(run, make_vcf, rows):
+    gap = [("chrA", 303, "gap", "N", "C"), ("chrA", 304, ".", "N", "G")]
+    folder = run(scoring=Scoring(ref_policy="skip"), vcf=make_vcf([rows[0], *gap, *rows[20:23]]))
+    lines = (folder / "skipped.tsv").read_text().splitlines()[1:]
+    wanted = ["2", "chrA", "303", "gap", "N", "C", "REF 'N' has letters other than A, C, G, T"]
+    assert lines[0].split("\t") == wanted
+    assert len(lines) == 2
+    found = json.loads((folder / "manifest.json").read_text())["survey"]
+    assert (found["records"], found["skipped"]) == (6, 2)
+    assert len(read(folder)["SAD"]) == found["rows"]
+    assert json.loads((folder / "run.json").read_text())["skipped"] == 2
+
+
+def test_a_part_of_only_skipped_records(run, make_vcf, letters, toy):
     base = letters["chrA"]
     bad = [("chrA", p, ".", base[p - 1], "<DEL>") for p in range(1, 6)]
-    good = [("chrA", p, ".", base[p - 1], "N") for p in range(20, 24)]
+    good = [("chrA", p, ".", base[p - 1], toy.other_base(base[p - 1])) for p in range(20, 24)]
     folder = run(scoring=Scoring(ref_policy="skip"), vcf=make_vcf(bad + good), chunk_records=4)
     assert len(read(folder)["SAD"]) == 4
 
@@ -393,7 +407,7 @@ def test_nan_for_some_rows_is_kept_and_told(run, toy, caplog):
         found = read(run(model=toy.CountingPredictor(sometimes)))
     undefined = np.isnan(found["SAD"]).all(axis=1)
     assert 0 < undefined.sum() < len(undefined)
-    assert f"{undefined.sum()} rows have predictions that are not finite" in caplog.text
+    assert f"predictions that are no finite numbers, of {undefined.sum()} rows" in caplog.text
     assert np.isfinite(found["SAD_pct"]).all()
 
 

@@ -4,6 +4,7 @@ import sys
 from argparse import Namespace
 
 from tfepi.analysis import enhancer_arguments
+from tfrecords_tools.number_text import number_of
 
 
 def add(subparsers) -> None:
@@ -41,4 +42,5 @@ def work(args: Namespace) -> None:
         draw_attention(Path(args.out), *marked, args.figures)
         draw_accuracy(Path(args.out), rows)
     sys.stdout.write(enhancer_arguments.summary(rows))
-    sys.stdout.write(f"wrote {args.out}: attention.h5 of {len(asked.sites)} start sites\n")
+    sites = number_of(len(asked.sites), "start site")
+    sys.stdout.write(f"wrote {args.out}: attention.h5 of {sites}\n")

@@ -4,6 +4,7 @@ import argparse
 import sys
 
 from tfrecords_tools import cell_arguments, command
+from tfrecords_tools.number_text import number_of
 
 METHODS = "gradient, corrected, integrated, expected"
 
@@ -120,9 +121,11 @@ def _further(folder, args: argparse.Namespace, of_seqlets, motifs) -> str:
         from tfepi.analysis.attribution_report import report_seqlets
 
         found = report_seqlets(folder, of_seqlets, motifs, args.motifs, args.quiet)
-        made.append(f"{found.seqlets} seqlets")
+        made.append(number_of(found.seqlets, "seqlet"))
         if motifs:
-            made.append(f"{len(found.motifs)} motifs that match them")
+            made.append(
+                number_of(len(found.motifs), "motif that matches them", "motifs that match them")
+            )
             from tfepi.report.attribution_motifs import draw_motifs
 
             draw_motifs(folder, found.logos)
@@ -130,5 +133,5 @@ def _further(folder, args: argparse.Namespace, of_seqlets, motifs) -> str:
         from tfepi.report.attribution_windows import draw_windows
 
         drawn = draw_windows(folder, args.figures, args.quiet)
-        made.append(f"{drawn} figures")
+        made.append(number_of(drawn, "figure"))
     return ", ".join(made)

@@ -23,6 +23,7 @@ from tfepi.analysis.attribution_file import (
 from tfrecords_tools.errors import InputFileError
 from tfrecords_tools.files import atomic_path, remove_parts
 from tfrecords_tools.genome import Genome
+from tfrecords_tools.number_text import number_of
 
 FOLDER, LETTERS, BED = "modisco", "ohe.npz", "windows.bed"
 _log = logging.getLogger(__name__)
@@ -60,7 +61,8 @@ def write_modisco(folder: Path, genome: Genome) -> list[Path]:
         )
     if left:
         _log.warning(
-            "modisco: %d windows beyond their chromosome or of another allele are left out", left
+            "modisco: left out %s beyond the chromosome or of another allele",
+            number_of(left, "window"),
         )
     out.mkdir(exist_ok=True)
     remove_parts(out)

@@ -20,6 +20,7 @@ from tfepi.variants.numbered import Plan, remove_all_parts
 from tfrecords_tools.errors import InputFileError
 from tfrecords_tools.files import identity, write_text
 from tfrecords_tools.genome import Genome, decode
+from tfrecords_tools.number_text import number_of
 from tfrecords_tools.output import check_folder, check_room, run_record, shown_size
 
 FORMAT = "tfepi-attributions-run"
@@ -148,10 +149,10 @@ def _forecast(
     passes = windows * outputs * options.points * len(options.shifts) * (1 + options.rc)
     bytes_ = windows * span.length * 4 * (1 + 4 * outputs)
     _log.info(
-        "%d windows, %d outputs: %d backward passes; %s",
-        windows,
-        outputs,
-        passes,
+        "%s, %s: %s; %s",
+        number_of(windows, "window"),
+        number_of(outputs, "output"),
+        number_of(passes, "backward pass", "backward passes"),
         shown_size(bytes_),
     )
     check_room(folder, 2 * bytes_)  # parts, and the file made of them

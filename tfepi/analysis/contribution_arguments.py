@@ -4,6 +4,7 @@ import sys
 from argparse import Namespace
 
 from tfepi.analysis import enhancer_arguments
+from tfrecords_tools.number_text import number_of
 
 
 def add(subparsers) -> None:
@@ -56,4 +57,5 @@ def work(args: Namespace) -> None:
         draw_contributions(Path(args.out), *marked, args.figures)
         draw_accuracy(Path(args.out), rows)
     sys.stdout.write(enhancer_arguments.summary(rows))
-    sys.stdout.write(f"wrote {args.out}: contributions.h5 of {len(asked.sites)} start sites\n")
+    sites = number_of(len(asked.sites), "start site")
+    sys.stdout.write(f"wrote {args.out}: contributions.h5 of {sites}\n")

@@ -42,6 +42,7 @@ from tfepi.variants.options import check_predicting
 from tfrecords_tools.errors import ConfigError
 from tfrecords_tools.files import identity
 from tfrecords_tools.genome import Genome
+from tfrecords_tools.number_text import number_of
 from tfrecords_tools.output import check_folder, check_room, run_record, shown_size
 from tfrecords_tools.targets import Target
 
@@ -237,12 +238,12 @@ def _forecast(
     if genes < len(sites):
         need += 4 * genes * 4 * columns
     _log.info(
-        "%d start sites of %d genes, %d bins of %d bp each, %d tracks; up to %s on disk",
-        len(sites),
-        genes,
-        site.bins,
+        "%s of %s, %s of %d bp each, %s; up to %s on disk",
+        number_of(len(sites), "start site"),
+        number_of(genes, "gene"),
+        number_of(site.bins, "bin"),
         site.bin_width,
-        columns,
+        number_of(columns, "track"),
         shown_size(need),
     )
     check_room(folder, need)

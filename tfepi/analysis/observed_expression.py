@@ -13,6 +13,7 @@ from tfepi.analysis.expression_file import Expression
 from tfepi.analysis.tss import unversioned
 from tfrecords_tools.errors import ConfigError, InputFileError
 from tfrecords_tools.files import existing
+from tfrecords_tools.number_text import number_of
 
 FEWEST_GENES = 3
 _SHOWN = 4
@@ -127,7 +128,8 @@ def match_genes(
             f"least {FEWEST_GENES}: name them as the annotation does"
         )
     if several and not quiet:
-        _log.warning("%s: %d genes have the name of several: left out", observed.path, several)
+        shared = number_of(several, "gene")
+        _log.warning("%s: left out %s of a name that several have", observed.path, shared)
     return rows, numbers
 
 
@@ -163,9 +165,9 @@ def match_tracks(
             raise InputFileError(f"{observed.path}: column {name!r} has cells that are no numbers")
     if unclear and not quiet:
         _log.warning(
-            "%d columns of %s describe several tracks, as %s: name them by identifier",
-            len(unclear),
+            "%s: left out %s of several tracks, as %s: name them by identifier",
             observed.path,
+            number_of(len(unclear), "column"),
             unclear[0],
         )
     if not pairs:

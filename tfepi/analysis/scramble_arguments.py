@@ -4,6 +4,7 @@ import sys
 from argparse import Namespace
 
 from tfepi.analysis import enhancer_arguments
+from tfrecords_tools.number_text import number_of
 
 
 def add(subparsers) -> None:
@@ -71,5 +72,5 @@ def work(args: Namespace) -> None:
             within = "none" if width is None else f"within {width:,} bp of the TSS"
             sys.stdout.write(f"{100 * float(share):g}% of the effect: {within}\n")
     stretches = len(asked.sites) * len(tiled) if tiled else len(asked.elements)
-    kind = "tiles" if tiled else "elements"
-    sys.stdout.write(f"wrote {args.out}: scrambles.h5 of {stretches} {kind}\n")
+    counted = number_of(stretches, "tile" if tiled else "element")
+    sys.stdout.write(f"wrote {args.out}: scrambles.h5 of {counted}\n")

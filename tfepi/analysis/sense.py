@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tfrecords_tools.number_text import number_of
 from tfrecords_tools.targets import Target
 
 _ENDS = (("+", "-"), ("plus", "minus"), ("pos", "neg"), ("fwd", "rev"), ("forward", "reverse"))
@@ -59,9 +60,8 @@ def sense_pairs(targets: Sequence[Target]) -> tuple[SensePair, ...]:
             unclear.append(f"{target.identifier} and {targets[other].identifier}")
     if unclear:
         _log.warning(
-            "%d pairs of strands have no sense values, since their identifiers do not end in + "
-            "and -: %s",
-            len(unclear),
+            "no sense values of %s, whose identifiers do not end in + and -: %s",
+            number_of(len(unclear), "pair of strands", "pairs of strands"),
             unclear[0],
         )
     return tuple(found)

@@ -8,6 +8,7 @@ from tfepi.analysis.gene_files import STRANDS
 from tfepi.analysis.sense import sense_pairs
 from tfepi.spec import Head
 from tfrecords_tools.errors import ConfigError
+from tfrecords_tools.number_text import number_of
 from tfrecords_tools.targets import Target
 
 
@@ -18,8 +19,9 @@ def check_sense(targets: Sequence[Target]) -> None:
         ConfigError: no two of them are the strands of one experiment.
     """
     if not sense_pairs(targets):
+        tracks = number_of(len(targets), "track")
         raise ConfigError(
-            f"--sense takes of two strands the gene's own, but none of the {len(targets)} tracks "
+            f"--sense takes of two strands the gene's own, but of {tracks} none "
             "pairs with another by strand_pair: leave --sense out, or choose others"
         )
 

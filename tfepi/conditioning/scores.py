@@ -21,7 +21,7 @@ from tfepi.evaluation.bootstrap import (
     genome_blocks,
     multiplicities,
 )
-from tfrecords_tools.errors import ConfigError, InputFileError
+from tfrecords_tools.errors import ConfigError, InputFileError, why_unread
 from tfrecords_tools.files import existing
 from tfrecords_tools.intervals import Interval
 from tfrecords_tools.progress import progress
@@ -103,7 +103,8 @@ def _opened(value: np.ndarray | Path) -> np.ndarray:
     try:
         return np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        raise InputFileError(f"{path} is no .npy array ({error}): make it again") from None
+        reason = why_unread(error)
+        raise InputFileError(f"{path} is no .npy array ({reason}): make it again") from None
 
 
 def _run(model: str, seed: int | None) -> str:

@@ -5,6 +5,7 @@ from argparse import Namespace
 
 from tfepi.methylation.overlay_arguments import add_scores, shares, task_names
 from tfrecords_tools.command import add_common
+from tfrecords_tools.number_text import number_of
 
 
 def add(subparsers) -> None:
@@ -55,7 +56,8 @@ def work(args: Namespace) -> None:
         args.scores, args.out, args.bim, options, args.resume, args.overwrite, args.quiet
     )
     sys.stdout.write(
-        f"{found['snps']} SNPs of {len(found['chromosomes'])} chromosomes, "
+        f"{number_of(found['snps'], 'SNP')} of "
+        f"{number_of(len(found['chromosomes']), 'chromosome')}, "
         f"{found['without_score']} without a score: see {args.out}/ldsc, {args.out}/polyfun and "
         f"{args.out}/sbayesrc\n"
     )

@@ -1,8 +1,9 @@
 """In-silico deletion: what is predicted without a stretch of the sequence.
 
-The stretch is blanked (N, no letter at all: nothing moves), or removed. Then the flank that does
-not hold the middle of the window closes in, and bases of the genome follow at the window's end; so
-what lies in the middle, and the bins there, stay where they are.
+The stretch is removed: the flank that does not hold the middle of the window closes in, and bases
+of the genome follow at the window's end; so what lies in the middle, and the bins there, stay where
+they are. Or it is blanked (N, no letter at all: nothing moves), which a model that never saw N
+answers with anything.
 """
 
 from dataclasses import dataclass
@@ -52,7 +53,7 @@ class Deletions:
     Attributes:
         sites: windows.
         pieces: what is deleted, by window.
-        way: "blank" or "remove".
+        way: "remove" or "blank".
 
     Raises:
         ConfigError: another way.
@@ -60,7 +61,7 @@ class Deletions:
 
     sites: list[Site]
     pieces: list[Piece]
-    way: str = BLANK
+    way: str = REMOVE
 
     def __post_init__(self):
         if self.way not in WAYS:

@@ -84,16 +84,21 @@ def cut_pieces(
         most: bp that the pieces of one window reach over.
 
     Raises:
-        ConfigError: a width, step or reach that is too small or too large.
+        ConfigError: a width, step or reach that is too small or too large, by their options.
         InputFileError: regions without bases.
     """
     step = width if step is None else step
-    if width < 1 or step < 1:
-        raise ConfigError(f"pieces are {width} bp, {step} bp apart: want at least 1 of both")
+    for option, value in (("--width", width), ("--step", step)):
+        if value < 1:
+            raise ConfigError(f"{option} is {value} bp: want at least 1")
+    if width > length:
+        raise ConfigError(
+            f"--width is {width} bp, the model's window {length} bp: want at most that"
+        )
     if not width <= most <= length:
         raise ConfigError(
-            f"pieces of {width} bp in the middle {most} bp (-l) of a window of {length} bp: want "
-            "the first not above the second, and that not above the third"
+            f"-l is {most} bp: want {width} (--width) to {length} (the model's window), or leave "
+            "-l out"
         )
     sites: list[Site] = []
     pieces: list[Piece] = []

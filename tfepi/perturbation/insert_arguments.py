@@ -4,6 +4,7 @@ import sys
 from argparse import ArgumentParser, Namespace
 
 from tfepi.perturbation import arguments
+from tfrecords_tools.number_text import number_of
 
 
 def add_insert(p: ArgumentParser) -> None:
@@ -55,5 +56,7 @@ def insert(args: Namespace) -> None:
         from tfepi.report.insertion_figures import draw_insertions
 
         figures = draw_insertions(folder, effects.stats[0], args.quiet)
-    more = f", {figures} figures" if figures else ""
-    sys.stdout.write(f"wrote {folder}: {MEANS} and {EACH} of {len(motifs)} motifs{more}\n")
+    more = f", {number_of(figures, 'figure')}" if figures else ""
+    sys.stdout.write(
+        f"wrote {folder}: {MEANS} and {EACH} of {number_of(len(motifs), 'motif')}{more}\n"
+    )

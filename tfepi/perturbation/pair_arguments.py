@@ -4,6 +4,7 @@ import sys
 from argparse import ArgumentParser, Namespace
 
 from tfepi.perturbation import arguments
+from tfrecords_tools.number_text import number_of
 
 
 def add_pairs(p: ArgumentParser) -> None:
@@ -66,5 +67,6 @@ def pairs(args: Namespace) -> None:
         from tfepi.report.epistasis_figures import draw_epistasis
 
         figures = draw_epistasis(folder, effects.stats[0], args.quiet)
-    more = f", {figures} figures" if figures else ""
-    sys.stdout.write(f"wrote {folder}: {name} of {len(design.sites)} windows{more}\n")
+    windows = number_of(len(design.sites), "window")
+    more = f", {number_of(figures, 'figure')}" if figures else ""
+    sys.stdout.write(f"wrote {folder}: {name} of {windows}{more}\n")

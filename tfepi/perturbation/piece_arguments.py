@@ -1,12 +1,15 @@
 """The sub-commands `delete` and `scramble` of `tfepi_ism.py`. Imports nothing heavy."""
 
+import logging
 import sys
 from argparse import ArgumentParser, Namespace
 
 from tfepi.perturbation import arguments
 from tfepi.perturbation.regions import add_genes
+from tfrecords_tools.number_text import number_of
 
 _REGIONS = "BED, strand in column 6"
+_log = logging.getLogger(__name__)
 
 
 def _add_pieces(p: ArgumentParser, width: int) -> None:
@@ -21,7 +24,7 @@ def _add_pieces(p: ArgumentParser, width: int) -> None:
 def add_delete(p: ArgumentParser) -> None:
     """Add the options of `delete`."""
     _add_pieces(p, 10)
-    p.add_argument("--way", default="blank", help="blank (N), or remove [%(default)s]")
+    p.add_argument("--way", default="remove", help="remove, or blank: N [%(default)s]")
     p.set_defaults(work=delete)
 
 
@@ -52,16 +55,22 @@ def _pieces(args: Namespace):
 
 def delete(args: Namespace) -> None:
     """Delete, and draw."""
-    from tfepi.perturbation.deletions import Deletions
+    from dataclasses import replace
+
+    from tfepi.perturbation.deletions import REMOVE, Deletions
     from tfepi.perturbation.piece_tables import DELETIONS, write_deletions
     from tfepi.perturbation.run import perturb
 
     asked, effects, sites, pieces, facts = _pieces(args)
     design = Deletions(sites, pieces, args.way)
+    if args.way == REMOVE and effects.incremental == "auto":
+        # What closes in is half of a window, so that little is left to save.
+        _log.info("whole sequences are predicted: a removal moves half of each")
+        effects = replace(effects, incremental="off")
     finish = {DELETIONS: lambda path, rows, _: write_deletions(path, rows, sites, pieces)}
     facts["way"] = args.way
     folder = perturb(asked, effects, "tfepi-deletions", facts, design, finish)
-    _told(args, folder, DELETIONS, effects.stats[0], f"{len(pieces)} deletions")
+    _told(args, folder, DELETIONS, effects.stats[0], number_of(len(pieces), "deletion"))
 
 
 def scramble(args: Namespace) -> None:
@@ -76,12 +85,12 @@ def scramble(args: Namespace) -> None:
     finish = {SCRAMBLES: lambda path, rows, _: write_scrambles(path, rows, *of)}
     facts |= {"scrambles": args.scrambles, "keep": args.keep, "seed": args.seed}
     folder = perturb(asked, effects, "tfepi-kmer-scrambles", facts, design, finish)
-    _told(args, folder, SCRAMBLES, effects.stats[0], f"{len(pieces)} pieces")
+    _told(args, folder, SCRAMBLES, effects.stats[0], number_of(len(pieces), "piece"))
 
 
 def _told(args: Namespace, folder, name: str, stat: str, what: str) -> None:
     from tfepi.report.piece_figures import draw_pieces
 
     figures = 0 if args.no_plots else draw_pieces(folder, name, stat, args.quiet)
-    more = f", {figures} figures" if figures else ""
+    more = f", {number_of(figures, 'figure')}" if figures else ""
     sys.stdout.write(f"wrote {folder}: {name} of {what}{more}\n")

@@ -22,9 +22,11 @@ from tfepi.variants.head_targets import HeadTargets
 from tfepi.variants.numbered import Plan, remove_all_parts
 from tfepi.variants.options import default_chunk_records
 from tfepi.variants.reference_groups import Group, group_size, site_groups
+from tfepi.variants.scores import warn_of_one_bin
 from tfrecords_tools.errors import ConfigError, InputFileError
 from tfrecords_tools.files import identity
 from tfrecords_tools.genome import Genome
+from tfrecords_tools.number_text import number_of
 from tfrecords_tools.output import check_folder, check_room, run_record, shown_size
 from tfrecords_tools.progress import progress
 from tfrecords_tools.targets import Target
@@ -97,6 +99,7 @@ def perturb(
     spec = asked.spec
     chosen = HeadTargets.of(spec, effects.head, asked.targets, effects.untransform)
     check_shifts(spec, effects.shifts)
+    warn_of_one_bin(effects.stats, spec.target_length)
     size = default_chunk_records(spec) if asked.part_rows is None else asked.part_rows
     if size < 1:
         raise ConfigError(f"part_rows is {size}: want at least 1")
@@ -119,8 +122,8 @@ def perturb(
         )
         need = 4 * rows * len(chosen.targets) * len(effects.stats)
         _log.info(
-            "%d sequences: %d predictions to make; %s of scores",
-            len(design.sites),
+            "%s: %d predictions to make; %s of scores",
+            number_of(len(design.sites), "sequence"),
             len(design.sites) + rows,
             shown_size(need),
         )
@@ -183,7 +186,8 @@ class _Run:
                 path = plan.part(folder, number)
                 undefined += self._write_part(path, part, len(chosen.targets), b.update)
         if undefined:
-            _log.warning("%d changes have predictions that are not finite numbers", undefined)
+            changes = number_of(undefined, "change")
+            _log.warning("predictions that are no finite numbers, of %s", changes)
         return undefined
 
     def _write_part(

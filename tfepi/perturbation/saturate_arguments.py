@@ -5,6 +5,7 @@ from argparse import ArgumentParser, Namespace
 
 from tfepi.perturbation.regions import add_genes
 from tfrecords_tools import cell_arguments, command, original_options
+from tfrecords_tools.number_text import number_of
 
 
 def add(p: ArgumentParser) -> None:
@@ -93,6 +94,6 @@ def work(args: Namespace) -> None:
     folder = mutate(model.load, model.asked, regions, args.fasta, args.out, options, **again)
     tracks = write_effect_tracks(folder, args.fasta, args.bigwig, scored, args.quiet)
     figures = draw_mutagenesis(folder, plots, args.quiet)
-    made = [(tracks, "tracks"), (figures, "figures")]
-    told = "".join(f", {n} {what}" for n, what in made if n)
+    made = [(tracks, "track"), (figures, "figure")]
+    told = "".join(f", {number_of(n, what)}" for n, what in made if n)
     sys.stdout.write(f"wrote {folder}: scores.h5{told}\n")

@@ -14,6 +14,7 @@ from tfrecords_tools.data import Data
 from tfrecords_tools.embeddings import PRECISIONS, Embeddings, Variant, first_sequence
 from tfrecords_tools.errors import ConfigError, UnfinishedError, unknown
 from tfrecords_tools.files import read_json, remove_parts, write_json
+from tfrecords_tools.number_text import number_of
 from tfrecords_tools.output import check_room, claim_folder, run_record, shown_size
 from tfrecords_tools.progress import progress
 
@@ -94,8 +95,9 @@ def embed_records(
     left = [file for file in files if not made.path(*file).exists()]
     check_room(folder, need * len(left) / len(files))
     _log.info(
-        "%d records × %d variants of layer %s, %d × %d: %s",
-        *(records, len(made.variants), name, *made.shape, shown_size(need)),
+        "%s × %s of layer %s, %d × %d: %s",
+        *(number_of(records, "record"), number_of(len(made.variants), "variant")),
+        *(name, *made.shape, shown_size(need)),
     )
     with (
         run_record(folder, inputs, data_sha256=data.manifest_sha256),

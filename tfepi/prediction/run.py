@@ -21,6 +21,7 @@ from tfepi.variants.numbered import Plan, remove_all_parts
 from tfrecords_tools.errors import ConfigError, InputFileError
 from tfrecords_tools.files import identity
 from tfrecords_tools.genome import Genome
+from tfrecords_tools.number_text import number_of
 from tfrecords_tools.output import check_folder, check_room, run_record, shown_size
 from tfrecords_tools.progress import progress
 from tfrecords_tools.targets import Target, select
@@ -195,12 +196,12 @@ def _forecast(
     drawn = len(windows) * site.bins * len(outputs.tracks)
     need = 4 * values * (1 + hdf5) + _TRACK_BYTES * drawn
     _log.info(
-        "%d windows of %d bins of %d bp, %d targets, %d tracks; up to %s on disk",
-        len(windows),
-        site.bins,
+        "%s of %s of %d bp, %s, %s; up to %s on disk",
+        number_of(len(windows), "window"),
+        number_of(site.bins, "bin"),
         site.bin_width,
-        len(outputs.targets),
-        len(outputs.tracks),
+        number_of(len(outputs.targets), "target"),
+        number_of(len(outputs.tracks), "track"),
         shown_size(need),
     )
     if windows.overlapping and outputs.tracks:

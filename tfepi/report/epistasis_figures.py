@@ -1,22 +1,17 @@
 """Figures of double mutants: epistasis of all pairs of positions, beside single effects."""
 
-import logging
 from pathlib import Path
 
 import matplotlib
 import numpy as np
 import pandas
-import pyarrow.parquet as pq
 from matplotlib.figure import Figure
 
-from tfepi.report.figures import FIRST, GREY, save_figure, short, some, styled
-from tfepi.report.mutagenesis_figures import FOLDER, MOST_SEQUENCES
-from tfrecords_tools.files import remove_parts
-from tfrecords_tools.progress import progress
+from tfepi.report.figures import FIRST, GREY, short, some, styled
+from tfepi.report.region_figures import draw_regions
 
 TABLE = "pairs.parquet"
 _LETTERED = 60  # positions up to which letters are written
-_log = logging.getLogger(__name__)
 
 
 def draw_epistasis(folder: str | Path, stat: str, quiet: bool = False) -> int:
@@ -30,19 +25,10 @@ def draw_epistasis(folder: str | Path, stat: str, quiet: bool = False) -> int:
         stat: the statistic that is drawn.
         quiet: no progress bar.
     """
-    folder = Path(folder)
-    numbers = pandas.unique(pq.read_table(folder / TABLE, columns=["number"])["number"].to_pandas())
-    if len(numbers) > MOST_SEQUENCES:
-        _log.info("no figures: there are %d regions", len(numbers))
-        return 0
-    (folder / FOLDER).mkdir(exist_ok=True)
-    remove_parts(folder / FOLDER)
-    for number in progress(numbers, total=len(numbers), unit="regions", label="draw", quiet=quiet):
-        rows = pq.read_table(folder / TABLE, filters=[("number", "==", int(number))]).to_pandas()
-        size = rows[f"{stat}_epistasis"].abs().fillna(-1)
-        rows = rows[rows["target"] == rows.loc[size.idxmax(), "target"]]
-        save_figure(epistasis_figure(rows, stat), folder / FOLDER / f"region{number}")
-    return len(numbers)
+    table = Path(folder) / TABLE
+    return draw_regions(
+        table, f"{stat}_epistasis", lambda rows: epistasis_figure(rows, stat), quiet
+    )
 
 
 def epistasis_figure(rows: pandas.DataFrame, stat: str) -> Figure:

@@ -1,20 +1,15 @@
 """Figures of deletions and scrambles: what each piece of a region is worth."""
 
-import logging
 from pathlib import Path
 
 import numpy as np
 import pandas
-import pyarrow.parquet as pq
 from matplotlib.figure import Figure
 
-from tfepi.report.figures import FIRST, GREY, save_figure, short, some, styled
-from tfepi.report.mutagenesis_figures import FOLDER, MOST_SEQUENCES
-from tfrecords_tools.files import remove_parts
-from tfrecords_tools.progress import progress
+from tfepi.report.figures import FIRST, GREY, short, some, styled
+from tfepi.report.region_figures import draw_regions
 
 _INCHES = 7.0
-_log = logging.getLogger(__name__)
 
 
 def draw_pieces(folder: str | Path, name: str, stat: str, quiet: bool = False) -> int:
@@ -29,23 +24,8 @@ def draw_pieces(folder: str | Path, name: str, stat: str, quiet: bool = False) -
         stat: the statistic that is drawn.
         quiet: no progress bar.
     """
-    folder = Path(folder)
-    numbers = pandas.unique(pq.read_table(folder / name, columns=["number"])["number"].to_pandas())
-    if len(numbers) > MOST_SEQUENCES:
-        _log.info("no figures: there are %d regions", len(numbers))
-        return 0
-    (folder / FOLDER).mkdir(exist_ok=True)
-    remove_parts(folder / FOLDER)
-    for number in progress(numbers, total=len(numbers), unit="regions", label="draw", quiet=quiet):
-        rows = pq.read_table(folder / name, filters=[("number", "==", int(number))]).to_pandas()
-        rows = rows[rows["target"] == strongest(rows, stat)]
-        save_figure(piece_figure(rows, stat), folder / FOLDER / f"region{number}")
-    return len(numbers)
-
-
-def strongest(rows: pandas.DataFrame, column: str) -> str:
-    """Return the target in which a column reaches furthest from 0; NaN counts for nothing."""
-    return rows.loc[rows[column].abs().fillna(-1).idxmax(), "target"]
+    table = Path(folder) / name
+    return draw_regions(table, stat, lambda rows: piece_figure(rows, stat), quiet)
 
 
 def piece_figure(rows: pandas.DataFrame, stat: str) -> Figure:

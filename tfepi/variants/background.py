@@ -42,6 +42,7 @@ class Background:
         subsets: name → query of the subsets whose summaries are kept.
         options: how the variants were scored.
         model: label → identity of each file of the model, where that is known.
+        source: identity of the scores that it was made from, where that is known.
     """
 
     path: Path
@@ -52,6 +53,7 @@ class Background:
     subsets: dict[str, str]
     options: dict
     model: dict[str, dict]
+    source: dict
 
     @classmethod
     def read(cls, path: str | Path) -> "Background":
@@ -74,6 +76,7 @@ class Background:
                 made = cls(
                     *(Path(path), str(file.attrs["stat"]), shape[1], tracks, counts),
                     **{name: facts[name] for name in ("subsets", "options", "model")},
+                    source=facts.get("scores", {}),
                 )
         except InputFileError:
             raise
@@ -180,7 +183,7 @@ def stripes(tracks: int, variants: int, step: int) -> list[range]:
 
 
 def write_background(
-    path: Path, scores: ScoreFile, subsets: Sequence[Subset], quiet: bool = True
+    path: Path, scores: ScoreFile, subsets: Sequence[Subset], source: dict, quiet: bool = True
 ) -> None:
     """Write background.h5 from the scores of background variants.
 
@@ -191,18 +194,20 @@ def write_background(
         path: of the file.
         scores: of the background variants.
         subsets: all tracks, then others.
+        source: identity of the scores' file.
         quiet: no progress bar.
     """
     rows, tracks = scores.rows, len(scores.targets)
     with written_hdf5(path) as (file, check):
         file.attrs["format"], file.attrs["format_version"] = FORMAT, FORMAT_VERSION
         file.attrs["stat"] = scores.stat
-        source = {
+        facts = {
             "subsets": {s.name: s.query for s in subsets[1:]},
             "options": scores.options,
             "model": scores.model,
+            "scores": {k: v for k, v in source.items() if k != "path"},
         }
-        file.attrs["source"] = json.dumps(source)
+        file.attrs["source"] = json.dumps(facts)
         file["target_ids"] = np.array([name.encode() for name in scores.names])
         chunks = (1, min(rows, _CHUNK))
         out = file.create_dataset("scores", (tracks, rows), np.float32, chunks=chunks, **PACKED)

@@ -22,7 +22,8 @@ from tfepi.variants.row_chunks import PACKED, chunk_shape
 from tfepi.variants.score_file import ScoreFile
 from tfepi.variants.subsets import Subset, parse_subsets
 from tfrecords_tools.errors import ConfigError, InputFileError
-from tfrecords_tools.files import identity
+from tfrecords_tools.files import identity, same_identity
+from tfrecords_tools.number_text import number_of
 from tfrecords_tools.output import check_folder, check_room, run_record, shown_size
 from tfrecords_tools.progress import progress
 
@@ -93,6 +94,13 @@ def calibrate(
         len(runs),
         ".h5",
     )
+    source = plan.inputs["background"] if others else known.source
+    if same_identity(plan.inputs["scores"], source):
+        _log.warning(
+            "%s is its own background: each variant is compared with itself too, and none is rarer "
+            "than the rest; name the scores of other variants",
+            scores.path,
+        )
     names = dataset_names(stat, null)
     _forecast(folder, scores, len(names), variants if others else 0)
     _tell(scores.rows, variants, null)
@@ -105,7 +113,7 @@ def calibrate(
         record["inputs"] = dict(plan.inputs)
         if others:
             if not (folder / BACKGROUND).exists():
-                write_background(folder / BACKGROUND, others, chosen, quiet)
+                write_background(folder / BACKGROUND, others, chosen, source, quiet)
             known = Background.read(folder / BACKGROUND)
             known.check_defined(scores)
         if not (folder / SCORES).exists():
@@ -134,8 +142,6 @@ def _background(
     else:
         others = ScoreFile.of(path, scores.stat)
         check_alike(scores, others.path, others.stat, others.names, others.options, others.model)
-        if others.path.resolve() == scores.path.resolve():
-            _log.warning("%s is its own background: each variant counts twice", scores.path)
         return None, others
     found.check(scores, subsets)
     return found, None
@@ -162,13 +168,13 @@ def _forecast(folder: Path, scores: ScoreFile, datasets: int, background: int) -
 def _tell(rows: int, background: int, null: bool) -> None:
     """Log how fine the quantiles are, and what that means for adjusted values."""
     least = 1 / (background + 1)
-    _log.info("%d variants of the background: steps of %.3g", background, least)
+    _log.info("%s of the background: steps of %.3g", number_of(background, "variant"), least)
     needed = math.ceil(rows * least / _FALSE_SHARE)
     if null and needed > 1:
         _log.warning(
-            "no p is below %.3g: of %d variants, %d must share it for an adjusted value of %g; a "
+            "no p is below %.3g: of %s, %d must share it for an adjusted value of %g; a "
             "larger background is finer",
-            *(least, rows, needed, _FALSE_SHARE),
+            *(least, number_of(rows, "variant"), needed, _FALSE_SHARE),
         )
 
 

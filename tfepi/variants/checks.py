@@ -14,7 +14,7 @@ from tfrecords_tools.variant_survey import contig_lengths
 
 REF_POLICIES = ("error", "swap", "skip")
 SKIPPED_COLUMNS = ("row", "chrom", "pos", "id", "ref", "alt", "reason")
-_BASES = frozenset("ACGTN")
+_BASES = frozenset("ACGT")
 _SURVEY_CHUNK = 4096
 _WRONG_BUILD = 0.2  # share of REF mismatches from which another build is the likely cause
 _REF = "REF"
@@ -120,7 +120,7 @@ def _misplaced(genome: Genome, variant: Variant) -> str:
     if not variant.alts:
         return "no ALT allele"
     if not set(variant.ref.upper()) <= _BASES:
-        return f"REF {_short(variant.ref)} has letters other than A, C, G, T, N"
+        return f"REF {_short(variant.ref)} has letters other than A, C, G, T"
     if variant.position < 0:
         return "position 0 lies before the chromosome"
     length = genome.chroms[variant.chrom]
@@ -139,7 +139,7 @@ def _not_sequence(alt: str) -> str:
     if set(alt) & set("[].") or not alt:
         return f"ALT {_short(alt, 'letters')} is a breakend: want its sequence"
     if not set(alt.upper()) <= _BASES:
-        return f"ALT {_short(alt)} has letters other than A, C, G, T, N"
+        return f"ALT {_short(alt)} has letters other than A, C, G, T"
     return ""
 
 

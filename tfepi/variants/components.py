@@ -20,7 +20,7 @@ from scipy.linalg import eigh
 from scipy.linalg.blas import dsyrk
 
 from tfepi.variants.score_file import ScoreFile
-from tfrecords_tools.errors import ConfigError, InputFileError
+from tfrecords_tools.errors import ConfigError, InputFileError, why_unread
 from tfrecords_tools.files import atomic_path, existing, same_identity
 from tfrecords_tools.progress import progress
 
@@ -154,8 +154,8 @@ class Components:
             raise
         except _DAMAGED as error:
             raise InputFileError(
-                f"{path} is damaged, or no .npz ({error}): name components.npz of "
-                "tfepi_summaries.py"
+                f"{path} is damaged, or no components ({why_unread(error)}): name components.npz "
+                "of tfepi_summaries.py"
             ) from None
         tracks, count = len(made.tracks), len(made.explained)
         shapes = [getattr(made, name).shape for name in _FLOATS]

@@ -18,6 +18,7 @@ from tfepi.variants.alternatives import (
 from tfepi.variants.averaged import AveragedEvaluator, averaged
 from tfepi.variants.head_targets import HeadTargets
 from tfepi.variants.options import check_incremental
+from tfrecords_tools.number_text import number_of
 
 _WORTH = 1.2  # times fewer multiply-adds, below which "auto" predicts whole sequences
 _LEAST = 1e11  # multiply-adds of all changes: a few seconds, as preparing takes
@@ -97,7 +98,10 @@ def _incremental(
     one = HeadTargets.of(inner.spec, chosen.head, None, None)
     probe = IncrementalEvaluator(model, inner.spec, one, [0])
     if changes is not None and changes * probe.engine.work < _LEAST:
-        _log.info("whole sequences are predicted: %d changes are few for this model", changes)
+        _log.info(
+            "whole sequences are predicted: too few changes for this model to prepare: %s",
+            number_of(changes, "change"),
+        )
         return None
     if probe.gain < worth:
         _log.info(

@@ -10,6 +10,7 @@ from tfepi.variants.manifest import Manifest
 from tfepi.variants.output import tabled
 from tfepi.variants.parts import score_shape
 from tfepi.variants.percentiles import PERCENTILES
+from tfrecords_tools.number_text import number_of
 from tfrecords_tools.output import check_room, shown_size
 
 _PART_OVERHEAD = 20_000
@@ -78,7 +79,7 @@ class Forecast:
 
     def text(self) -> str:
         """Return the forecast for a person, a line per file."""
-        lines = [f"{self.rows} rows to score"]
+        lines = [f"{number_of(self.rows, 'row')} to score"]
         lines += [f"{name}\t{shown_size(size)}" for name, size in self.files.items()]
         lines.append(f"parts, until the end\t{shown_size(self.part * self.parts)}")
         lines.append(f"in all\t{shown_size(self.peak)}")
@@ -114,12 +115,12 @@ def log_parts(manifest, todo: int, part: float) -> None:
     """
     survey = manifest.survey
     _log.info(
-        "%d records, %d rows to score, %d skipped; %d of %d parts to write, %s each",
-        survey.records,
-        survey.rows,
+        "%s, %s to score, %d skipped; %d of %s to write, %s each",
+        number_of(survey.records, "record"),
+        number_of(survey.rows, "row"),
         survey.skipped,
         todo,
-        manifest.chunks,
+        number_of(manifest.chunks, "part"),
         shown_size(part),
     )
 

@@ -1,8 +1,9 @@
 """The end of a run: final files from its parts, or from the parts of all its shards."""
 
+import logging
 import shutil
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tfepi.variants import formats
@@ -11,10 +12,12 @@ from tfepi.variants.options import Shard
 from tfepi.variants.output import SKIPPED, PartFolder, write_skipped
 from tfepi.variants.parts import is_whole
 from tfrecords_tools.errors import ConfigError, InputFileError, UnfinishedError
-from tfrecords_tools.files import identity, remove_parts, same_identity
+from tfrecords_tools.files import identity, read_json, remove_parts, same_identity
 from tfrecords_tools.output import run_record
 
 SHARDS = "shards"
+RUN = "run.json"
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -28,12 +31,14 @@ class Results:
             returns what run.json is to say of them.
         possible: manifest → names of all files that other options of the command write; those
             of an earlier run are removed with the rest.
+        facts: what run.json is to say of them from the start, also a shard's.
     """
 
     manifest: type[Manifest]
     names: Callable[[Manifest], tuple[str, ...]]
     assemble: Callable[[Path, Manifest, PartFolder, str | Path], dict[str, object]]
     possible: Callable[[Manifest], tuple[str, ...]] = lambda manifest: ()
+    facts: Mapping[str, object] = field(default_factory=dict)
 
     def is_finished(self, folder: Path, manifest: Manifest) -> bool:
         """Tell whether all final files are there."""
@@ -67,12 +72,9 @@ def score_results(names: Sequence[str] = formats.DEFAULT) -> Results:
                 f.write(folder / own[0], manifest, part_folder, vcf)
         if not (folder / SKIPPED).exists():
             write_skipped(folder / SKIPPED, manifest, part_folder)
-        return {"formats": list(names)}
+        return {}
 
-    return Results(Manifest, files, assemble, possible)
-
-
-SCORES = score_results()
+    return Results(Manifest, files, assemble, possible, {"formats": list(names)})
 
 
 def merge_shards(
@@ -80,7 +82,7 @@ def merge_shards(
     vcf: str | Path | None = None,
     resume: bool = False,
     overwrite: bool = False,
-    results: Results = SCORES,
+    results: Results | None = None,
 ) -> Path:
     """Write the final files of a run whose shards are all done; the shards stay.
 
@@ -89,7 +91,8 @@ def merge_shards(
         vcf: the VCF that was scored, where it has moved.
         resume: go on with a merge that was stopped.
         overwrite: remove earlier final files first.
-        results: what the parts are of.
+        results: what the parts are of; None for scores, in the formats that the shards were
+            asked for.
 
     Returns:
         The folder.
@@ -97,10 +100,13 @@ def merge_shards(
     Raises:
         InputFileError: no shards, several splits, a shard missing, unfinished or made from
             something else, a VCF that has changed.
+        ConfigError: shards that were asked for different formats.
         UnfinishedError: final files are there.
     """
     out = Path(out)
     shards = _shards(out)
+    if results is None:
+        results = score_results(_asked_formats([out / SHARDS / s.folder for s in shards]))
     manifests = [results.manifest.read(out / SHARDS / s.folder) for s in shards]
     manifest = manifests[0]
     for shard, other in zip(shards, manifests, strict=True):
@@ -119,7 +125,7 @@ def merge_shards(
     if not same_identity(identity(vcf), manifest.inputs["vcf"]):
         raise InputFileError(f"{vcf} has changed since it was scored: give the VCF as it was")
     _claim(out, manifest, results, resume, overwrite)
-    with run_record(out, {}, merged=len(shards)) as record:
+    with run_record(out, {}, merged=len(shards), **results.facts) as record:
         record["inputs"] = manifest.inputs
         record |= results.assemble(out, manifest, owner.__getitem__, vcf)
     return out
@@ -144,6 +150,31 @@ def _shards(out: Path) -> list[Shard]:
     if missing:
         raise InputFileError(f"{out / SHARDS} lacks shard {missing[0]} of {found[0].count}: run it")
     return found
+
+
+def _asked_formats(folders: Sequence[Path]) -> tuple[str, ...]:
+    """Return the formats that all shards were asked for, as their run.json says."""
+    first: tuple[str, Path] | None = None
+    for folder in folders:
+        record = read_json(folder / RUN) if (folder / RUN).exists() else {}
+        if "formats" not in record:
+            continue
+        names = record["formats"]
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise InputFileError(
+                f"{folder / RUN} is damaged: formats are {names!r}; name them with --formats"
+            )
+        text = ",".join(names)
+        first = first or (text, folder)
+        if text != first[0]:
+            raise ConfigError(
+                f"shard {first[1].name} was asked for {first[0]}, {folder.name} for {text}: name "
+                "the formats with --formats"
+            )
+    if first is None:
+        _log.info("the shards do not say in which formats: %s", ",".join(formats.DEFAULT))
+        return formats.DEFAULT
+    return formats.parse_formats(first[0])
 
 
 def _claim(out: Path, manifest: Manifest, results: Results, resume: bool, overwrite: bool) -> None:

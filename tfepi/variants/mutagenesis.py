@@ -25,10 +25,12 @@ from tfepi.variants.mutagenesis_sites import (
 )
 from tfepi.variants.numbered import Plan, remove_all_parts
 from tfepi.variants.options import default_chunk_records
+from tfepi.variants.scores import warn_of_one_bin
 from tfepi.variants.stretches import Stretch, stretches_digest
 from tfrecords_tools.errors import ConfigError
 from tfrecords_tools.files import identity, write_text
 from tfrecords_tools.genome import Genome
+from tfrecords_tools.number_text import number_of
 from tfrecords_tools.output import check_folder, check_room, run_record, shown_size
 from tfrecords_tools.targets import Target
 
@@ -91,6 +93,7 @@ def mutate(
     span = Span.of(spec.seq_length, options.length, options.up, options.down)
     chosen = HeadTargets.of(spec, options.head, targets, options.untransform)
     check_shifts(spec, options.shifts)
+    warn_of_one_bin(options.stats, spec.target_length)
     if part_positions is None:
         part_positions = max(1, default_chunk_records(spec) // (LETTERS - 1))
     if part_positions < 1:
@@ -149,9 +152,10 @@ def _forecast(folder: Path, layout: Layout) -> None:
     bytes_ = 4 * LETTERS * layout.positions * len(layout.targets) * len(layout.stats)
     asked = [sum(high - low for low, high in s.asked) or layout.span.length for s in layout.sites]
     _log.info(
-        "%d sequences, %s positions each: %d predictions to make; %s of scores",
-        len(layout.sites),
-        f"up to {layout.span.length}" if min(asked) < layout.span.length else layout.span.length,
+        "%s, %s%s each: %d predictions to make; %s of scores",
+        number_of(len(layout.sites), "sequence"),
+        "up to " * (min(asked) < layout.span.length),
+        number_of(layout.span.length, "position"),
         len(layout.sites) + (LETTERS - 1) * sum(asked),
         shown_size(bytes_),
     )

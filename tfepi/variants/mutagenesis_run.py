@@ -14,6 +14,7 @@ from tfepi.variants.numbered import Plan
 from tfepi.variants.reference_groups import Group, group_size, site_groups
 from tfrecords_tools.errors import InputFileError
 from tfrecords_tools.genome import Genome
+from tfrecords_tools.number_text import number_of
 from tfrecords_tools.progress import progress
 
 _log = logging.getLogger(__name__)
@@ -54,7 +55,8 @@ class MutagenesisRun:
             for number in todo:
                 undefined += self._write_part(plan.part(folder, number), number, bar.update)
         if undefined:
-            _log.warning("%d changes have predictions that are not finite numbers", undefined)
+            changes = number_of(undefined, "change")
+            _log.warning("predictions that are no finite numbers, of %s", changes)
         return undefined
 
     def _write_part(self, path: Path, number: int, advance: Callable[[int], object]) -> int:

@@ -56,8 +56,14 @@ class Span:
 
     @classmethod
     def of(cls, seq_length: int, length: int | None, up: int = 0, down: int = 0) -> "Span":
-        """Return the span of Basenji's options: `up` and `down`, else `length`, else 200 bp."""
+        """Return the span of Basenji's options: `up` and `down`, else `length`, else 200 bp.
+
+        Raises:
+            ConfigError: nothing to mutate, or beyond the sequence.
+        """
         if not up and not down:
+            if length is not None and not 1 <= length <= seq_length:
+                raise ConfigError(f"-l is {length} bp: want 1 to {seq_length}, the model's window")
             length = _LENGTH if length is None else length
             up, down = length // 2, length - length // 2
         return cls(up, down, seq_length)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tfrecords_tools.errors import InputFileError, UnfinishedError
+from tfrecords_tools.errors import InputFileError, UnfinishedError, why_unread
 from tfrecords_tools.files import read_json, remove_parts, same_identity, write_json
 from tfrecords_tools.output import MARKER, claim_folder
 
@@ -127,5 +127,5 @@ def remove_all_parts(folder: str | Path) -> None:
 def unreadable_part(path: Path, error: Exception) -> InputFileError:
     """Return the error for a part that cannot be read."""
     return InputFileError(
-        f"part {path} is missing or damaged ({error}): remove it and use --resume"
+        f"part {path} is missing or damaged ({why_unread(error)}): remove it and use --resume"
     )

@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable
 
+from tfrecords_tools.number_text import number_of
 from tfrecords_tools.output import shown_size
 
 _WARM_S, _MEASURED_S = 2.0, 10.0
@@ -50,8 +51,12 @@ class Pace:
         rate = self._done / (now - self._since)
         size = "" if self._size is None else f", {shown_size(self._size)} in all"
         _log.info(
-            "%d rows to go%s: %s at %.3g rows/s",
-            *(round(self._left * self._rows), size, shown_time(self._left / rate)),
+            "%s to go%s: %s at %.3g rows/s",
+            *(
+                number_of(round(self._left * self._rows), "row"),
+                size,
+                shown_time(self._left / rate),
+            ),
             rate * self._rows,
         )
         self.update = lambda count: None

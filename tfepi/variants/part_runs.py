@@ -16,6 +16,7 @@ from tfepi.variants.parts import is_whole
 from tfepi.variants.vcf import Variant, chunks, read_variants
 from tfrecords_tools.errors import InputFileError, UnfinishedError
 from tfrecords_tools.files import remove_parts
+from tfrecords_tools.number_text import number_of
 from tfrecords_tools.output import MARKER, check_folder, claim_folder, run_record
 from tfrecords_tools.progress import progress
 
@@ -117,6 +118,7 @@ def run_in_parts(
         remove_all_parts(folder)
         return folder
     facts = {"shard": shard and shard.folder, "skipped": manifest.survey.skipped}
+    facts |= results.facts
     with run_record(folder, {}, **facts) as record:
         record["inputs"] = manifest.inputs
         if todo:
@@ -178,7 +180,7 @@ def _write_parts(
             if number + 1 >= numbers.stop:
                 break
     if undefined:
-        _log.warning("%d rows have predictions that are not finite numbers", undefined)
+        _log.warning("predictions that are no finite numbers, of %s", number_of(undefined, "row"))
     return undefined
 
 

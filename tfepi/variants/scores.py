@@ -6,6 +6,7 @@ as in Basenji (Kelley et al. 2018); JS is its half symmetrised Kullback-Leibler 
 JSD the Jensen-Shannon divergence, both in nats.
 """
 
+import logging
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -14,6 +15,7 @@ from tfrecords_tools.errors import ConfigError, unknown
 
 _Statistic = Callable[[np.ndarray, np.ndarray, int], np.ndarray]
 _PSEUDO_PERCENTILE = 25
+_logger = logging.getLogger(__name__)
 
 
 def _log(values: np.ndarray) -> np.ndarray:
@@ -105,6 +107,8 @@ PREDICTIONS = ("REF", "ALT")
 NAMES = (*STATISTICS, *PREDICTIONS)
 NO_EFFECT = {"REF_RATIO": 0.5}
 """What a statistic is where the alleles do not differ, if not 0."""
+OF_SHAPE = ("JS", "logJS", "JSD", "logJSD")
+"""Statistics of how predictions are spread over bins, whatever their sum."""
 
 
 def check_names(names: Sequence[str], known: Sequence[str] = NAMES) -> None:
@@ -120,6 +124,22 @@ def check_names(names: Sequence[str], known: Sequence[str] = NAMES) -> None:
             raise unknown("statistic", name, known)
     if len(set(names)) < len(names):
         raise ConfigError(f"statistics {','.join(names)} name one more than once")
+
+
+def warn_of_one_bin(names: Sequence[str], bins: int) -> None:
+    """Log a warning if statistics are 0 whatever changes: one bin has no shape.
+
+    Args:
+        names: of statistics.
+        bins: that a model predicts.
+    """
+    of_shape = [name for name in names if name in OF_SHAPE]
+    if bins == 1 and of_shape:
+        _logger.warning(
+            "%s: 0 whatever changes, since the model predicts one bin, which has no shape; choose "
+            "another of --stats, as SAD or logSED",
+            ", ".join(of_shape),
+        )
 
 
 def score(

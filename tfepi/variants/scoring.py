@@ -16,6 +16,7 @@ from tfepi.variants.options import Scoring, Shard, check_chunk_records, default_
 from tfepi.variants.pair_scores import PairScorer
 from tfepi.variants.part_runs import Place, damaged_model, run_in_parts
 from tfepi.variants.parts import written_part
+from tfepi.variants.scores import warn_of_one_bin
 from tfepi.variants.vcf import Variant
 from tfrecords_tools.files import identity
 from tfrecords_tools.genome import Genome
@@ -125,6 +126,7 @@ def _prepared(
     window = Window.of(spec, scoring.window_step)
     scored = HeadTargets.of(spec, scoring.head, targets, scoring.untransform)
     check_shifts(spec, scoring.shifts)
+    warn_of_one_bin(scoring.stats, spec.target_length)
     if chunk_records is None:
         chunk_records = default_chunk_records(spec)
     check_chunk_records(chunk_records)

@@ -37,7 +37,7 @@ def add(p: ArgumentParser) -> None:
     )
     p.add_argument("--batch_size", type=int, help="sequences per call of the model [by its size]")
     p.add_argument("--chunk_records", type=int, help="VCF records per numbered part")
-    p.add_argument("--formats", default="h5,parquet,vcf", help="also zarr, summary [%(default)s]")
+    p.add_argument("--formats", help="also zarr, summary [h5,parquet,vcf; --merge: the shards']")
     p.add_argument("--dry_run", action="store_true", help="print the sizes of the results only")
     p.add_argument("--shard", metavar="i/n", help="do share i of n, from 1")
     p.add_argument("--merge", action="store_true", help="join the shards in DIR")
@@ -55,9 +55,9 @@ def work(args: Namespace) -> None:
     from tfepi.variants import formats, merge, options, part_runs, scoring
     from tfrecords_tools.errors import ConfigError
 
-    chosen = formats.parse_formats(args.formats)
+    chosen = None if args.formats is None else formats.parse_formats(args.formats)
     if args.merge:
-        results = merge.score_results(chosen)
+        results = None if chosen is None else merge.score_results(chosen)
         merged = merge.merge_shards(args.out, args.vcf, args.resume, args.overwrite, results)
         sys.stdout.write(f"merged {merged}\n")
         return
@@ -77,8 +77,8 @@ def work(args: Namespace) -> None:
     of_model = (args.params, args.model, args.targets, args.head, args.batch_size, choice)
     model = NamedModel.of(*of_model, args.query)
     request = replace(request, head=model.head.name, batch_size=model.batch_size)
-    what = {"targets": model.targets, "model_files": model.files, "formats": chosen}
-    what["chunk_records"] = args.chunk_records
+    what = {"targets": model.targets, "model_files": model.files}
+    what |= {"formats": chosen or formats.DEFAULT, "chunk_records": args.chunk_records}
     if args.dry_run:
         forecast = scoring.forecast_vcf(model.asked, args.vcf, args.fasta, request, **what)
         sys.stdout.write(forecast.text() + "\n")

@@ -21,6 +21,7 @@ from tfrecords_tools.methylation.samples import Sample
 from tfrecords_tools.methylation.sites import GenomeCpgs, Placement
 from tfrecords_tools.methylation.strands import Part
 from tfrecords_tools.methylation.text_blocks import TextTable
+from tfrecords_tools.number_text import number_of
 
 _NO_BETA = re.compile(r"detection[ _.]?p|(^|[ _.])p[ _.]?val(ue)?$", re.I)
 log = logging.getLogger(__name__)
@@ -95,8 +96,8 @@ class ArrayFile:
         columns = [c for c in self._header if not _NO_BETA.search(c)]
         if len(columns) < len(self._header):
             log.info(
-                "%s: passed over %d columns of detection p-values",
-                *(row.file, len(self._header) - len(columns)),
+                "%s: passed over %s of detection p-values",
+                *(row.file, number_of(len(self._header) - len(columns), "column")),
             )
         return tuple(replace(row, column=c, identifier=f"{row.identifier}_{c}") for c in columns)
 
@@ -174,8 +175,8 @@ class ArrayFile:
             )
         if lacking:
             log.warning(
-                "%s: left out %d probes that manifest %s does not place, the first: %s",
-                *(where, lacking, probes.path, first),
+                "%s: left out %s that manifest %s does not place, the first: %s",
+                *(where, number_of(lacking, "probe"), probes.path, first),
             )
         return lacking
 

@@ -13,6 +13,7 @@ from tfrecords_tools.errors import InputFileError
 from tfrecords_tools.files import atomic_path
 from tfrecords_tools.genome import Genome, missing_chrom
 from tfrecords_tools.methylation.formats import SiteBlock
+from tfrecords_tools.number_text import number_of
 
 _STRETCH = 1 << 22
 _GAP = 1 << 16
@@ -223,8 +224,9 @@ class Placement:
         if self.left_out:
             names = ", ".join(list(self.left_out)[:4]) + ", …" * (len(self.left_out) > 4)
             log.warning(
-                "%s: left out %d %s on %d chromosomes that the genome lacks: %s",
-                *(self._where, sum(self.left_out.values()), self._unit, len(self.left_out), names),
+                "%s: left out %s on %s that the genome lacks: %s",
+                *(self._where, number_of(sum(self.left_out.values()), self._unit[:-1])),
+                *(number_of(len(self.left_out), "chromosome"), names),
             )
 
     def _lacking(self, chrom: str, line: int) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 
 from tfepi.layers import CenterAverage, CenterSlice, ConcatPosition, Exp, FactorInverse
 from tfepi.models.blocks.context import Context
-from tfrecords_tools.errors import ConfigError, InputFileError
+from tfrecords_tools.errors import ConfigError, InputFileError, why_unread
 
 
 def center_average(x, context: Context, *, center):
@@ -39,7 +39,7 @@ def factor_inverse(x, context: Context, *, components_file):
         with open(components_file, "rb") as handle:
             components = np.load(handle, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:
-        reason = getattr(error, "strerror", None) or error
+        reason = getattr(error, "strerror", None) or why_unread(error)
         raise InputFileError(
             f"components_file {components_file!r} cannot be read: {reason}; want a .npy file"
         ) from None
