@@ -381,7 +381,7 @@ class TestVariants:
         [
             (lambda i, b, right: Record("chr1", i, OTHER[b], b), "--ref_policy swap"),
             (lambda i, b, right: Record("chr1", i, right, OTHER[right]), "look 0-based"),
-            (lambda i, b, right: Record("chr1", i, PARTNER[b], "N"), "other strand"),
+            (lambda i, b, right: Record("chr1", i, PARTNER[b], OTHER[b]), "other strand"),
             (
                 lambda i, b, right: Record("chr1", i, "ACGT"[i % 4] * 3, "G"),
                 "of another genome build",
@@ -396,7 +396,7 @@ class TestVariants:
     def test_one_mismatch_is_an_error_under_the_policy_error_alone(self, folder, places):
         records = [Record("chr1", i, b, OTHER[b]) for i, b, _ in places]
         i, b, _ = places[0]
-        records[0] = Record("chr1", i, OTHER[b], "N")
+        records[0] = Record("chr1", i, OTHER[b], PARTNER[b])
         found = self.judged(folder, records)
         assert "199 of 200 records" in messages(found)[0]
         assert f"chr1:{i + 1}" in messages(found)[0]
@@ -410,6 +410,7 @@ class TestVariants:
             (Record("chr1", 59_999, "AC", "A"), "beyond their chromosome"),
             (Record("chr1", 10, "A", "<DEL>"), "no sequence"),
             (Record("chr1", 10, "A", "*"), "no sequence"),
+            (Record("chr1", 10, "A", "N"), "no sequence"),
             (Record("chr1", 10, "A"), "name no ALT"),
             (Record("1", 10, "A", "C"), "'chr' prefix"),
             (Record("chrUn", 10, "A", "C"), "no chromosome 'chrUn'"),
