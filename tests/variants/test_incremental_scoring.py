@@ -12,7 +12,9 @@ import pytest
 from tfepi.models import leopard_unet
 from tfepi.predictors import KerasPredictor
 from tfepi.spec import Head, ModelSpec
+from tfepi.variants import incremental
 from tfepi.variants.alleles import Window
+from tfepi.variants.engine import Engine
 from tfepi.variants.merge import merge_shards
 from tfepi.variants.options import Scoring, Shard
 from tfepi.variants.scoring import score_vcf
@@ -50,14 +52,19 @@ def scored(tmp_path, vcf, fasta, predictor):
     return score
 
 
-@pytest.mark.parametrize("step", [0, STEP])
-def test_incremental_scores_are_the_whole_ones(scored, step):
+@pytest.mark.parametrize(("step", "shared"), [(0, False), (STEP, False), (STEP, True)])
+def test_incremental_scores_are_the_whole_ones(scored, monkeypatch, step, shared):
+    stretches, along = [], Engine.along
+    monkeypatch.setattr(Engine, "along", lambda *given: stretches.append(given) or along(*given))
+    if shared:  # of a model as small as this one windows share nothing otherwise
+        monkeypatch.setattr(incremental, "_STRETCH_WORK", 0)
     found = scored("on", replace(SCORING, incremental="on", window_step=step))
     wanted = scored("off", replace(SCORING, incremental="off", window_step=step))
     for name in STATS:
         scale = np.abs(wanted[name]).max()
         np.testing.assert_allclose(found[name], wanted[name], atol=2e-5 * scale, err_msg=name)
     assert np.abs(wanted["SAD"]).max() > 0
+    assert bool(stretches) == shared
 
 
 def test_windows_on_a_grid_are_those_of_their_place(scored, predictor, fasta, rows):

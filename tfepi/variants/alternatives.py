@@ -120,12 +120,14 @@ class Evaluator(Protocol):
         spec: the model's contract.
         shared_step: references on a stretch that are multiples of this apart, bp, share
             activations; 0: none do.
+        shared_windows: how many references on a stretch of two windows make that worth while.
         windows: how many references a call is best asked for.
         changes: how many changed sequences.
     """
 
     spec: ModelSpec
     shared_step: int
+    shared_windows: int
     windows: int
     changes: int
 
@@ -177,7 +179,7 @@ class FullEvaluator:
         batch_size: int = 64,
     ):
         self.spec = predictor.spec
-        self.shared_step = 0
+        self.shared_step = self.shared_windows = 0
         self.windows = self.changes = batch_size
         self._predictor = predictor
         self._chosen = HeadTargets(
@@ -223,6 +225,11 @@ class Around:
     def shared_step(self) -> int:
         """How far apart references on a stretch share activations, bp; 0 where none do."""
         return self._evaluator.shared_step
+
+    @property
+    def shared_windows(self) -> int:
+        """How many references on a stretch make it worth while that they share."""
+        return self._evaluator.shared_windows
 
     @property
     def windows(self) -> int:

@@ -71,6 +71,11 @@ class AveragedEvaluator:
         return min(p.evaluator.shared_step for p in self.passes)
 
     @property
+    def shared_windows(self) -> int:
+        """How many references on a stretch make it worth while that they share."""
+        return max(p.evaluator.shared_windows for p in self.passes)
+
+    @property
     def windows(self) -> int:
         """How many references a call is best asked for."""
         return min(p.evaluator.windows for p in self.passes)

@@ -27,6 +27,8 @@ _WORTH = 0.8  # of a whole prediction's work: beyond that the sequence is predic
 _BATCH_BYTES = 64 << 20
 _KEPT_BYTES = 128 << 20
 _LARGEST_BATCH = 256
+_FEWEST_WINDOWS = 3  # of a stretch, which is as long as two
+_STRETCH_WORK = 1e9  # multiply-adds that take as long as the calls that a stretch takes besides
 
 
 @dataclass
@@ -77,6 +79,11 @@ class IncrementalEvaluator:
     def shared_step(self) -> int:
         """How far apart references on a stretch share activations, bp; 0 where none do."""
         return self.engine.period if self.engine.shares else 0
+
+    @property
+    def shared_windows(self) -> int:
+        """How many references on a stretch make it worth while that they share."""
+        return _FEWEST_WINDOWS + int(_STRETCH_WORK // self.engine.work)
 
     @property
     def windows(self) -> int:

@@ -88,10 +88,7 @@ class PairScorer:
             how many pairs predictions are not finite.
         """
         read = read_around(self._genome, self._window, pairs)
-        step = self._window.step
-        share = bool(step) and self._condition is None
-        share = share and all(p.shared_step and step % p.shared_step == 0 for p in self._passes)
-        for group in window_groups(pairs, self._window, self._size, read, share):
+        for group in window_groups(pairs, self._window, self._size, read, self._fewest_sharing()):
             inputs = self._inputs(read, group)
             references = [p.references(inputs, group.along()) for p in self._passes]
             low = 0
@@ -102,6 +99,14 @@ class PairScorer:
                 of = np.array(group.of[low:high])
                 yield self._scores(read, references, here, of, keys)
                 low = high
+
+    def _fewest_sharing(self) -> int:
+        """Return how many windows of a stretch share activations; 0 if none do."""
+        step = self._window.step
+        even = all(p.shared_step and step % p.shared_step == 0 for p in self._passes)
+        if not step or self._condition is not None or not even:
+            return 0
+        return max(p.shared_windows for p in self._passes)
 
     def _inputs(self, read: Stretches, group: WindowGroup) -> dict[str, np.ndarray]:
         length = self._window.length

@@ -8,8 +8,6 @@ import numpy as np
 from tfepi.variants.alleles import AllelePair, Stretches, Window
 from tfepi.variants.alternatives import Along, Stretch
 
-_FEWEST = 3  # windows of a stretch
-
 
 @dataclass(frozen=True)
 class WindowGroup:
@@ -37,7 +35,7 @@ class WindowGroup:
 
 
 def window_groups(
-    pairs: Sequence[AllelePair], window: Window, size: int, read: Stretches, share: bool
+    pairs: Sequence[AllelePair], window: Window, size: int, read: Stretches, fewest: int
 ) -> Iterator[WindowGroup]:
     """Yield groups of at most `size` windows.
 
@@ -46,11 +44,11 @@ def window_groups(
         window: of the model.
         size: windows.
         read: the genome around the pairs.
-        share: windows that overlap share activations.
+        fewest: windows on a stretch of two that share activations; 0: none do.
     """
     places = [(p.chrom, window.start(p.position)) for p in pairs]
     length = window.length
-    for low, high, stretched in _runs(places, length if share else 0):
+    for low, high, stretched in _runs(places, length, fewest):
         shared = None
         if stretched:
             chrom, first = places[low]
@@ -65,18 +63,17 @@ def window_groups(
             low = stop
 
 
-def _runs(places: Sequence[tuple[str, int]], reach: int) -> Iterator[tuple[int, int, bool]]:
-    """Yield runs of pairs, by number, and whether their windows lie on one stretch.
-
-    A stretch is two windows long whatever lies on it, so that it is worth while for a few.
-    """
+def _runs(
+    places: Sequence[tuple[str, int]], reach: int, fewest: int
+) -> Iterator[tuple[int, int, bool]]:
+    """Yield runs of pairs, by number, and whether their windows lie on one stretch."""
     low = begun = 0
     while low < len(places):
         chrom, first = places[low]
         high = low
         while high < len(places) and places[high][0] == chrom and places[high][1] <= first + reach:
             high += 1
-        if reach and len(set(places[low:high])) >= _FEWEST:
+        if fewest and len(set(places[low:high])) >= fewest:
             if begun < low:
                 yield begun, low, False
             yield low, high, True
