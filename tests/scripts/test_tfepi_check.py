@@ -197,7 +197,7 @@ def break_sorting(path):
 def break_ref(path):
     lines = path.read_text().splitlines(keepends=True)
     fields = lines[5].split("\t")
-    fields[3] = "N"
+    fields[3] = next(base for base in "ACGT" if base not in (fields[3], *fields[4]))
     lines[5] = "\t".join(fields)
     path.write_text("".join(lines))
     return path
