@@ -17,7 +17,6 @@ chooses what computes; on a GPU only wall times mean something.
 import argparse
 import os
 import platform
-import resource
 import subprocess
 import sys
 import time
@@ -215,9 +214,14 @@ def measured(name: str, options: argparse.Namespace) -> dict:
         "python": platform.python_version(),
     }
     if options.memory:
-        base = options.memory_changes or max(arms.counts["change"] // 4, arms.evaluator.changes)
-        row["peaks"] = {str(n * base): peak(name, n * base, options) for n in PEAKS}
+        row["peaks"] = peaks(arms, name, options)
     return row
+
+
+def peaks(arms: Arms, name: str, options: argparse.Namespace) -> dict[str, float]:
+    """Return the peak memory, MiB, by number of changes."""
+    base = options.memory_changes or max(arms.counts["change"] // 4, arms.evaluator.changes)
+    return {str(n * base): peak(name, n * base, options) for n in PEAKS}
 
 
 def peak(name: str, changes: int, options: argparse.Namespace) -> float:
@@ -242,6 +246,7 @@ def main() -> None:
     p.add_argument("--batches", type=int, nargs="+", help="of whole passes, to try [by model]")
     p.add_argument("--memory", action="store_true", help="peak memory of 1, 4, 16 times as many")
     p.add_argument("--memory_changes", type=int, help="the fewest for it [by model]")
+    p.add_argument("--memory_alone", action="store_true", help="of models that the file has")
     p.add_argument("--peak_of", type=int, help=argparse.SUPPRESS)
     options = p.parse_args()
     for name in options.models:
@@ -253,12 +258,17 @@ def main() -> None:
     if options.peak_of:
         arms, _ = arms_of(options.models[0], options)
         arms.changes(options.peak_of)
-        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+        # Not ru_maxrss, which of a process started by a larger one is that one's.
+        status = Path("/proc/self/status").read_text()
+        print(int(status.split("VmHWM:")[1].split()[0]) / 1024)
         return
     rows = read_json(options.out) if options.out.exists() else {}
     for name in options.models:
         key = f"{name} {options.length or ''} {options.scale:g}"
-        rows[key] = {"model": name, "scale": options.scale} | measured(name, options)
+        if options.memory_alone:
+            rows[key]["peaks"] = peaks(arms_of(name, options)[0], name, options)
+        else:
+            rows[key] = {"model": name, "scale": options.scale} | measured(name, options)
         write_json(options.out, rows)
     print(speed_tables(rows.values()))
 
