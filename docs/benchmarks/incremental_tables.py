@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from tfrecords_tools.files import read_json
+from tfrecords_tools.number_text import number_of
 
 SHARED = 32  # variants of one window, its reference's pass counted
 KINDS = ("saturation", "shared", "own")
@@ -60,7 +61,8 @@ def _row(row: dict, kind: str) -> str:
         times = f"{part('whole')} | {part('reference')} | {part('change')}"
     else:
         times = f"{part('whole')} | {part('own')}"
-    model = f"{row['model'].partition(':')[0]}, {row['size']}, {row['targets']} targets"
+    targets = number_of(row["targets"], "target")
+    model = f"{row['model'].partition(':')[0]}, {row['size']}, {targets}"
     spread = f"{cpu[0]:.2f}–{cpu[-1]:.2f}"
     figures = f"**{middle:.2f}×** | {spread} | {wall:.2f}× | {bound:.2f}× | {middle / bound:.0%}"
     last = f" | {row['difference']:.1e}" if kind == "saturation" else ""
