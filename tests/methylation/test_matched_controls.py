@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tfepi.methylation.matching import cells, cpg_distance, draw_controls, matched_quantiles
+from tfepi.evaluation.controls import cells, draw_controls, matched_quantiles
+from tfepi.methylation.cpg_distance import cpg_distance
 from tfepi.methylation.score_prior import prior_weight
 from tfrecords_tools.errors import ConfigError, InputFileError
 from tfrecords_tools.genome import Genome

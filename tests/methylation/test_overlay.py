@@ -10,12 +10,11 @@ from scipy.stats import norm
 from scipy.stats.contingency import odds_ratio
 from sklearn.metrics import roc_auc_score
 
-from tfepi.evaluation.bootstrap import genome_blocks
+from tfepi.evaluation.controls import cells, draw_controls
 from tfepi.methylation import candidates, overlay_arguments
 from tfepi.methylation.candidates import posterior
 from tfepi.methylation.enrichment import (
     Comparison,
-    _blocks,
     enrichment,
     odds,
     significant,
@@ -23,7 +22,6 @@ from tfepi.methylation.enrichment import (
 )
 from tfepi.methylation.joining import positions
 from tfepi.methylation.loci import bed_loci, credible_loci, lead_loci, minus_log10_p
-from tfepi.methylation.matching import cells, draw_controls
 from tfepi.methylation.overlay import Settings, Study, overlay
 from tfepi.methylation.score_prior import prior_weight
 from tfrecords_tools import command
@@ -440,20 +438,6 @@ def test_enrichment_equals_scikit_learn():
         table, {"t": cases}, ~cases, columns, found, Comparison(3, True, (0.1,), 0, seed=2)
     )
     assert (none[0]["value"], none[0]["low"]) == (auroc["value"], None)
-
-
-def test_blocks_are_those_of_a_test():
-    rng = np.random.default_rng(2)
-    for count, length in ((300, 90_000_000), (300, 2_000_000), (9, 9_000)):
-        table = pd.DataFrame({"chrom": rng.choice(["1", "2"], count)})
-        table["pos"] = rng.integers(1, length, count)
-        found = _blocks(table)
-        places = zip(table["chrom"], table["pos"].tolist(), strict=True)
-        expected = genome_blocks([Interval(c, p - 1, p) for c, p in places])
-        assert (found.count, found.block_bp) == (expected.count, expected.block_bp)
-        pairs = set(zip(found.index.tolist(), expected.index.tolist(), strict=True))
-        assert len(pairs) == found.count
-    assert _blocks(table[:0]) is None
 
 
 def test_choice_of_mqtls():

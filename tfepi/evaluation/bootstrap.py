@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from tfrecords_tools.errors import ConfigError
 from tfrecords_tools.intervals import Interval
@@ -88,10 +89,7 @@ def genome_blocks(windows: Sequence[Interval], block_bp: int | None = None) -> B
     if block_bp is not None:
         blocks = _grid(windows, block_bp)
         if not blocks.enough:
-            raise ConfigError(
-                f"block_bp {block_bp} leaves {blocks.count} blocks of the genome, want at least "
-                f"{FEWEST_BLOCKS} for an interval: name a smaller size, or none to let it be chosen"
-            )
+            raise _too_few(blocks)
         return blocks
     longest = max(len(w) for w in windows)
     blocks = _grid(windows, BLOCK_SIZES[0])
@@ -100,6 +98,40 @@ def genome_blocks(windows: Sequence[Interval], block_bp: int | None = None) -> B
             break
         blocks = _grid(windows, size)
     return blocks
+
+
+def position_blocks(
+    chrom: Sequence[str], position: Sequence[int], block_bp: int | None = None
+) -> Blocks:
+    """As `genome_blocks` of single positions, of millions at once.
+
+    Args:
+        chrom: name of each position's chromosome.
+        position: 0-based.
+        block_bp: as of `genome_blocks`.
+
+    Raises:
+        ConfigError: as of `genome_blocks`.
+    """
+    place = np.asarray(position, np.int64)
+    if not len(place):
+        raise ConfigError("there are no positions, so no blocks of the genome to resample")
+    code = pd.Categorical(chrom).codes.astype(np.int64) << 32
+    for size in BLOCK_SIZES if block_bp is None else (block_bp,):
+        names, index = np.unique(code + place // size, return_inverse=True)
+        blocks = Blocks(index, len(names), size)
+        if blocks.count >= WANTED_BLOCKS:
+            break
+    if block_bp is not None and not blocks.enough:
+        raise _too_few(blocks)
+    return blocks
+
+
+def _too_few(blocks: Blocks) -> ConfigError:
+    return ConfigError(
+        f"block_bp {blocks.block_bp} leaves {blocks.count} blocks of the genome, want at least "
+        f"{FEWEST_BLOCKS} for an interval: name a smaller size, or none to let it be chosen"
+    )
 
 
 def _grid(windows: Sequence[Interval], block_bp: int) -> Blocks:

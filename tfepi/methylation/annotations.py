@@ -16,8 +16,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
+from tfepi.evaluation.controls import matched_quantiles
 from tfepi.methylation.association import read_scores, scores_file
-from tfepi.methylation.matching import matched_quantiles
 from tfepi.methylation.reference_snps import Chromosome, of_bims, of_scores
 from tfepi.methylation.score_prior import RATIO, prior_weight
 from tfepi.variants.numbered import Plan, remove_all_parts

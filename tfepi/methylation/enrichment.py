@@ -10,14 +10,13 @@ from scipy.stats import fisher_exact
 from scipy.stats.contingency import odds_ratio
 
 from tfepi.evaluation.bootstrap import (
-    BLOCK_SIZES,
-    WANTED_BLOCKS,
     Blocks,
     estimate,
     multiplicities,
+    position_blocks,
 )
+from tfepi.evaluation.controls import Cells, Controls, draw_controls
 from tfepi.evaluation.ranks import Ranking
-from tfepi.methylation.matching import Cells, Controls, draw_controls
 from tfrecords_tools.errors import ConfigError
 
 COLUMNS = (
@@ -34,7 +33,7 @@ class Comparison:
     """How mQTL variants are compared with others.
 
     Attributes:
-        per_case: most controls of each mQTL variant (`matching.draw_controls`).
+        per_case: most controls of each mQTL variant (`controls.draw_controls`).
         lead: only the strongest variant of each CpG is a case; else every mQTL variant.
         tops: shares of the scored variants that count as high scores.
         resamples: of blocks of the genome, for intervals; 0 for none.
@@ -127,7 +126,8 @@ def enrichment(
                 "have no score, or too few variants lie alike"
             )
         chosen = np.concatenate([controls.cases, controls.controls.ravel()])
-        blocks = _blocks(variants.iloc[chosen])
+        there = variants.iloc[chosen]
+        blocks = position_blocks(there["chrom"], there["pos"] - 1) if len(there) else None
         for column in columns[tissue]:
             score = variants[column].to_numpy(float)
             fixed = {"tissue": tissue, "score": column, **_counts(controls)}
@@ -144,19 +144,6 @@ def _counts(controls: Controls) -> dict[str, int]:
         "controls": controls.controls.size,
         "unmatched": controls.unmatched,
     }
-
-
-def _blocks(chosen: pd.DataFrame) -> Blocks | None:
-    """Return what `genome_blocks` would of the variants' first bases, of millions at once."""
-    if chosen.empty:
-        return None
-    chrom = chosen["chrom"].astype("category").cat.codes.to_numpy(np.int64) << 32
-    place = chosen["pos"].to_numpy(np.int64) - 1
-    for size in BLOCK_SIZES:
-        blocks, index = np.unique(chrom + place // size, return_inverse=True)
-        if len(blocks) >= WANTED_BLOCKS:
-            break
-    return Blocks(index, len(blocks), size)
 
 
 def _compare(

@@ -1,9 +1,9 @@
 """Variants matched on where they lie: a score's quantile among them, and controls drawn from them.
 
-A variant near a CpG, or amid many, has a higher score whatever it does to a motif, and common
-variants are tested with more power. So variants are compared with those in the same cell: bins
-of equal numbers of variants along each feature (distance to the nearest CpG, CpGs in reach,
-minor allele frequency), crossed.
+A variant near a CpG or a promoter, or amid many, has a higher score whatever it does to a motif,
+and common variants are tested with more power. So variants are compared with those in the same
+cell: bins of equal numbers of variants along each feature (distance to the nearest CpG or start
+site, minor allele frequency, …), crossed.
 """
 
 from collections.abc import Mapping
@@ -12,14 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from tfrecords_tools.errors import ConfigError, InputFileError
-from tfrecords_tools.genome import Genome, encode
-from tfrecords_tools.progress import progress
+from tfrecords_tools.errors import ConfigError
 
 LEAST = 50  # fewer others in a cell: no quantile
 _WANTED = 200  # variants in a cell, on average, or fewer bins
 _MOST_BINS = 10
-_SAME_BASE = 0.9
 _KEPT = 0.9  # of the cases that could have a control
 _STREAM = 2  # spawn key: this module's own random stream
 
@@ -149,49 +146,3 @@ def _by_cell(chosen: np.ndarray, of: np.ndarray) -> dict[int, np.ndarray]:
     """Return cell → numbers of the chosen variants in it, ascending."""
     numbers = pd.Series(np.flatnonzero(chosen & (of >= 0)))
     return {int(cell): rows.to_numpy() for cell, rows in numbers.groupby(of[numbers])}
-
-
-def cpg_distance(genome: Genome, variants: pd.DataFrame, quiet: bool = True) -> np.ndarray:
-    """Return how far each variant's first base is from the nearest CpG's C: float64 [variants], bp.
-
-    Args:
-        genome: that the variants were scored on.
-        variants: columns chrom, pos (1-based), ref.
-        quiet: no progress bar.
-
-    Returns:
-        NaN on a chromosome without CpG.
-
-    Raises:
-        InputFileError: the genome has no such chromosome or position, or its bases are other
-            than REF of more than 10% of the variants.
-    """
-    distance = np.full(len(variants), np.nan)
-    chrom = variants["chrom"].astype("category").cat
-    ref = variants["ref"].astype("category").cat
-    first_base = encode("".join(str(a)[0] for a in ref.categories))[ref.codes]
-    same = 0
-    place = variants["pos"].to_numpy(np.int64) - 1
-    for number, name in enumerate(progress(chrom.categories, unit="chromosome", quiet=quiet)):
-        rows = np.flatnonzero(chrom.codes == number)
-        if not len(rows):
-            continue
-        length = genome.length(str(name))
-        if place[rows].max() >= length:
-            raise InputFileError(
-                f"a variant at {name}:{place[rows].max() + 1} lies beyond the {length} bp of it "
-                f"in {genome.path}: name the genome that the variants were scored on"
-            )
-        base = genome.indices(str(name), 0, length)
-        same += int((base[place[rows]] == first_base[rows]).sum())
-        c = np.flatnonzero((base[:-1] == 1) & (base[1:] == 2))
-        if len(c):
-            after = np.searchsorted(c, place[rows])
-            left, right = c[np.maximum(after - 1, 0)], c[np.minimum(after, len(c) - 1)]
-            distance[rows] = np.minimum(abs(place[rows] - left), abs(right - place[rows]))
-    if same < _SAME_BASE * len(variants):
-        raise InputFileError(
-            f"the base of {genome.path} is REF of {same / len(variants):.1%} of the variants: name "
-            "the genome that they were scored on"
-        )
-    return distance

@@ -1,0 +1,55 @@
+"""The table of peaks with clusters: read, written, looked up."""
+
+import numpy as np
+import pytest
+
+from tfepi.specificity.cluster_file import peak_clusters, read_clusters, write_clusters
+from tfrecords_tools.errors import ConfigError, InputFileError
+
+
+def peaks():
+    chrom = ["chr2", "chr1", "chr1", "chr1"]
+    return peak_clusters(chrom, [5, 100, 0, 40], [9, 150, 10, 60], ["b", "a", "ubiquitous", "b"])
+
+
+def test_written_and_read_again(tmp_path):
+    path = tmp_path / "clusters.tsv"
+    write_clusters(path, peaks(), {"height": np.arange(4.0)})
+    found = read_clusters(path)
+    assert found.names == ("ubiquitous", "a", "b")
+    assert len(found) == 4
+    assert found.cluster.tolist() == [0, 2, 1, 2]
+    assert found.start.tolist() == [0, 40, 100, 5]
+    assert found.specific().tolist() == [False, True, True, True]
+    assert str(found.intervals()[1]) == str(peaks().intervals()[1])
+
+
+def test_the_cluster_at_a_position():
+    found = peaks()
+    chrom = ["chr1"] * 7 + ["chr2", "chr3"]
+    position = [0, 9, 10, 40, 59, 60, 149, 8, 8]
+    expected = [0, 0, -1, 2, 2, -1, 1, 2, -1]
+    assert found.at(chrom, position).tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("chrom\tstart\tend\n", "want chrom, start, end, cluster"),
+        ("chrom\tstart\tend\tcluster\n", "no peaks"),
+        ("chrom\tstart\tend\tcluster\nchr1\t5\t5\ta\n", "line 2: peak chr1:5-5 is no interval"),
+        ("chrom\tstart\tend\tcluster\nchr1\t1.5\t5\ta\n", "start holds other values"),
+        ("chrom\tstart\tend\tcluster\nchr1\t1\t5\t\n", "line 2: an empty cell"),
+        ("", "cannot read clusters"),
+    ],
+)
+def test_a_table_that_cannot_be_used(tmp_path, text, message):
+    path = tmp_path / "clusters.tsv"
+    path.write_text(text)
+    with pytest.raises(InputFileError, match=message):
+        read_clusters(path)
+
+
+def test_no_peaks():
+    with pytest.raises(ConfigError, match="no peaks"):
+        peak_clusters([], [], [], [])
