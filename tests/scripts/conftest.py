@@ -65,7 +65,11 @@ def here(capsys):
     """Return a function that runs a script's main in this process: status, stdout, stderr lines."""
 
     def run(script: str, *args) -> tuple[int, str, list[str]]:
-        status = runpy.run_path(str(ROOT / "scripts" / script))["main"]([*map(str, args)])
+        main = runpy.run_path(str(ROOT / "scripts" / script))["main"]
+        try:
+            status = main([*map(str, args)])
+        except SystemExit as stop:  # of the parser
+            status = stop.code
         out, err = capsys.readouterr()
         return status, out, err.splitlines()
 

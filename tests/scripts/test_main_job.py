@@ -61,15 +61,14 @@ def test_the_commands_in_turn(job, run_script, monkeypatch):
         assert (record["format"], record["outcome"]) == ("tfepi-run", "finished"), folder
 
 
-def refused(run_script, *words):
-    done = run_script(*words, check=False)
-    assert done.returncode == 2, done.stderr
-    assert len(done.stderr.splitlines()) == 1, done.stderr
-    (line,) = done.stderr.splitlines()
-    return line
+def refused(here, *words):
+    status, _, lines = here(*words)
+    assert status == 2, lines
+    assert len(lines) == 1, lines
+    return lines[0]
 
 
-def test_damaged_models_are_named(job, run_script, monkeypatch):
+def test_damaged_models_are_named(job, here, monkeypatch):
     monkeypatch.chdir(job)
     content = (job / "run" / "model_best.keras").read_bytes()
     flipped = bytearray(content)
@@ -81,41 +80,37 @@ def test_damaged_models_are_named(job, run_script, monkeypatch):
         shutil.copytree("run", name)
         (job / name / "model_best.keras").write_bytes(data)
         inputs = ("params.json", name, "genome/variants.vcf", "-f", "genome/genome.fa")
-        found = refused(
-            run_script, "tfepi_variants.py", "-q", *inputs, "-o", "scores_run", "--overwrite"
-        )
+        found = refused(here, "tfepi_variants.py", "-q", *inputs, "-o", "scores_run", "--overwrite")
         assert line in found
         assert (job / "scores_run" / "scores.h5").exists()
-        assert line in refused(
-            run_script, "tfepi_test.py", "-q", "params.json", name, "data", "-o", "x"
-        )
-        assert line in refused(run_script, "tfepi_export.py", "-q", name, "-o", "y")
+        assert line in refused(here, "tfepi_test.py", "-q", "params.json", name, "data", "-o", "x")
+        assert line in refused(here, "tfepi_export.py", "-q", name, "-o", "y")
     for path in ("saved_model.pb", "variables/variables.index"):
         shutil.copytree("saved", "broken")
         (job / "broken" / path).unlink()
         inputs = ("params.json", "broken", "genome/variants.vcf", "-f", "genome/genome.fa")
-        assert "broken" in refused(run_script, "tfepi_variants.py", "-q", *inputs, "-o", "z")
+        assert "broken" in refused(here, "tfepi_variants.py", "-q", *inputs, "-o", "z")
         shutil.rmtree("broken")
         shutil.rmtree("z", ignore_errors=True)
-    assert "is a SavedModel" in refused(run_script, "tfepi_export.py", "-q", "saved", "-o", "y")
+    assert "is a SavedModel" in refused(here, "tfepi_export.py", "-q", "saved", "-o", "y")
 
 
-def test_bad_options_are_said_before_anything_is_written(job, run_script, monkeypatch):
+def test_bad_options_are_said_before_anything_is_written(job, here, monkeypatch):
     monkeypatch.chdir(job)
     test = ("tfepi_test.py", "-q", "-o", "new")
     assert "shifts reach 128 bp" in refused(
-        run_script, *test, "--shifts", "128", "params.json", "run", "data"
+        here, *test, "--shifts", "128", "params.json", "run", "data"
     )
     assert "seq_length is 256 in the model and 1344 in params.json" in refused(
-        run_script, *test, "basset", "run", "data"
+        here, *test, "basset", "run", "data"
     )
     train = ("tfepi_train.py", "-q", "-o", "new", "params.json", "data")
-    assert "train_epochs_max is 0" in refused(run_script, *train, "--epochs", "0")
-    assert "no whole number" in refused(run_script, *train, "--seed", "-1")
+    assert "train_epochs_max is 0" in refused(here, *train, "--epochs", "0")
+    assert "no whole number" in refused(here, *train, "--seed", "-1")
     assert not (job / "new").exists()
 
 
-def test_overwrite_removes_no_input(job, run_script, monkeypatch):
+def test_overwrite_removes_no_input(job, here, monkeypatch):
     monkeypatch.chdir(job)
     windows = ("-l", "256", "-w", "64", "-c", "96", "-v", "chr4", "-t", "chr5")
     genome = ("genome/genome.fa", "genome/targets.txt")
@@ -142,19 +137,17 @@ def test_overwrite_removes_no_input(job, run_script, monkeypatch):
     for out, lines in commands.items():
         before = {p: p.stat().st_mtime_ns for p in (job / out).rglob("*") if p.is_file()}
         for words in lines:
-            line = refused(run_script, *words, "-q", "-o", out, "--overwrite")
+            line = refused(here, *words, "-q", "-o", out, "--overwrite")
             assert f"output folder {out} holds an input (" in line, words
             assert line.endswith("name another folder"), words
         after = {p: p.stat().st_mtime_ns for p in (job / out).rglob("*") if p.is_file()}
         assert after == before
 
 
-def test_overwrite_waits_for_what_can_be_checked(job, run_script, monkeypatch):
+def test_overwrite_waits_for_what_can_be_checked(job, here, monkeypatch):
     monkeypatch.chdir(job)
     large = PARAMS | {"train": PARAMS["train"] | {"batch_size": 100_000}}
     (job / "large.json").write_text(json.dumps(large))
-    line = refused(
-        run_script, "tfepi_train.py", "-q", "-o", "run", "--overwrite", "large.json", "data"
-    )
+    line = refused(here, "tfepi_train.py", "-q", "-o", "run", "--overwrite", "large.json", "data")
     assert "a batch is 100000: use a smaller batch_size" in line
     assert (job / "run" / "model_best.keras").exists()

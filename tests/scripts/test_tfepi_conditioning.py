@@ -61,7 +61,7 @@ def command(cell_data, genome_folder, cell_tables, variants):
 
 
 def test_compare_test_and_score(
-    command, run_script, cell_data, genome_folder, cell_tables, variants, tmp_path
+    command, run_script, here, cell_data, genome_folder, cell_tables, variants, tmp_path
 ):
     out = tmp_path / "out"
     done = run_script(*command(out), timeout=900)
@@ -107,10 +107,11 @@ def test_compare_test_and_score(
     run = out / "models" / "B" / "seed44"
     params = run / "params.json"
     test = tmp_path / "test"
-    done = run_script(
+    status, *_ = here(
         *("tfepi_test.py", params, run, cell_data.folder, "-o", test, "--cell", "c"),
         *("--bootstrap", 0, "--bootstrap_ranks", 0, "-q"),
     )
+    assert status == 0
     found = json.loads((test / "metrics.json").read_text())["across_positions"]["targets"]
     assert [t["identifier"] for t in found] == ["c_K", "c_M"]
     assert "auprc" not in found[1]  # there is no M of c
@@ -119,10 +120,11 @@ def test_compare_test_and_score(
     fasta = genome_folder / "genome.fa"
     for cell in ("a", "c"):
         folder = tmp_path / f"scores_{cell}"
-        run_script(
+        status, *_ = here(
             *("tfepi_variants.py", params, run, variants[0], "-f", fasta, "-o", folder, "-q"),
             *("--cell", cell, "--tracks", cell_tables[1]),
         )
+        assert status == 0
         with h5py.File(folder / "scores.h5") as file:
             assert [i.decode() for i in file["target_ids"][:]] == [f"{cell}_K", f"{cell}_M"]
             values = file["SAD"][:]
@@ -133,32 +135,30 @@ def test_compare_test_and_score(
     ism = tmp_path / "ism"
     bed = tmp_path / "sites.bed"
     bed.write_text("chr3\t9000\t9010\nchr3\t9000\t9010\trev\t0\t-\n")
-    run_script(
+    status, *_ = here(
         *("tfepi_ism.py", params, run, bed, "-f", fasta, "-o", ism, "-q", "-l", 6),
         *("--cell", "c", "--tracks", cell_tables[1], "--no_plots", "--rc"),
     )
+    assert status == 0
     with h5py.File(ism / "scores.h5") as file:
         scores = file["sum"][:]
     assert np.isfinite(scores).all()
     np.testing.assert_allclose(scores[0], scores[1][::-1, ::-1], atol=1e-5)  # the other strand
 
-    done = run_script(*command(out), check=False)
-    assert done.returncode == 2
-    assert "--resume" in done.stderr
-    done = run_script(*command(out, "--resume", "--set", "model.filters=3"), check=False)
-    assert done.returncode == 2
-    assert "experiment of other models" in done.stderr
+    assert "--resume" in one_line(here(*command(out)))
+    line = one_line(here(*command(out, "--resume", "--set", "model.filters=3")))
+    assert "experiment of other models" in line
 
 
 def one_line(done):
-    assert done.returncode == 2
-    assert "Traceback" not in done.stderr
-    lines = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
-    assert len(lines) == 1
-    return lines[0]
+    status, _, lines = done
+    assert status == 2
+    errors = [line for line in lines if line.startswith("error: ")]
+    assert len(errors) == 1
+    return errors[0]
 
 
-def test_what_is_refused(command, run_script, cell_data, tmp_path):
+def test_what_is_refused(command, here, cell_data, tmp_path):
     data = cell_data.folder
     for more, message in (
         (("--models", "basset"), "has no conditioning section"),
@@ -172,30 +172,28 @@ def test_what_is_refused(command, run_script, cell_data, tmp_path):
         (("--bootstrap", 10), "10 resamples: want 0 for no intervals"),
     ):
         out = tmp_path / "out"
-        line = one_line(run_script("tfepi_conditioning.py", data, "-o", out, *more, check=False))
+        line = one_line(here("tfepi_conditioning.py", data, "-o", out, *more))
         assert message in line
         assert not out.exists()
-    line = one_line(
-        run_script("tfepi_conditioning.py", data, "-o", data, "--overwrite", check=False)
-    )
+    line = one_line(here("tfepi_conditioning.py", data, "-o", data, "--overwrite"))
     assert "holds an input (data), " in line
     assert (data / "statistics.json").exists()
 
 
-def test_signal_is_no_label(build_cells, cell_tables, run_script, tmp_path):
+def test_signal_is_no_label(build_cells, cell_tables, here, tmp_path):
     table = cell_tables[0].with_name("signal_targets.txt")
     table.write_text(cell_tables[0].read_text().replace("\t2\tkeep", "\t\tkeep"))
     data = build_cells(tmp_path / "data", targets=table)
-    done = run_script("tfepi_conditioning.py", data.folder, "-o", tmp_path / "out", check=False)
+    done = here("tfepi_conditioning.py", data.folder, "-o", tmp_path / "out")
     assert "models are compared by AUPRC, which wants labels of 0 and 1" in one_line(done)
 
 
 def test_a_target_without_positives_is_said_before_training(
-    build_cells, cell_tables, run_script, tmp_path
+    build_cells, cell_tables, here, tmp_path
 ):
     table = cell_tables[0].with_name("high_targets.txt")
     table.write_text(cell_tables[0].read_text().replace("b\tM\t2\t", "b\tM\t1e6\t"))
     data = build_cells(tmp_path / "data", targets=table)
-    done = run_script("tfepi_conditioning.py", data.folder, "-o", tmp_path / "out", check=False)
+    done = here("tfepi_conditioning.py", data.folder, "-o", tmp_path / "out")
     assert "target 'b_M' has 0 positive and" in one_line(done)
     assert not (tmp_path / "out").exists()
