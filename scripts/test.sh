@@ -2,6 +2,7 @@
 # Install the package with its tests' needs and run pytest; arguments go to pytest.
 #
 #   scripts/test.sh [pytest arguments]
+#   scripts/test.sh -m slow            # the few that take long
 #
 # Uses the active virtual environment, else .venv (made if absent).
 set -euo pipefail

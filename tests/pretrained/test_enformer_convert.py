@@ -86,6 +86,7 @@ def test_a_checkpoint_is_compared_with_a_saved_model(run, published, params_json
     assert f"{published.saved_model} and {out}, 1 random sequence, head mouse: largest" in text
 
 
+@pytest.mark.slow
 def test_weights_can_become_a_saved_model_at_once(run, published, params_json, wanted, tmp_path):
     out = tmp_path / "saved"
     status, text, _ = run("tfepi_convert.py", params_json, published.npz, out, "--compare", 1)

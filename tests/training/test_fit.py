@@ -223,6 +223,7 @@ def test_models_of_other_lengths_are_refused(data, tmp_path, change, message):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])
 def test_mixed_precision_resumes_too(data, tmp_path, monkeypatch, precision):
     short = params(train={"train_epochs_max": 2, "steps_per_epoch": 6})
@@ -241,6 +242,7 @@ def test_mixed_precision_resumes_too(data, tmp_path, monkeypatch, precision):
     assert scaled == (precision == "mixed_float16")
 
 
+@pytest.mark.slow
 def test_xla_trains_the_same_model(small_data, tmp_path, run_script):
     """In a process of its own: Keras compiles nothing where operations are deterministic."""
     trunk = [

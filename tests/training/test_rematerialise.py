@@ -77,7 +77,9 @@ def stepped(kind, again, steps=3):
     return losses, [keras.ops.convert_to_numpy(v) for v in model.variables]
 
 
-@pytest.mark.parametrize("kind", ["enformer", "basenji", "half"])
+@pytest.mark.parametrize(
+    "kind", ["enformer", "basenji", pytest.param("half", marks=pytest.mark.slow)]
+)
 def test_steps_are_those_of_the_plain_model(kind):
     (losses, plain), (again, remade) = stepped(kind, False), stepped(kind, True)
     assert losses == again
@@ -172,6 +174,7 @@ def test_a_run_is_the_same_run(small_data, tmp_path):
     assert "rematerialise" not in state["key"]["settings"]
 
 
+@pytest.mark.slow
 def test_a_run_with_it_goes_on_where_it_stopped(small_data, tmp_path):
     data = Data.open(small_data)
     settings = Settings(quiet=True, tensorboard=False, rematerialise=True)
