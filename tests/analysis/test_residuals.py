@@ -1,14 +1,10 @@
-"""Residuals by predicted value: which law fits data that were drawn from one."""
+"""Residuals by predicted value: bins, laws of the variance, and how far these are off."""
 
 import numpy as np
 import pytest
 
-from tfepi.analysis.residuals import (
-    LAWS,
-    fitted_dispersion,
-    residuals_of,
-    residuals_table,
-)
+from tfepi.analysis.residuals import residuals_of, residuals_table
+from tfepi.analysis.variance_laws import LAWS
 from tfrecords_tools.errors import ConfigError
 
 
@@ -19,6 +15,8 @@ def draw(law, n=20_000, seed=0):
         return rng.poisson(mean).astype(float), mean
     if law == "negative_binomial":
         return rng.negative_binomial(1 / 0.4, 1 / (1 + 0.4 * mean)).astype(float), mean
+    if law == "gaussian_log1p":
+        return np.expm1(np.log1p(mean) + rng.normal(-0.18, 0.6, n)), mean
     return mean + rng.normal(0, 3, n), mean
 
 
@@ -27,14 +25,16 @@ def test_the_law_that_made_the_data_fits_best(law):
     observed, predicted = draw(law)
     found = residuals_of("x", observed, predicted)
     assert found.misfit[law] < 0.06
+    others = {name: v for name, v in found.misfit.items() if name != law}
     if law == "poisson":  # which is a negative binomial without dispersion
         assert found.dispersion < 0.01
-        assert found.misfit["gaussian"] > 0.3
-    else:
-        others = [v for name, v in found.misfit.items() if name != law]
-        assert min(others) > 0.2
+        assert others.pop("negative_binomial") < 0.06
+    assert min(others.values()) > 0.08
     if law == "negative_binomial":
         assert found.dispersion == pytest.approx(0.4, rel=0.1)
+    if law == "gaussian_log1p":  # whose residuals of logs vary alike everywhere
+        np.testing.assert_allclose(found.log_variance, 0.36, rtol=0.15)
+        np.testing.assert_allclose(found.log_mean, -0.18, atol=0.08)
 
 
 def test_bins_against_a_plain_loop():
@@ -44,6 +44,7 @@ def test_bins_against_a_plain_loop():
     seen = ~np.isnan(observed)
     y, p = observed[seen], predicted[seen]
     assert found.dispersion == 0.25
+    laws = found.fit.laws
     assert found.count.sum() == len(y)
     assert len(found.count) == 6
     assert np.ptp(found.count) <= 1
@@ -62,19 +63,21 @@ def test_bins_against_a_plain_loop():
         np.testing.assert_allclose(
             found.quantiles[b], np.quantile(residual, [0.05, 0.25, 0.5, 0.75, 0.95])
         )
-        assert found.variance["poisson"][b] == pytest.approx(p[inside].mean())
-        want = (p[inside] + 0.25 * p[inside] ** 2).mean()
-        assert found.variance["negative_binomial"][b] == pytest.approx(want)
-        assert found.variance["gaussian"][b] == pytest.approx((y - p).var())
-
-
-def test_the_dispersion_is_a_slope_through_the_origin():
-    observed, predicted = draw("negative_binomial", 500)
-    z = ((observed - predicted) ** 2 - observed) / predicted
-    slope = np.linalg.lstsq(predicted[:, None], z, rcond=None)[0][0]
-    assert fitted_dispersion(observed, predicted) == pytest.approx(slope)
-    assert fitted_dispersion(predicted, predicted) == 0
-    assert fitted_dispersion(np.ones(3), np.zeros(3)) == 0
+        logs = np.log1p(y[inside]) - np.log1p(p[inside])
+        assert found.log_mean[b] == pytest.approx(logs.mean())
+        assert found.log_variance[b] == pytest.approx(logs.var())
+        np.testing.assert_allclose(
+            found.log_quantiles[b], np.quantile(logs, [0.05, 0.25, 0.5, 0.75, 0.95])
+        )
+        held = np.maximum(p[inside], p.mean() / 100)
+        wanted = {
+            "poisson": laws["poisson"].scale * held,
+            "negative_binomial": held + 0.25 * held**2,
+            "gaussian": np.full(len(held), ((y - p) ** 2).mean()),
+            "gaussian_log1p": laws["gaussian_log1p"].scale * (1 + held) ** 2,
+        }
+        for name, values in wanted.items():
+            assert found.variance[name][b] == pytest.approx(values.mean())
 
 
 def test_equal_predictions_stay_together():
@@ -92,6 +95,8 @@ def test_negative_predictions_have_no_counting_law():
     assert np.isnan(found.variance["poisson"]).all()
     assert found.misfit["poisson"] is None
     assert found.misfit["gaussian"] is not None
+    assert found.dispersion is None
+    assert np.isnan(found.log_mean).all()
     text = residuals_table([found])
     assert "nan" not in text
 
@@ -107,7 +112,22 @@ def test_table_and_summary():
     assert float(values["gaussian_variance"]) == pytest.approx(
         first.variance["gaussian"][1], rel=1e-5
     )
-    assert first.to_json()["observed"] == 400
+    value = first.to_json()
+    assert value["observed"] == 400
+    assert value["fit"]["best"] == "poisson"
+    assert set(value["misfit"]) == set(LAWS)
+
+
+def test_blocks_are_of_windows():
+    observed, predicted = (v.reshape(50, 20) for v in draw("poisson", 1000))
+    observed[3, 4] = np.nan
+    blocks = np.arange(50) // 5
+    found = residuals_of("x", observed, predicted, blocks=blocks)
+    seen = ~np.isnan(observed)
+    each = np.repeat(blocks, 20).reshape(50, 20)[seen]
+    same = residuals_of("x", observed[seen], predicted[seen], blocks=each)
+    assert found.to_json() == same.to_json()
+    assert found.to_json() != residuals_of("x", observed, predicted).to_json()
 
 
 def test_errors():

@@ -7,6 +7,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from tfepi.analysis.residuals import residuals_of
+from tfepi.analysis.variance_laws import LAWS
 from tfepi.report.residual_figures import _log_ticks, draw_residuals, residual_figure
 from tfrecords_tools.targets import Target
 
@@ -20,44 +21,56 @@ def made(shift=0.0, name="ENCFF1", dispersion=0.4):
 
 
 def lines(axis):
-    return {line.get_label().split(": off")[0]: line for line in axis.get_lines()}
+    return {line.get_label().split(" (φ")[0].split(": off")[0]: line for line in axis.get_lines()}
 
 
 def test_variances_and_bands():
     found = made()
-    left, right = residual_figure(found, TARGET, "reads").axes
+    left, right, scores, logs = residual_figure(found, TARGET, "reads").axes
     drawn = lines(left)
     assert [left.get_xscale(), left.get_yscale()] == ["log", "log"]
     np.testing.assert_allclose(drawn["residuals"].get_ydata(), found.residual_variance)
-    np.testing.assert_allclose(drawn["Poisson"].get_ydata(), found.predicted)
-    np.testing.assert_allclose(drawn["Gaussian"].get_ydata(), found.variance["gaussian"])
-    wanted = found.variance["negative_binomial"]
-    np.testing.assert_allclose(drawn["negative binomial (0.4)"].get_ydata(), wanted)
-    assert left.get_xlabel() == right.get_xlabel() == "predicted reads"
+    names = ("Poisson", "negative binomial", "Gaussian", "Gaussian on logs")
+    for name, law in zip(names, LAWS, strict=True):
+        np.testing.assert_allclose(drawn[name].get_ydata(), found.variance[law])
+    assert left.get_xlabel() == right.get_xlabel() == logs.get_xlabel() == "predicted reads"
     assert left.get_ylabel() == "variance of observed − predicted"
     heading = left.figure.get_suptitle()
     assert heading == "ENCFF1  CHIP:H3K27ac:t (4,000 positions)"
     assert [c.get_label() for c in right.collections] == ["middle 90%", "middle 50%"]
     np.testing.assert_allclose(lines(right)["median"].get_ydata(), found.quantiles[:, 2])
+    np.testing.assert_allclose(lines(right)["mean"].get_ydata(), found.residual_mean)
+    np.testing.assert_allclose(lines(logs)["median"].get_ydata(), found.log_quantiles[:, 2])
+    np.testing.assert_allclose(lines(logs)["mean"].get_ydata(), found.log_mean)
+    assert [t.get_text() for t in scores.get_yticklabels()] == list(names)
+    dots = [x.get_xdata()[0] for x in scores.get_lines() if x.get_marker() == "o"]
+    best = found.fit.best
+    less = [0 if law == best else -found.fit.margins[law]["value"] for law in LAWS]
+    np.testing.assert_allclose(dots, less)
+    assert scores.get_title(loc="left") == "fits best: Poisson"
 
 
 def test_negative_predictions_have_no_left_panel():
-    left, right = residual_figure(made(-100.0), TARGET).axes
+    left, right, scores, logs = residual_figure(made(-100.0), TARGET).axes
     assert left.texts[0].get_text() == "no positive prediction"
     assert right.get_xscale() == "linear"
+    assert logs.texts[0].get_text() == "values of −1 or less"
+    assert [t.get_text() for t in scores.get_yticklabels()] == ["Gaussian"]
 
 
-@pytest.mark.parametrize("dispersion", [0, 1e-4])
-def test_laws_that_agree_are_one_line_with_both_names(dispersion):
-    left = residual_figure(made(dispersion=dispersion), TARGET).axes[0]
-    wanted = {f"Poisson, negative binomial ({dispersion:g})", "Gaussian", "residuals"}
+def test_laws_that_agree_are_one_line_with_both_names():
+    rng = np.random.default_rng(0)
+    mean = rng.uniform(1, 30, 4000)
+    found = residuals_of("x", rng.binomial(60, mean / 60), mean)  # less than Poisson's variance
+    left = residual_figure(found, TARGET).axes[0]
+    wanted = {"Poisson, negative binomial", "Gaussian", "Gaussian on logs", "residuals"}
     assert set(lines(left)) == wanted
 
 
 def test_legends_stand_above_the_data():
     figure = residual_figure(made(), TARGET)
     figure.draw_without_rendering()
-    for axis in figure.axes:
+    for axis in (a for a in figure.axes if a.get_legend()):
         assert axis.get_legend().get_window_extent().y0 > axis.get_window_extent().y1
 
 

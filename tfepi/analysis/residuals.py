@@ -1,9 +1,9 @@
-"""How residuals grow with the predicted value, beside what counting laws say.
+"""How residuals grow with the predicted value, beside what four losses say of it.
 
 Positions of a target are put into bins of equal number by predicted value. In each, the variance
-of the residuals is compared with that of a Poisson law, whose variance is the mean; of a negative
-binomial, mean + dispersion * mean²; and of a Gaussian, constant. A loss whose law is far from the
-residuals weighs positions wrongly.
+of the residuals is compared with that of a Poisson law, φ times the mean; of a negative binomial,
+φ·mean + dispersion·mean²; of a Gaussian, constant; and of a Gaussian on log(1 + y), which grows
+with (1 + mean)². A loss whose law is far from the residuals weighs positions wrongly.
 """
 
 from collections.abc import Iterable
@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tfepi.analysis.loss_fit import LossFit, fit_losses
+from tfepi.analysis.variance_laws import LAWS, raised
 from tfrecords_tools.errors import ConfigError
 
-LAWS = ("poisson", "negative_binomial", "gaussian")
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 MOST_BINS = 20
 FEWEST_POSITIONS = 30
@@ -31,9 +32,11 @@ class Residuals:
         observed_mean, observed_variance: of observed values [bins].
         residual_mean, residual_variance: of residuals [bins].
         quantiles: of residuals, at `QUANTILES` [bins, 5].
+        log_mean, log_variance: of residuals of log(1 + y) [bins]; NaN where values go to −1.
+        log_quantiles: of these, likewise [bins, 5].
         variance: law → variance it gives, averaged over each bin's predicted values [bins]; NaN
-            for the counting laws where a predicted value is negative.
-        dispersion: of the negative binomial.
+            for a law that cannot be of such values.
+        fit: the laws, and which fits best.
     """
 
     identifier: str
@@ -46,8 +49,17 @@ class Residuals:
     residual_mean: np.ndarray
     residual_variance: np.ndarray
     quantiles: np.ndarray
+    log_mean: np.ndarray
+    log_variance: np.ndarray
+    log_quantiles: np.ndarray
     variance: dict[str, np.ndarray]
-    dispersion: float
+    fit: LossFit
+
+    @property
+    def dispersion(self) -> float | None:
+        """Dispersion of the negative binomial, None where it cannot be of such values."""
+        law = self.fit.laws["negative_binomial"]
+        return None if law is None else law.dispersion
 
     @property
     def misfit(self) -> dict[str, float | None]:
@@ -70,18 +82,8 @@ class Residuals:
             "observed": int(self.count.sum()),
             "dispersion": self.dispersion,
             "misfit": self.misfit,
+            "fit": self.fit.to_json(),
         }
-
-
-def fitted_dispersion(observed: np.ndarray, predicted: np.ndarray) -> float:
-    """Return the dispersion of a negative binomial by moments, at least 0.
-
-    It is the slope, without intercept, of ((y - μ)² - y) / μ on μ (Cameron and Trivedi 1990,
-    Journal of Econometrics 46:347): the sum of (y - μ)² - y over the sum of μ².
-    """
-    excess = (observed - predicted) ** 2 - observed
-    scale = (predicted**2).sum()
-    return float(max(excess.sum() / scale, 0)) if scale > 0 else 0.0
 
 
 def residuals_of(
@@ -90,6 +92,8 @@ def residuals_of(
     predicted: np.ndarray,
     bins: int = MOST_BINS,
     dispersion: float | None = None,
+    blocks: np.ndarray | None = None,
+    seed: int = 44,
 ) -> Residuals:
     """Return residuals by predicted value of one target.
 
@@ -99,6 +103,9 @@ def residuals_of(
         predicted: likewise.
         bins: of equal number of positions; equal predictions stay together, so there may be fewer.
         dispersion: of the negative binomial, as a model learned it; None: fitted.
+        blocks: number of each window's block of the genome [first axis], which intervals are made
+            from; None: twenty stretches of the positions in order.
+        seed: of the resampling of blocks.
 
     Raises:
         ConfigError: too few positions, or a number of bins below 1.
@@ -113,42 +120,55 @@ def residuals_of(
             f"value (at least {FEWEST_POSITIONS}): test more windows"
         )
     bins = min(bins, len(y) // 10)
+    block = None
+    if blocks is not None:
+        block = np.broadcast_to(blocks.reshape(-1, *[1] * (observed.ndim - 1)), observed.shape)[
+            seen
+        ]
     edges = np.quantile(p, np.linspace(0, 1, bins + 1)[1:-1])
     number = np.searchsorted(edges, p, side="right")
     parts = [np.flatnonzero(number == n) for n in np.unique(number)]
-    if dispersion is None:
-        dispersion = fitted_dispersion(y, p)
-    residual = y - p
+    fit = fit_losses(y, p, block, dispersion, seed)
+    residual, held = y - p, raised(p)
+    logs = np.full(len(y), np.nan)
+    if min(y.min(), p.min()) > -1:
+        logs = np.log1p(y) - np.log1p(p)
 
     def each(function, values: np.ndarray) -> np.ndarray:
         return np.array([function(values[part]) for part in parts])
 
-    mean = each(np.mean, p)
-    counting = np.where(each(np.min, p) >= 0, mean, np.nan)
+    def variance(name: str) -> np.ndarray:
+        law = fit.laws[name]
+        if law is None:
+            return np.full(len(parts), np.nan)
+        return each(np.mean, law.variance(held))
+
+    def spread(values: np.ndarray) -> np.ndarray:
+        return each(lambda part: np.quantile(part, QUANTILES), values)
+
     return Residuals(
         identifier,
         np.array([len(part) for part in parts]),
-        mean,
+        each(np.mean, p),
         each(np.min, p),
         each(np.max, p),
         each(np.mean, y),
         each(np.var, y),
         each(np.mean, residual),
         each(np.var, residual),
-        each(lambda values: np.quantile(values, QUANTILES), residual),
-        {
-            "poisson": counting,
-            "negative_binomial": counting + dispersion * each(np.mean, p**2),
-            "gaussian": np.full(len(parts), residual.var()),
-        },
-        float(dispersion),
+        spread(residual),
+        each(np.mean, logs),
+        each(np.var, logs),
+        spread(logs),
+        {name: variance(name) for name in LAWS},
+        fit,
     )
 
 
 def residuals_table(found: Iterable[Residuals]) -> str:
     """Return a tab-separated table, one line per target and bin; undefined numbers are empty."""
     names = ("predicted", "low", "high", "observed_mean", "observed_variance")
-    names += ("residual_mean", "residual_variance")
+    names += ("residual_mean", "residual_variance", "log_mean", "log_variance")
     header = ["identifier", "count", *names, *(f"{law}_variance" for law in LAWS)]
     header += [f"residual_q{round(100 * q):02d}" for q in QUANTILES]
     lines = ["\t".join(header)]

@@ -4,19 +4,17 @@ Every file has the SNPs of the reference that its method uses, from .bim files, 
 else the scored variants themselves.
 """
 
-import gzip
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
-import pyarrow.csv as pa_csv
 
 from tfepi.evaluation.controls import matched_quantiles
+from tfepi.heritability.annot_file import packed, write_table
 from tfepi.methylation.association import read_scores, scores_file
 from tfepi.methylation.reference_snps import Chromosome, of_bims, of_scores
 from tfepi.methylation.score_prior import RATIO, prior_weight
@@ -183,30 +181,11 @@ def _write(
     """Write a chromosome's files, and its lines of the file for SBayesRC."""
     snps = chromosome.snps.reset_index(drop=True)
     place = snps[["chrom", "pos", "snp"]].set_axis(["CHR", "BP", "SNP"], axis=1)
-    with _gzip(folder / "ldsc" / f"{prefix}.{chromosome.name}.annot.gz") as handle:
-        _table(handle, pd.concat([place.assign(CM=snps["cm"]), values], axis=1))
+    with packed(folder / "ldsc" / f"{prefix}.{chromosome.name}.annot.gz") as handle:
+        write_table(handle, pd.concat([place.assign(CM=snps["cm"]), values], axis=1))
     alleles = snps[["a1", "a2"]].set_axis(["A1", "A2"], axis=1)
     prior = pd.concat([place, alleles], axis=1).assign(SNPVAR=variance.astype(np.float32))
-    with _gzip(folder / "polyfun" / f"{prefix}.{chromosome.name}.snpvar.gz") as handle:
-        _table(handle, prior)
+    with packed(folder / "polyfun" / f"{prefix}.{chromosome.name}.snpvar.gz") as handle:
+        write_table(handle, prior)
     intercept = place[["SNP"]].assign(Intercept=1)
-    _table(sbayesrc, pd.concat([intercept, values], axis=1), first)
-
-
-def _table(handle: BinaryIO, table: pd.DataFrame, header: bool = True) -> None:
-    """Write rows as tab-separated text, numbers in as few digits as tell them apart."""
-    if header:  # which pyarrow would quote
-        handle.write(("\t".join(table) + "\n").encode())
-    options = pa_csv.WriteOptions(include_header=False, delimiter="\t", quoting_style="none")
-    pa_csv.write_csv(pa.Table.from_pandas(table, preserve_index=False), handle, options)
-
-
-@contextmanager
-def _gzip(path: Path) -> Iterator[BinaryIO]:
-    """Open a gzip file without name and time, so the same text gives the same bytes."""
-    with (
-        atomic_path(path) as part,
-        open(part, "wb") as raw,
-        gzip.GzipFile("", "wb", compresslevel=6, mtime=0, fileobj=raw) as packed,
-    ):
-        yield packed
+    write_table(sbayesrc, pd.concat([intercept, values], axis=1), first)

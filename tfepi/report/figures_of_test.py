@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from tfepi.analysis.residuals import FEWEST_POSITIONS, residuals_of
+from tfepi.evaluation.bootstrap import genome_blocks
 from tfepi.evaluation.matching import curves_of
 from tfepi.evaluation.testing import Outcome
 from tfepi.report.accuracy_figures import draw_accuracy, targets_shown
@@ -36,12 +37,15 @@ def draw_test(outcome: Outcome, head: Head, out: str | Path, model: str | Path) 
         names = (t.identifier for t in head.targets)
         learned = dict(zip(names, head.dispersion, strict=True))
     found = []
+    blocks = genome_blocks(predictions.layout.windows).index
     for number in targets_shown(outcome.metrics["across_positions"]["targets"], "pearsonr"):
         target = predictions.layout.targets[number]
         observed, predicted = predictions.column(number)
         if (observed == observed).sum() >= FEWEST_POSITIONS:  # NaN is unequal to itself
             dispersion = learned.get(target.identifier)
-            residuals = residuals_of(target.identifier, observed, predicted, dispersion=dispersion)
+            residuals = residuals_of(
+                target.identifier, observed, predicted, dispersion=dispersion, blocks=blocks
+            )
             width = predictions.layout.bin_width
             scale = signal_name(target, head.units, width, largest(observed, predicted))
             found.append((target, residuals, scale))

@@ -1,4 +1,4 @@
-"""Figures of residuals: their variance beside what counting laws say, and their spread by value."""
+"""Figures of residuals: their variance beside what losses assume, their spread, which loss fits."""
 
 import textwrap
 from collections.abc import Iterable
@@ -11,30 +11,38 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
 from tfepi.analysis.residuals import QUANTILES, Residuals, residuals_table
+from tfepi.analysis.variance_laws import LAWS
 from tfepi.report.figures import FIRST, GREY, SECOND, save_figure, styled
 from tfepi.report.target_names import title
 from tfrecords_tools.files import write_json, write_text
 from tfrecords_tools.targets import Target
 
 FORMAT = "tfepi-residuals"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 _NAMES = {
-    "poisson": "Poisson",
-    "negative_binomial": "negative binomial ({:.2g})",
+    "poisson": "Poisson (φ {scale:.3g})",
+    "negative_binomial": "negative binomial (φ {scale:.3g}, α {dispersion:.2g})",
     "gaussian": "Gaussian",
+    "gaussian_log1p": "Gaussian on logs",
 }
-_BOTH = "Poisson, negative binomial ({:.2g})"
-_STYLES = {"poisson": "--", "negative_binomial": "-", "gaussian": ":"}
+_BOTH = "Poisson, negative binomial (φ {scale:.3g}, α {dispersion:.2g})"
+_STYLES = {
+    "poisson": "--",
+    "negative_binomial": "-",
+    "gaussian": ":",
+    "gaussian_log1p": "-.",
+}
 _ABOVE = {"loc": "lower left", "bbox_to_anchor": (0, 1), "borderaxespad": 0.3}  # not on dots
 _ONE_LINE = 0.02  # laws that differ by less than this share cannot be told apart in the figure
 
 
 def residual_figure(residuals: Residuals, target: Target, unit: str = "coverage") -> Figure:
-    """Draw variance by mean with three laws, and residuals by predicted value.
+    """Draw variance by mean with the laws, residuals and those of logs, and which law fits.
 
-    On the left each dot is a bin of positions with like predictions, on logarithmic axes; on the
-    right bands hold the middle 50% and 90% of residuals. Where the Poisson law and the negative
-    binomial, which is followed by its dispersion, agree, they are one line with both names.
+    Top left each dot is a bin of positions with like predictions, on logarithmic axes; on the right
+    bands hold the middle 50% and 90% of residuals, below them of residuals of log(1 + y). Bottom
+    left is how much lower each law scores than the best. Where the Poisson law and the negative
+    binomial agree, they are one line with both names.
 
     Args:
         residuals: of one target.
@@ -42,13 +50,20 @@ def residual_figure(residuals: Residuals, target: Target, unit: str = "coverage"
         unit: what a value is.
     """
     with styled():
-        figure = Figure(figsize=(8, 4.2), layout="constrained")
-        left, right = figure.subplots(1, 2)
-        _variances(left, residuals)
-        _bands(right, residuals)
+        figure = Figure(figsize=(8.5, 8), layout="constrained")
+        (top, right), (bottom, logs) = figure.subplots(2, 2)
+        _variances(top, residuals)
+        _bands(right, residuals, residuals.quantiles, residuals.residual_mean)
+        _margins(bottom, residuals)
         shown = textwrap.fill(f"predicted {unit}", 50)
-        left.set(xlabel=shown, ylabel="variance of observed − predicted")
+        top.set(xlabel=shown, ylabel="variance of observed − predicted")
         right.set(xlabel=shown, ylabel="observed − predicted")
+        logs.set(xlabel=shown, ylabel="log(1 + observed) − log(1 + predicted)")
+        if np.isnan(residuals.log_mean).all():
+            logs.text(0.5, 0.5, "values of −1 or less", ha="center", transform=logs.transAxes)
+            logs.set(xticks=[], yticks=[])
+        else:
+            _bands(logs, residuals, residuals.log_quantiles, residuals.log_mean)
         count = f"{int(residuals.count.sum()):,} positions"
         figure.suptitle(f"{title(target, 60)} ({count})", fontsize=9)
     return figure
@@ -62,13 +77,13 @@ def _variances(axis: Axes, residuals: Residuals) -> None:
         return
     names, variance = dict(_NAMES), residuals.variance
     if np.allclose(variance["negative_binomial"], variance["poisson"], rtol=_ONE_LINE, atol=0):
-        names = {"poisson": _BOTH, "gaussian": _NAMES["gaussian"]}
+        names["negative_binomial"] = _BOTH
+        del names["poisson"]
     for law, name in names.items():
         drawn = shown & (variance[law] > 0)
         if drawn.any():
-            name = (
-                f"{name.format(residuals.dispersion)}: off by × {10 ** residuals.misfit[law]:.2g}"
-            )
+            name = name.format(**vars(residuals.fit.laws[law]))
+            name = f"{name}: off by × {10 ** residuals.misfit[law]:.2g}"
             look = {"color": GREY, "linestyle": _STYLES[law], "linewidth": 1.2}
             axis.plot(x[drawn], variance[law][drawn], **look, label=name)
     measured = residuals.residual_variance[shown]
@@ -77,6 +92,25 @@ def _variances(axis: Axes, residuals: Residuals) -> None:
     for along in (axis.xaxis, axis.yaxis):
         _log_ticks(along)
     axis.legend(handlelength=2.6, **_ABOVE)
+
+
+def _margins(axis: Axes, residuals: Residuals) -> None:
+    """Draw how much lower than the best each law scores, with intervals, and name the best."""
+    fit = residuals.fit
+    rows = [law for law in LAWS if fit.laws[law] is not None]
+    for y, law in enumerate(rows):
+        margin = fit.margins.get(law, {"value": 0.0, "interval": None})
+        if margin["interval"] is not None:
+            axis.plot([-v for v in margin["interval"]], [y, y], color=GREY, linewidth=1.2)
+        colour = SECOND if law == fit.best else FIRST
+        axis.plot(-margin["value"], y, "o", color=colour, markersize=5)
+    axis.axvline(0, color=GREY, linewidth=0.8)
+    plain = {law: name.partition(" (")[0] for law, name in _NAMES.items()}
+    axis.set_yticks(range(len(rows)), [plain[law] for law in rows])
+    axis.set_ylim(len(rows) - 0.5, -0.5)
+    axis.set(xlabel="score less the best one's (nats per position)")
+    told = "" if not fit.alike else f"; not told apart: {', '.join(plain[w] for w in fit.alike)}"
+    axis.set_title(textwrap.fill(f"fits best: {plain[fit.best]}{told}", 52), loc="left")
 
 
 def _log_ticks(along: Axis) -> None:
@@ -92,15 +126,15 @@ def _log_ticks(along: Axis) -> None:
     along.set_major_formatter(lambda value, _position: f"{value:g}")
 
 
-def _bands(axis: Axes, residuals: Residuals) -> None:
-    x, values = residuals.predicted, residuals.quantiles
+def _bands(axis: Axes, residuals: Residuals, values: np.ndarray, mean: np.ndarray) -> None:
+    x = residuals.predicted
     for (low, high), shade in (((0, 4), "0.88"), ((1, 3), "0.72")):
         share = round(100 * (QUANTILES[high] - QUANTILES[low]))
         axis.fill_between(
             x, values[:, low], values[:, high], color=shade, linewidth=0, label=f"middle {share}%"
         )
     axis.plot(x, values[:, 2], color=GREY, linewidth=1, linestyle="--", label="median")
-    axis.plot(x, residuals.residual_mean, color=SECOND, marker="o", markersize=3.5, label="mean")
+    axis.plot(x, mean, color=SECOND, marker="o", markersize=3.5, label="mean")
     axis.axhline(0, color=GREY, linewidth=0.8)
     if (x > 0).all() and x.max() > 20 * x.min():
         axis.set_xscale("log")

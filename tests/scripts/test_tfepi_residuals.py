@@ -1,0 +1,69 @@
+"""tfepi_residuals.py on predictions that were saved: tables, figures, which loss fits."""
+
+import json
+
+import numpy as np
+import pytest
+
+from tfepi.evaluation.predictions import Layout, PredictionParts
+from tfrecords_tools.intervals import Interval
+from tfrecords_tools.targets import Target
+
+SCRIPT = "tfepi_residuals.py"
+
+
+@pytest.fixture
+def test_folder(tmp_path):
+    """preds.h5 and targets.h5 of 400 windows of 4 bins: counts with and without dispersion."""
+    rng = np.random.default_rng(0)
+    windows = tuple(Interval("chr1", 512 * n, 512 * (n + 1)) for n in range(400))
+    layout = Layout(windows, 4, 128, (Target(3, "nb"), Target(8, "poisson", description="x")))
+    mean = rng.gamma(1, 8, (400, 4, 2)) + 0.5
+    truth = rng.poisson(mean).astype(np.float32)
+    truth[..., 0] = rng.negative_binomial(2, 1 / (1 + 0.5 * mean[..., 0]))
+    folder = tmp_path / "test"
+    parts = PredictionParts(folder, layout)
+    parts.claim()
+    parts.write(0, truth, mean.astype(np.float32))
+    parts.save(folder)
+    return folder
+
+
+def test_command(run_script, test_folder, tmp_path):
+    done = run_script(SCRIPT, test_folder, "-o", tmp_path / "out", "-q")
+    header, first, second, last = done.stdout.splitlines()
+    assert header.split()[:2] == ["target", "loss"]
+    assert first.split()[:3] == ["nb", "negative_binomial", "-"]
+    assert second.split()[:3] == ["poisson", "poisson", "negative_binomial"]
+    assert "gaussian -0." in second
+    assert last == f"wrote {tmp_path / 'out'}: residuals.tsv, residuals.json, figures"
+    names = {p.name for p in (tmp_path / "out").iterdir()} - {".tfepi"}
+    figures = {f"residuals_t{n}.{kind}" for n in (3, 8) for kind in ("png", "svg")}
+    assert names == figures | {"residuals.tsv", "residuals.json", "run.json"}
+    value = json.loads((tmp_path / "out/residuals.json").read_text())
+    assert (value["format"], value["format_version"]) == ("tfepi-residuals", 2)
+    assert [t["fit"]["best"] for t in value["targets"]] == ["negative_binomial", "poisson"]
+    assert set(json.loads((tmp_path / "out/run.json").read_text())["inputs"]) == {
+        "preds",
+        "targets",
+    }
+
+
+def test_one_target_and_errors(here, test_folder, tmp_path):
+    out = tmp_path / "one"
+    status, printed, _ = here(SCRIPT, test_folder, "-o", out, "-q", "-t", "poisson")
+    assert status == 0
+    assert len(printed.splitlines()) == 3
+    assert here(SCRIPT, test_folder, "-o", out, "-q", "-t", "poisson")[0] == 2
+    assert here(SCRIPT, test_folder, "-o", out, "-q", "-t", "nb", "--overwrite")[0] == 0
+    for more, message in (
+        (["-t", "poison"], "unknown target 'poison'"),
+        (["--block_bp", "1000000"], "leaves 1 blocks of the genome"),
+    ):
+        status, _, errors = here(SCRIPT, test_folder, "-o", tmp_path / "bad", "-q", *more)
+        assert (status, len(errors)) == (2, 1)
+        assert message in errors[0]
+        assert not (tmp_path / "bad").exists()
+    status, _, errors = here(SCRIPT, tmp_path, "-o", tmp_path / "bad", "-q")
+    assert status == 2
+    assert "preds.h5" in errors[0] or "targets.h5" in errors[0]

@@ -1,0 +1,1 @@
+"""Heritability: clusters and scores handed to LD score regression, and its results read back."""
