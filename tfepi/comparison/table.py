@@ -1,0 +1,188 @@
+"""The files of a comparison: compare.json, one table of all numbers, and each variant's scores."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from tfepi.evaluation.metrics import format_estimate
+from tfrecords_tools.files import atomic_path, write_json, write_text
+from tfrecords_tools.text_table import text_table
+
+FORMAT = "tfepi-comparison-of-models"
+FORMAT_VERSION = 1
+JSON, TABLE, VARIANTS, CURVES = (
+    "compare.json",
+    "compare.tsv",
+    "variants.parquet",
+    "effect_distance.tsv",
+)
+COLUMNS = (
+    *("part", "series", "first", "second", "measure", "k", "n"),
+    *("value", "low", "high", "expected"),
+)
+_OF_REGIONS = ("pearsonr", "pearsonr_log2", "spearmanr")
+
+
+def write_tables(folder: Path, result: dict, variants: pd.DataFrame, curves: pd.DataFrame) -> None:
+    """Write compare.json, compare.tsv, variants.parquet and effect_distance.tsv.
+
+    Args:
+        folder: where to.
+        result: the value of compare.json.
+        variants: columns chrom, pos (1-based), id, ref, alt, and a score of each model.
+        curves: effects by distance.
+    """
+    with atomic_path(folder / VARIANTS) as part:
+        variants.to_parquet(part, index=False)
+    write_text(folder / CURVES, curves.to_csv(sep="\t", index=False, float_format="%.6g"))
+    table = pd.DataFrame(rows(result), columns=COLUMNS)
+    write_text(folder / TABLE, table.to_csv(sep="\t", index=False, float_format="%.6g"))
+    write_json(folder / JSON, result)
+
+
+def rows(result: dict) -> Iterator[dict]:
+    """Yield the rows of compare.tsv: one number each, with its interval.
+
+    Args:
+        result: the value of compare.json.
+    """
+    for pair in result["pairs"]:
+        base = {"part": "variants", **{k: pair[k] for k in ("series", "first", "second")}}
+        base["n"] = pair["n"]
+        for name in ("pearsonr", "spearmanr", "spearmanr_of_sizes"):
+            of = "_of_sizes" if pair["of"] == "sizes" and not name.endswith("sizes") else ""
+            yield base | {"measure": name + of} | _ends(pair[name])
+        for name in ("beyond_chromosome", "undefined"):
+            yield base | {"measure": name, "value": pair[name]}
+        if pair["sign"]:
+            sign = pair["sign"]
+            facts = {"measure": "sign_agreement", "n": sign["n"], "expected": sign["expected"]}
+            yield base | facts | _ends(sign["agreement"])
+        for top in pair["top"]:
+            facts = base | {"k": top["k"]}
+            yield (
+                facts
+                | {"measure": "top_overlap", "expected": top["expected"]}
+                | _ends(top["overlap"])
+            )
+            yield facts | {"measure": "top_jaccard"} | _ends(top["jaccard"])
+            if "sign" in top:
+                yield (
+                    facts
+                    | {"measure": "top_sign_agreement", "n": top["signs"]}
+                    | _ends(top["sign"])
+                )
+    for entry in result["distance"]:
+        base = {"part": "distance", "series": entry["series"], "first": entry["model"]}
+        for share, found in entry["within"].items():
+            yield base | {"measure": f"within_{float(share):.0%}_bp"} | _ends(found)
+    for field in result["fields"]:
+        base = {"part": "field", "first": field["model"]}
+        yield base | {"measure": "input_bp", "value": field["input"]}
+        for name in ("least", "most") if field["theory"] else ():
+            yield base | {"measure": f"theory_{name}_bp", "value": field["theory"][name]}
+        for name, value in (field["measured"] or {}).items():
+            if name != "method":
+                yield base | {"measure": f"{field['measured']['method']}_{name}_bp", "value": value}
+    for pair in result.get("regions", {}).get("pairs", ()):
+        base = {"part": "regions", **{k: pair[k] for k in ("series", "first", "second")}}
+        for name in _OF_REGIONS:
+            if name in pair:
+                yield base | {"measure": name, "n": pair["bins"]} | _ends(pair[name])
+
+
+def _ends(found: dict) -> dict:
+    low, high = found["interval"] or (None, None)
+    return {"value": found["value"], "low": low, "high": high}
+
+
+def summary(result: dict) -> str:
+    """Return the table for people: the models, then each pair.
+
+    Args:
+        result: the value of compare.json.
+    """
+    one = len(result["series"]) == 1
+    blocks = [_models(result), _pairs(result, one)]
+    if "regions" in result:
+        blocks.append(_regions(result["regions"], one))
+    return "\n\n".join(blocks)
+
+
+def _models(result: dict) -> str:
+    fields = {f["model"]: f for f in result["fields"]}
+    within: dict[str, dict] = {}
+    for entry in result["distance"]:
+        within.setdefault(entry["model"], entry["within"])
+    header = ["model", "input", "bins", "field", "measured", "50% of effect", "90%", "99%"]
+    lines = []
+    for model in result["models"]:
+        name, shares = model["name"], within.get(model["name"], {})
+        bins = f"{model['bins']} x {model['bin_width']}" if "bins" in model else "CpGs"
+        masses = [_bp(s["value"]) for s in shares.values()] or ["-"] * 3
+        if model.get("bins") == 1:
+            masses = ["one bin"] * 3
+        field = fields.get(name)
+        seen = field and field["measured"]
+        cells = [_bp(model["input"]), bins, field_text(field), _bp(seen and seen["span_max"])]
+        lines.append([name, *cells, *masses])
+    return text_table(header, lines)
+
+
+def field_text(field: dict | None) -> str:
+    """Return what a model's output needs by arithmetic in words, bp.
+
+    Args:
+        field: as of `fields.seen_field`, or None.
+    """
+    if field is None or field["theory"] is None:
+        return "unknown"
+    if field["theory"]["whole"]:
+        return "all"
+    least, most = (_bp(field["theory"][k]) for k in ("least", "most"))
+    return least if least == most else f"{least}-{most}"
+
+
+def _bp(value: float | None) -> str:
+    return "-" if value is None else f"{value:,.0f}"
+
+
+def _pairs(result: dict, one: bool) -> str:
+    tops = sorted({t["k"] for p in result["pairs"] for t in p["top"]})
+    header = [*([] if one else ["target"]), "pair", "n", "Pearson", "Spearman", "same sign"]
+    header += [f"top {k} (chance)" for k in tops]
+    lines = []
+    for pair in result["pairs"]:
+        sizes = "" if pair["of"] == "scores" else " of sizes"
+        cells = [] if one else [pair["series"]]
+        cells += [f"{pair['first']}, {pair['second']}", str(pair["n"])]
+        cells += [format_estimate(pair[n]) + sizes for n in ("pearsonr", "spearmanr")]
+        cells.append(format_estimate(pair["sign"]["agreement"]) if pair["sign"] else "no sign")
+        by = {t["k"]: t for t in pair["top"]}
+        cells += [
+            f"{format_estimate(by[k]['overlap'])} ({by[k]['expected']:.3f})" if k in by else "-"
+            for k in tops
+        ]
+        lines.append(cells)
+    what = result["stat"]
+    if result["span"]:
+        what += f" of {result['span']:,} bp around the variant"
+    return f"{result['variants']} variants, {what}\n" + text_table(header, lines)
+
+
+def _regions(regions: dict, one: bool) -> str:
+    header = [*([] if one else ["target"]), "regions", "bins", *_names(_OF_REGIONS)]
+    lines = []
+    for pair in regions["pairs"]:
+        cells = [] if one else [pair["series"]]
+        cells += [f"{pair['first']}, {pair['second']}", str(pair["bins"])]
+        cells += [format_estimate(pair.get(n)) for n in _OF_REGIONS]
+        lines.append(cells)
+    size = f"{regions['bins']} x {regions['bin_width']} bp"
+    return f"{regions['count']} regions, bins {size}\n" + text_table(header, lines)
+
+
+def _names(names: Sequence[str]) -> list[str]:
+    shown = {"pearsonr": "Pearson", "pearsonr_log2": "Pearson of logs", "spearmanr": "Spearman"}
+    return [shown[n] for n in names]

@@ -1,0 +1,265 @@
+"""The figure of models against each other: do they agree on variants, and how far do they see?"""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
+from seaborn import color_palette
+
+from tfepi.comparison.table import CURVES, JSON, VARIANTS
+from tfepi.report.figures import GREY, count_bar, save_figure, short, some, styled
+from tfrecords_tools.files import read_json
+from tfrecords_tools.number_text import number_of
+
+_NAME = 14  # letters of a model's name
+_MOST_PAIRS = 10  # in the panel of the largest, which has a row of each
+_CELLS = 60  # of the scatter, along either axis
+_POINTS = 2000  # more are drawn as counts
+_SMALLEST = 1e-6  # of an effect relative to that at the variant, on the logarithmic axis
+
+
+def draw_comparison(folder: str | Path) -> list[Path]:
+    """Write the figure of a comparison, one of each target that is compared.
+
+    Args:
+        folder: of `tfepi_compare.py`; figures go into its figures/ as compare, or compare_0,
+            compare_1, … of several targets.
+
+    Returns:
+        Paths of the files, SVG and PNG.
+    """
+    folder = Path(folder)
+    result = read_json(folder / JSON)
+    variants = pd.read_parquet(folder / VARIANTS)
+    curves = pd.read_csv(folder / CURVES, sep="\t")
+    (folder / "figures").mkdir(exist_ok=True)
+    paths, labels = [], [s["label"] for s in result["series"]]
+    for number, label in enumerate(labels):
+        end = f"_{number}" if len(labels) > 1 else ""
+        figure = comparison_figure(result, variants, curves, label)
+        paths += save_figure(figure, folder / "figures" / f"compare{end}")
+    return paths
+
+
+def comparison_figure(
+    result: Mapping, variants: pd.DataFrame, curves: pd.DataFrame, label: str
+) -> Figure:
+    """Draw agreement on variants, effects by distance, receptive fields, and regions if any.
+
+    Args:
+        result: the value of compare.json.
+        variants: the table of variants.parquet.
+        curves: the table of effect_distance.tsv.
+        label: of the series that is drawn.
+    """
+    names = [m["name"] for m in result["models"]]
+    some(names, "models")
+    pairs = [p for p in result["pairs"] if p["series"] == label]
+    regions = [p for p in result.get("regions", {}).get("pairs", ()) if p["series"] == label]
+    colours = dict(zip(names, color_palette("colorblind", max(len(names), 1)), strict=False))
+    with styled():
+        columns = 4 if regions else 3
+        figure = Figure(figsize=(4.1 * columns, 7.6), layout="constrained")
+        axes = figure.subplots(2, columns)
+        _heat(figure, axes[0, 0], names, pairs, _correlation, "correlation of scores", (-1, 1))
+        axes[0, 0].set_xlabel("above the diagonal: Spearman, below: Pearson")
+        _heat(figure, axes[0, 1], names, pairs, _sign, "share of equal signs", (0, 1))
+        axes[0, 1].set_xlabel("both beyond their median |score|; 0.5 is chance")
+        if (floor := result["comparing"]["floor"]) != 0.5:
+            axes[0, 1].set_xlabel(f"both beyond quantile {floor:g} of |score|; 0.5 is chance")
+        _largest(axes[0, 2], pairs)
+        _distances(axes[1, 0], curves[curves.series == label], colours)
+        _fields(axes[1, 1], names, result["fields"], colours)
+        _scatter(figure, axes[1, 2], variants, pairs[0], result, label)
+        if regions:
+            among = [*names, "observed"] if _observed(regions) else names
+            there = [n for n in among if any(n in (p["first"], p["second"]) for p in regions)]
+            title = "correlation over regions"
+            _heat(figure, axes[0, 3], there, regions, _regional, title, (-1, 1))
+            axes[0, 3].set_xlabel("above: Spearman, below: Pearson of logs")
+            _region_text(axes[1, 3], result["regions"])
+        span = f", {result['span']:,} bp around the variant" if result["span"] else ""
+        head = f"{result['variants']:,} variants, {result['stat']}{span}"
+        figure.suptitle(f"{short(label, 60)}: {head}", fontsize=10)
+    return figure
+
+
+def _observed(pairs: Sequence[Mapping]) -> bool:
+    return any("observed" in (p["first"], p["second"]) for p in pairs)
+
+
+def _correlation(pair: Mapping, above: bool) -> float | None:
+    return pair["spearmanr" if above else "pearsonr"]["value"]
+
+
+def _sign(pair: Mapping, above: bool) -> float | None:
+    return pair["sign"]["agreement"]["value"] if pair["sign"] else None
+
+
+def _regional(pair: Mapping, above: bool) -> float | None:
+    found = pair.get("spearmanr" if above else "pearsonr_log2")
+    return found and found["value"]
+
+
+def _heat(
+    figure: Figure,
+    axis: Axes,
+    names: Sequence[str],
+    pairs: Sequence[Mapping],
+    value: Callable[[Mapping, bool], float | None],
+    title: str,
+    limits: tuple[float, float],
+) -> None:
+    """Draw a value of each pair of models, written into its cell; "–" where it is undefined."""
+    place = {name: i for i, name in enumerate(names)}
+    cells = np.full((len(names), len(names)), np.nan)
+    for pair in pairs:
+        if pair["first"] in place and pair["second"] in place:
+            i, j = place[pair["first"]], place[pair["second"]]
+            for row, column in ((i, j), (j, i)):
+                found = value(pair, row < column)
+                cells[row, column] = np.nan if found is None else found
+    drawn = axis.imshow(cells, cmap="RdBu_r", vmin=limits[0], vmax=limits[1])
+    middle, half = sum(limits) / 2, (limits[1] - limits[0]) / 2
+    for (row, column), found in np.ndenumerate(cells):
+        if row != column:
+            text = "–" if np.isnan(found) else f"{found:.2f}"
+            dark = abs(found - middle) > 0.7 * half
+            axis.text(
+                column, row, text, ha="center", va="center", color="white" if dark else "black"
+            )
+    shown = [short(n, _NAME) for n in names]
+    axis.set_xticks(range(len(names)), shown, rotation=45, ha="right", rotation_mode="anchor")
+    axis.set_yticks(range(len(names)), shown)
+    axis.spines[:].set_visible(False)
+    axis.tick_params(length=0)
+    axis.set_title(title, loc="left")
+    figure.colorbar(drawn, ax=axis, shrink=0.7, pad=0.02)
+
+
+def _largest(axis: Axes, pairs: Sequence[Mapping]) -> None:
+    """Draw how many of the variants with the largest scores two models share."""
+    shown = [p for p in pairs if p["top"]][:_MOST_PAIRS]
+    numbers = sorted({t["k"] for p in shown for t in p["top"]})
+    axis.set_title("largest scores in common", loc="left")
+    axis.set_xlim(-0.03, 1.03)
+    axis.set_xlabel("share of the top k in common; |: chance")
+    if not shown:
+        axis.text(0.5, 0.5, "too few variants", ha="center", transform=axis.transAxes)
+        axis.set_yticks([])
+        return
+    colours = color_palette("viridis", len(numbers))
+    for number, k in enumerate(numbers):
+        offset = (number - (len(numbers) - 1) / 2) * 0.22
+        for row, pair in enumerate(shown):
+            top = next((t for t in pair["top"] if t["k"] == k), None)
+            if top is None or top["overlap"]["value"] is None:
+                continue
+            y, x = row + offset, top["overlap"]["value"]
+            if top["overlap"]["interval"]:
+                axis.plot(top["overlap"]["interval"], (y, y), color=colours[number], linewidth=1.2)
+            axis.plot(x, y, "o", color=colours[number], markersize=4)
+            axis.plot(top["expected"], y, "|", color=GREY, markersize=9)
+        axis.plot([], [], "o-", color=colours[number], markersize=4, label=f"k = {k}")
+    named = [f"{short(p['first'], _NAME)},\n{short(p['second'], _NAME)}" for p in shown]
+    axis.set_yticks(range(len(shown)), named, fontsize=7)
+    axis.set_ylim(len(shown) - 0.4, -0.6)
+    axis.legend(loc="upper right", ncols=1)
+
+
+def _distances(axis: Axes, curves: pd.DataFrame, colours: Mapping) -> None:
+    """Draw the mean effect by distance on logarithmic axes, that at the variant at 1."""
+    curves = curves[(curves.grid == "log") & (curves.relative > 0)]
+    axis.set_title("mean |ALT − REF| by distance", loc="left")
+    axis.set(xlabel="bp from the variant to the bin", ylabel="relative to the variant's bin")
+    if curves.empty:
+        axis.text(0.5, 0.5, "no model predicts several bins", ha="center", transform=axis.transAxes)
+        return
+    for name, curve in curves.groupby("model", sort=False):
+        x = np.where(curve.low > 0, np.sqrt(np.maximum(curve.low, 0.5) * (curve.high - 1)), 0.5)
+        axis.plot(x, curve.relative, "o-", color=colours[name], markersize=3, label=short(name))
+        low = np.maximum(curve.relative_low, _SMALLEST)
+        axis.fill_between(x, low, curve.relative_high, color=colours[name], alpha=0.2, linewidth=0)
+    axis.set(xscale="log", yscale="log")
+    axis.set_ylim(bottom=max(_SMALLEST, 0.5 * curves.relative.min()))
+    axis.xaxis.set_minor_formatter(NullFormatter())
+    ticks = [0.5, *(10.0**p for p in range(int(np.log10(curves.high.max())) + 1))]
+    axis.set_xticks(ticks, ["0", *(f"{t:,.0f}" for t in ticks[1:])])
+    axis.legend(loc="lower left")
+
+
+def _fields(axis: Axes, names: Sequence[str], fields: Sequence[Mapping], colours: Mapping) -> None:
+    """Draw bp of the input, of what an output needs by arithmetic, and what was measured."""
+    axis.set_title("receptive field", loc="left")
+    by = {f["model"]: f for f in fields}
+    for row, name in enumerate(names):
+        field = by.get(name)
+        if field is None:
+            axis.text(0.02, row, "scores alone", transform=axis.get_yaxis_transform(), va="center")
+            continue
+        axis.barh(row, field["input"], 0.72, color="0.9")
+        if field["theory"]:
+            axis.barh(row, field["theory"]["most"], 0.4, color=colours[name])
+        if field["measured"]:
+            axis.plot(field["measured"]["span_max"], row, "D", color="black", markersize=5)
+            axis.plot(field["measured"]["above_1e-02"], row, "|", color="black", markersize=12)
+    axis.set_yticks(range(len(names)), [short(n, _NAME) for n in names])
+    axis.set_ylim(len(names) - 0.4, -0.6)
+    axis.set_xlabel(
+        "bp; pale: input, bar: needed by one output,\n"
+        "◆: any change, |: changes above 1% of the largest"
+    )
+    if by:
+        axis.set_xscale("log")
+        axis.set_xlim(left=10)
+
+
+def _scatter(
+    figure: Figure,
+    axis: Axes,
+    variants: pd.DataFrame,
+    pair: Mapping,
+    result: Mapping,
+    label: str,
+) -> None:
+    """Draw the scores of the first two models against each other."""
+    end = f"_{label}" if len(result["series"]) > 1 else ""
+    first, second = (variants[f"{pair[k]}{end}"].to_numpy(float) for k in ("first", "second"))
+    seen = np.isfinite(first) & np.isfinite(second)
+    if result["comparing"]["edges"] == "drop":
+        for name in (pair["first"], pair["second"]):
+            seen &= ~variants[f"{name}_beyond_chromosome"].to_numpy()
+    first, second = first[seen], second[seen]
+    if len(first) <= _POINTS:
+        axis.plot(first, second, "o", color=GREY, alpha=0.5, markersize=2.5, markeredgewidth=0)
+    else:
+        counts, across, up = np.histogram2d(first, second, bins=_CELLS)
+        shown = np.ma.masked_equal(counts.T, 0)
+        mesh = axis.pcolormesh(across, up, shown, cmap="viridis", norm=LogNorm(), rasterized=True)
+        count_bar(figure, axis, mesh, "variants")
+    for line in (axis.axhline, axis.axvline):
+        line(0, color=GREY, linewidth=0.6)
+    axis.set(xlabel=short(pair["first"]), ylabel=short(pair["second"]))
+    value = pair["spearmanr"]["value"]
+    rho = "undefined" if value is None else f"{value:.2f}"
+    of = " of sizes" if pair["of"] == "sizes" else ""
+    axis.set_title(f"{result['stat']}, n = {pair['n']:,}, Spearman{of} {rho}", loc="left")
+
+
+def _region_text(axis: Axes, regions: Mapping) -> None:
+    """Write what was compared of regions."""
+    size = f"{number_of(regions['bins'], 'bin')} of {regions['bin_width']} bp"
+    lines = [f"{regions['count']:,} regions", f"{size} each"]
+    lines += [
+        f"{short(n, _NAME)}: {count:,} beyond a chromosome"
+        for n, count in regions["beyond_chromosome"].items()
+        if count
+    ]
+    lines += [f"{short(n, _NAME)}: {why}" for n, why in regions["left_out"].items()]
+    axis.set_axis_off()
+    axis.text(0, 1, "\n".join(lines), va="top", transform=axis.transAxes, fontsize=8)
