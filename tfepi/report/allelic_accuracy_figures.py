@@ -1,0 +1,195 @@
+"""Figures of predicted allelic imbalance: ROC, AUROC by target and by cluster, predicted ratios."""
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from tfepi.allelic.analysis import DIRECTION, IMBALANCE, Analysis
+from tfepi.allelic.positives import ImbalanceSets
+from tfepi.allelic.seen_sites import ALL, HELD_OUT
+from tfepi.allelic.tasks import SPECIFIC
+from tfepi.report.figures import FIRST, GREY, SECOND, short, styled
+from tfepi.specificity.cluster_file import UBIQUITOUS
+
+TASKS = {IMBALANCE: "imbalanced or not", DIRECTION: "direction of imbalance"}
+_ABOVE = {"loc": "lower left", "bbox_to_anchor": (0, 1), "borderaxespad": 0.3}
+_MOST_TARGETS = 40
+
+
+def scatter_figure(found: Analysis) -> Figure:
+    """Draw observed against predicted ratios of the proxy."""
+    predicted, ratio = found.predicted.column(found.predicted.proxy), found.tested.sites.ratio
+    positive = found.sets[ALL].positive
+    with styled():
+        figure = Figure(figsize=(4.2, 3.8), layout="constrained")
+        axis = figure.subplots()
+        for rows, colour, size, name in (
+            (~positive, "0.6", 6, "not imbalanced"),
+            (positive, SECOND, 14, "imbalanced"),
+        ):
+            label = f"{name} ({int(rows.sum()):,})"
+            look = {"s": size, "color": colour, "linewidth": 0, "rasterized": True}
+            axis.scatter(predicted[rows], ratio[rows], label=label, **look)
+        axis.axhline(0.5, color=GREY, linewidth=0.8, linestyle="--")
+        axis.axvline(0.5, color=GREY, linewidth=0.8, linestyle="--")
+        axis.set(
+            xlabel=f"predicted REF / (REF + ALT), {short(found.predicted.proxy)}",
+            ylabel="observed REF / (REF + ALT)",
+            ylim=(-0.02, 1.02),
+        )
+        axis.legend(ncols=2, **_ABOVE)
+    return figure
+
+
+def roc_figure(found: Analysis) -> Figure | None:
+    """Draw ROC curves of both tasks: the proxy, and thin the other targets; None of too few."""
+    sets, tasks = found.sets[ALL], found.tasks[ALL]
+    drawn = [t for t in TASKS if tasks[found.predicted.proxy][t]["auroc"]["value"] is not None]
+    if not drawn:
+        return None
+    with styled():
+        figure = Figure(figsize=(3.5 * len(drawn) + 0.2, 3.7), layout="constrained")
+        for axis, task in zip(figure.subplots(1, len(drawn), squeeze=False)[0], drawn, strict=True):
+            for name in found.predicted.names:
+                truth, score = labelled(found, sets, task, found.predicted.column(name))
+                is_proxy = name == found.predicted.proxy
+                look = {"color": FIRST if is_proxy else "0.8", "zorder": 3 if is_proxy else 1}
+                if is_proxy:
+                    look |= {"linewidth": 1.6, "label": _named(name, tasks[name][task])}
+                else:
+                    look |= {"linewidth": 0.7}
+                axis.plot(*roc(truth, score), **look)
+            if len(found.predicted.names) > 1:
+                axis.plot([], [], color="0.8", label="each other target")
+            axis.plot((0, 1), (0, 1), color=GREY, linestyle="--", linewidth=0.8)
+            told = tasks[found.predicted.proxy][task]
+            axis.set(
+                title=f"{TASKS[task]} ({told['positives']:,} and {told['negatives']:,} sites)",
+                xlabel="false positive rate",
+                ylabel="true positive rate",
+                xlim=(0, 1),
+                ylim=(0, 1),
+                aspect="equal",
+            )
+            axis.legend(loc="lower right")
+    return figure
+
+
+def labelled(
+    found: Analysis, sets: ImbalanceSets, task: str, predicted: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return truth, bool, and score of the sites of a task that have a prediction.
+
+    Args:
+        found: of a sample.
+        sets: positives and negatives.
+        task: "imbalance" or "direction".
+        predicted: REF / (REF + ALT), [sites].
+    """
+    if task == IMBALANCE:
+        used, truth, score = sets.positive | sets.negative, sets.positive, np.abs(predicted - 0.5)
+    else:
+        direction = found.tested.direction
+        used, truth, score = sets.positive & (direction != 0), direction > 0, predicted
+    used = used & ~np.isnan(score)
+    return truth[used], score[used]
+
+
+def roc(truth: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return false and true positive rates from (0, 0) to (1, 1), a point per distinct score."""
+    order = np.argsort(-score, kind="stable")
+    last = np.append(np.diff(score[order]) != 0, True)
+    true, false = np.cumsum(truth[order])[last], np.cumsum(~truth[order])[last]
+    return np.append(0, false / max(1, false[-1])), np.append(0, true / max(1, true[-1]))
+
+
+def _named(name: str, told: dict) -> str:
+    low, high = told["auroc"]["delong"]
+    return f"{short(name, 20)}: {told['auroc']['value']:.3f} ({low:.3f} to {high:.3f})"
+
+
+def accuracy_figure(found: Analysis) -> Figure | None:
+    """Draw AUROC of both tasks by target, of all sites and of those held out; None of too few."""
+    subsets = [s for s in (ALL, HELD_OUT) if s in found.tasks]
+    if len(subsets) == 2 and np.array_equal(found.subsets[ALL], found.subsets[HELD_OUT]):
+        subsets = [ALL]
+    names = found.predicted.names[:_MOST_TARGETS]
+    drawn = [
+        t
+        for t in TASKS
+        if any(found.tasks[s][n][t]["auroc"]["value"] is not None for s in subsets for n in names)
+    ]
+    if not drawn:
+        return None
+    with styled():
+        size = (3.2 * len(drawn) + 1.8, 0.26 * len(names) + 1.5)
+        figure = Figure(figsize=size, layout="constrained")
+        axes = figure.subplots(1, len(drawn), squeeze=False, sharey=True)[0]
+        for axis, task in zip(axes, drawn, strict=True):
+            for number, subset in enumerate(subsets):
+                colour, mark = ((FIRST, "o"), (SECOND, "s"))[number]
+                at = np.arange(len(names)) + (number - (len(subsets) - 1) / 2) * 0.3
+                told = [found.tasks[subset][n][task] for n in names]
+                _dots(axis, at, told, colour, mark, subset.replace("_", " "))
+            axis.axvline(0.5, color=GREY, linestyle="--", linewidth=0.8)
+            axis.set(xlabel="AUROC, DeLong's 95% interval", title=TASKS[task])
+        axes[0].set_yticks(np.arange(len(names)), [short(n, 34) for n in names])
+        axes[0].invert_yaxis()
+        handles, labels = axes[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside upper right", ncols=2)
+    return figure
+
+
+def _dots(axis: Axes, at: np.ndarray, told: list[dict], colour: str, mark: str, label: str):
+    known = [i for i, t in enumerate(told) if t["auroc"]["value"] is not None]
+    values = np.array([told[i]["auroc"]["value"] for i in known])
+    ends = np.array([told[i]["auroc"]["delong"] for i in known]).reshape(-1, 2)
+    errors = np.abs(ends.T - values)
+    look = {"fmt": mark, "color": colour, "markersize": 4, "elinewidth": 1.2}
+    axis.errorbar(values, at[known], xerr=errors, label=label, **look)
+
+
+def cluster_figure(found: Analysis) -> Figure | None:
+    """Draw how well the direction is told in each cluster, in the manner of Figure 4b.
+
+    Of each cluster three bars: all its sites, those matched with the ubiquitous cluster in the
+    size of the imbalance, and the ubiquitous ones matched with it; None of too few sites.
+    """
+    rows = found.clusters[ALL][found.predicted.proxy]
+    series: dict[str, list] = {"all sites": [], "matched in imbalance": [], UBIQUITOUS: []}
+    for row in rows:
+        matched = row.get("matched") or {}
+        series["all sites"].append((row["all"]["auroc"]["value"], row["all"]["auroc"]["delong"]))
+        for key, name in (("matched in imbalance", row["cluster"]), (UBIQUITOUS, UBIQUITOUS)):
+            told = matched.get(name) or {"auroc": None, "delong": None}
+            series[key].append((told["auroc"], told["delong"]))
+    if all(value is None for each in series.values() for value, _ in each):
+        return None
+    with styled():
+        figure = Figure(figsize=(max(5.0, 0.85 * len(rows) + 1.6), 3.6), layout="constrained")
+        axis = figure.subplots()
+        looks = ((FIRST, None), (SECOND, None), ("0.75", "//"))
+        for number, ((name, each), (colour, hatch)) in enumerate(
+            zip(series.items(), looks, strict=True)
+        ):
+            known = [i for i, (value, _) in enumerate(each) if value is not None]
+            values = np.array([each[i][0] for i in known])
+            ends = np.array([each[i][1] for i in known]).reshape(-1, 2)
+            at = np.array(known) + (number - 1) * 0.27
+            label = f"{UBIQUITOUS}, matched with it" if name == UBIQUITOUS else name
+            look = {"color": colour, "hatch": hatch, "edgecolor": "white", "label": label}
+            axis.bar(at, values - 0.5, 0.25, bottom=0.5, **look)
+            style = {"fmt": "none", "color": GREY, "elinewidth": 1}
+            axis.errorbar(at, values, yerr=np.abs(ends.T - values), **style)
+        axis.axhline(0.5, color=GREY, linewidth=0.8)
+        labels = [_cluster_label(row) for row in rows]
+        axis.set_xticks(np.arange(len(rows)), labels)
+        axis.set(ylabel="AUROC of the direction, 95% interval")
+        figure.legend(loc="outside upper left", ncols=3)
+    return figure
+
+
+def _cluster_label(row: dict) -> str:
+    name = "all specific" if row["cluster"] == SPECIFIC else short(row["cluster"], 14)
+    counted = row["all"]["positives"] + row["all"]["negatives"]
+    return f"{name}\n{counted:,}"
