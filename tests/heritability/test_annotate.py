@@ -8,13 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tfepi.heritability.annot_file import read_annot, write_annot
+from tfepi.association.annot_file import read_annot, write_annot
+from tfepi.association.reference_snps import read_bim
 from tfepi.heritability.annotate_run import Request, annotate
 from tfepi.heritability.assembly import Assembly
 from tfepi.heritability.ldsc_commands import LdscInputs
 from tfepi.heritability.regions import read_regions, safe_name
 from tfepi.heritability.score_columns import read_score_columns
-from tfepi.methylation.reference_snps import read_bim
 from tfrecords_tools.errors import ConfigError, InputFileError, UnfinishedError
 from tfrecords_tools.intervals import read_bed
 

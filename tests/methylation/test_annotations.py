@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tfepi.association.reference_snps import read_bim
 from tfepi.methylation import annotate_arguments
 from tfepi.methylation.annotations import Options, annotate, annotation_columns
-from tfepi.methylation.reference_snps import read_bim
 from tfepi.methylation.score_prior import prior_weight
 from tfrecords_tools import command
 from tfrecords_tools.errors import ConfigError, InputFileError, UnfinishedError

@@ -10,6 +10,7 @@ from scipy.stats import norm
 from scipy.stats.contingency import odds_ratio
 from sklearn.metrics import roc_auc_score
 
+from tfepi.association.joining import positions
 from tfepi.evaluation.controls import cells, draw_controls
 from tfepi.methylation import candidates, overlay_arguments
 from tfepi.methylation.candidates import posterior
@@ -20,7 +21,6 @@ from tfepi.methylation.enrichment import (
     significant,
     strongest,
 )
-from tfepi.methylation.joining import positions
 from tfepi.methylation.loci import bed_loci, credible_loci, lead_loci, minus_log10_p
 from tfepi.methylation.overlay import Settings, Study, overlay
 from tfepi.methylation.score_prior import prior_weight

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 
-from tfepi.heritability.annot_file import write_annot
+from tfepi.association.annot_file import write_annot
+from tfepi.association.joining import by_chromosome
 from tfepi.heritability.assembly import Assembly
 from tfepi.heritability.ldsc_commands import CHROMOSOMES, LdscInputs, command_script
 from tfepi.heritability.reference import check_bims, reference_chromosomes
 from tfepi.heritability.regions import NamedRegions, read_regions, safe_name
 from tfepi.heritability.score_columns import ScoreColumns
-from tfepi.methylation.joining import by_chromosome
 from tfepi.variants.numbered import Plan, remove_all_parts
 from tfrecords_tools.errors import ConfigError, InputFileError
 from tfrecords_tools.files import identity, read_json, write_json, write_text

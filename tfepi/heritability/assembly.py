@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tfepi.methylation.joining import by_chromosome, plain_chromosome
+from tfepi.association.joining import by_chromosome, plain_chromosome
 from tfrecords_tools.chrom_sizes import read_sizes
 from tfrecords_tools.errors import ConfigError, InputFileError
 

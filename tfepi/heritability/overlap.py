@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tfepi.heritability.annot_file import read_annot
+from tfepi.association.annot_file import read_annot
 from tfepi.heritability.ldsc_commands import CHROMOSOMES
 from tfepi.heritability.results_file import Results
 from tfrecords_tools.errors import InputFileError

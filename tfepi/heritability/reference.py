@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from tfepi.association.joining import plain_chromosome
+from tfepi.association.reference_snps import Chromosome, of_bims, read_bim
 from tfepi.heritability.assembly import Assembly
-from tfepi.methylation.joining import plain_chromosome
-from tfepi.methylation.reference_snps import Chromosome, of_bims, read_bim
 from tfrecords_tools.errors import InputFileError
 from tfrecords_tools.files import existing
 

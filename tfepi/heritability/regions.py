@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from tfepi.association.joining import by_chromosome, plain_chromosome
 from tfepi.heritability.assembly import Assembly
-from tfepi.methylation.joining import by_chromosome, plain_chromosome
 from tfepi.specificity.cluster_file import read_clusters
 from tfrecords_tools.errors import ConfigError, InputFileError
 from tfrecords_tools.intervals import Interval, Regions, covered_bases, merged, read_bed

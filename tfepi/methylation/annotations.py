@@ -13,10 +13,10 @@ from typing import BinaryIO
 import numpy as np
 import pandas as pd
 
+from tfepi.association.annot_file import packed, write_table
+from tfepi.association.reference_snps import Chromosome, of_bims, of_scores
 from tfepi.evaluation.controls import matched_quantiles
-from tfepi.heritability.annot_file import packed, write_table
 from tfepi.methylation.association import read_scores, scores_file
-from tfepi.methylation.reference_snps import Chromosome, of_bims, of_scores
 from tfepi.methylation.score_prior import RATIO, prior_weight
 from tfepi.variants.numbered import Plan, remove_all_parts
 from tfrecords_tools.errors import ConfigError

@@ -14,8 +14,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tfepi.methylation.columns import check_values, complete, header, parse, read_columns
-from tfepi.methylation.joining import Joined, check_match, join_alleles
+from tfepi.association.columns import check_values, complete, header, parse, read_columns
+from tfepi.association.joining import Joined, check_match, join_alleles
 from tfrecords_tools.errors import InputFileError, unknown
 from tfrecords_tools.files import existing
 

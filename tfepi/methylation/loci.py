@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
-from tfepi.methylation.joining import by_chromosome, plain_chromosome, positions
+from tfepi.association.joining import by_chromosome, plain_chromosome, positions
 from tfrecords_tools.errors import ConfigError, InputFileError
 from tfrecords_tools.intervals import Interval
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from tfepi.association.joining import plain_chromosome
 from tfepi.methylation.association import (
     Joined,
     check_match,
@@ -19,7 +20,6 @@ from tfepi.methylation.association import (
 from tfepi.methylation.candidates import COLUMNS
 from tfepi.methylation.enrichment import COLUMNS as ENRICHMENT
 from tfepi.methylation.enrichment import Comparison, enrichment, significant, strongest
-from tfepi.methylation.joining import plain_chromosome
 from tfepi.methylation.loci import Locus, bed_loci, credible_loci, lead_loci, renamed
 from tfepi.methylation.score_prior import RATIO, prior_weight
 from tfepi.methylation.signals import LOCI, Signals, read_signals

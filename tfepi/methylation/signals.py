@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from tfepi.association.joining import positions
 from tfepi.evaluation.controls import Cells, cells, matched_quantiles
 from tfepi.methylation.association import (
     Joined,
@@ -19,7 +20,6 @@ from tfepi.methylation.association import (
 )
 from tfepi.methylation.candidates import COLUMNS, posterior, ranked, single_causal_pip
 from tfepi.methylation.cpg_distance import cpg_distance
-from tfepi.methylation.joining import positions
 from tfepi.methylation.loci import Locus, minus_log10_p, rows_in
 from tfepi.methylation.score_prior import prior_weight
 from tfrecords_tools.errors import ConfigError

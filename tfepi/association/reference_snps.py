@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tfepi.methylation.columns import parse
-from tfepi.methylation.joining import (
+from tfepi.association.columns import parse
+from tfepi.association.joining import (
     by_chromosome,
     check_match,
     join_alleles,
