@@ -10,8 +10,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from tfepi.association.joining import plain_chromosome
 from tfepi.methylation.candidates import single_causal_pip
-from tfepi.methylation.joining import plain_chromosome
 from tfepi.methylation.loci import Locus
 from tfepi.methylation.overlay import Overlaid
 from tfepi.report.figures import (

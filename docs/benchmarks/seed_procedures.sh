@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# Four training procedures (Kathail et al., Table 1) on human DNase-seq of ten cell types.
+# Usage: seed_procedures.sh FOLDER OUT [more options of tfepi_specificity.py procedures]
+#   FOLDER: windows.fa.gz, dnase/*.bw, k562_dnase_allele_counts.tsv and windows_contigs.tsv (contig,
+#   chrom, start, end, signal_start, signal_end, split). The ten `valid` contigs are the test set;
+#   nine of the other 45, drawn with seed 44, are for early stopping.
+# On two cores with nothing beside it about half an hour; "--params basset" is the full size.
+set -euo pipefail
+in=$(realpath "$1") out=$2
+shift 2
+mkdir -p "$out"
+python - "$in" "$out" <<'PY'
+import csv, random, sys
+from pathlib import Path
+folder, out = map(Path, sys.argv[1:])
+rows = list(csv.DictReader(open(folder / "windows_contigs.tsv"), delimiter="\t"))
+train = sorted(r["contig"] for r in rows if r["split"] == "train")
+held = set(random.Random(44).sample(train, 9))
+with open(out / "split.bed", "w") as bed:
+    for r in rows:
+        label = "test" if r["split"] == "valid" else "valid" if r["contig"] in held else "train"
+        print(r["contig"], r["signal_start"], r["signal_end"], label, sep="\t", file=bed)
+with open(out / "targets.txt", "w") as table:
+    print("", "identifier", "file", "sum_stat", "description", sep="\t", file=table)
+    for i, path in enumerate(sorted((folder / "dnase").glob("*.bw"))):
+        print(i, path.stem, path, "mean", "DNASE:" + path.stem, sep="\t", file=table)
+PY
+tfepi_data.py -o "$out/data" -l 1344 -w 192 -c 576 --stride 192 --stride_test 192 -r 4096 \
+  --split_bed "$out/split.bed" "$in/windows.fa.gz" "$out/targets.txt"
+tfepi_specificity.py clusters "$out/data" -o "$out/clusters"
+tfepi_specificity.py procedures "$out/data" "$out/clusters" -o "$out/procedures" -p 2 \
+  --sites "$in/k562_dnase_allele_counts.tsv" -f "$in/windows.fa.gz" "$@"
