@@ -7,30 +7,15 @@
 set -euo pipefail
 in=$(realpath "$1") out=$2
 mkdir -p "$out"
-python - "$in" "$out" <<'PY'
-import csv, random, sys
-from pathlib import Path
-folder, out = map(Path, sys.argv[1:])
-rows = list(csv.DictReader(open(folder / "windows_contigs.tsv"), delimiter="\t"))
-train = sorted(r["contig"] for r in rows if r["split"] == "train")
-held = set(random.Random(44).sample(train, 9))
-with open(out / "split.bed", "w") as bed:
-    for r in rows:
-        label = "test" if r["split"] == "valid" else "valid" if r["contig"] in held else "train"
-        print(r["contig"], r["signal_start"], r["signal_end"], label, sep="\t", file=bed)
-paths = sorted((folder / "dnase").glob("*.bw"))
-with open(out / "targets.txt", "w") as table:
-    print("", "identifier", "file", "sum_stat", "cell", "mark", "threshold", sep="\t", file=table)
-    for i, path in enumerate(paths):
-        print(i, path.stem, path, "mean", path.stem, "DNase", 0.5, sep="\t", file=table)
-with open(out / "tracks.txt", "w") as table:
-    print("", "identifier", "file", "cell", "assay", sep="\t", file=table)
-    for i, path in enumerate(paths):
-        print(i, path.stem, path, path.stem, "DNase", sep="\t", file=table)
-PY
+python "$(dirname "$0")/human_inputs.py" "$in" "$out"
+# The same tracks as labels with a threshold, and as inputs
+awk -v OFS='\t' 'NR == 1 { print "", "identifier", "file", "sum_stat", "cell", "mark", "threshold"; next }
+  { print $1, $2, $3, $4, $2, "DNase", 0.5 }' FS='\t' "$out/targets.txt" > "$out/marks.txt"
+awk -v OFS='\t' 'NR == 1 { print "", "identifier", "file", "cell", "assay"; next }
+  { print $1, $2, $3, $2, "DNase" }' FS='\t' "$out/targets.txt" > "$out/tracks.txt"
 tfepi_data.py -o "$out/data" -l 2048 -w 64 --stride 512 --stride_test 2048 -r 4096 \
   --split_bed "$out/split.bed" --tracks "$out/tracks.txt" --track_width 64 \
-  "$in/windows.fa.gz" "$out/targets.txt"
+  "$in/windows.fa.gz" "$out/marks.txt"
 tfepi_conditioning.py "$out/data" -o "$out/models" --seeds 3 -p 2 --hold_out HepG2 \
   --models dsg_model_a,conditioned_state \
   --set model.filters=8 --set model.decoder_depth=2 --set train.batch_size=32 --set train.steps_per_epoch=100 \

@@ -7,22 +7,7 @@
 set -euo pipefail
 in=$(realpath "$1") out=$2
 mkdir -p "$out"
-python - "$in" "$out" <<'PY'
-import csv, random, sys
-from pathlib import Path
-folder, out = map(Path, sys.argv[1:])
-rows = list(csv.DictReader(open(folder / "windows_contigs.tsv"), delimiter="\t"))
-train = sorted(r["contig"] for r in rows if r["split"] == "train")
-held = set(random.Random(44).sample(train, 9))
-with open(out / "split.bed", "w") as bed:
-    for r in rows:
-        label = "test" if r["split"] == "valid" else "valid" if r["contig"] in held else "train"
-        print(r["contig"], r["signal_start"], r["signal_end"], label, sep="\t", file=bed)
-with open(out / "targets.txt", "w") as table:
-    print("", "identifier", "file", "sum_stat", "description", sep="\t", file=table)
-    for i, path in enumerate(sorted((folder / "dnase").glob("*.bw"))):
-        print(i, path.stem, path, "mean", "DNASE:" + path.stem, sep="\t", file=table)
-PY
+python "$(dirname "$0")/human_inputs.py" "$in" "$out"
 tfepi_data.py -o "$out/data" -l 1344 -w 192 -c 576 --stride 192 --stride_test 192 -r 4096 \
   --split_bed "$out/split.bed" "$in/windows.fa.gz" "$out/targets.txt"
 tfepi_train.py -o "$out/multitask" basset_small_1344 "$out/data"

@@ -6,22 +6,15 @@ many threads they have.
 
 import gc
 import json
-import logging
 from collections.abc import Sequence
-from concurrent.futures import as_completed
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 
 from tfepi.conditioning.plan import Plan
 from tfepi.params import Params
 from tfepi.spec import ModelSpec
+from tfepi.training.side_by_side import run_jobs
 from tfrecords_tools.data import Data
-from tfrecords_tools.errors import TfepiError
-from tfrecords_tools.progress import progress
-from tfrecords_tools.workers import check_workers, worker_pool
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -47,6 +40,9 @@ class Training:
     hold_out: tuple[str, ...]
     labels: tuple[str, str]
     quiet: bool
+
+    def __str__(self) -> str:
+        return f"{self.name}, seed {self.seed}"
 
     def run(self) -> None:
         """Train, or go on with what was stopped."""
@@ -129,42 +125,7 @@ def train_models(plan: Plan, data: Data, out: Path, jobs: int = 1, quiet: bool =
         ConfigError, InputFileError, UnfinishedError: as `training.fit.train`; jobs below 1.
         TfepiError: a process was killed.
     """
-    check_workers(jobs)
-    trainings = trainings_of(plan, data, out, quiet or jobs > 1)
-    if jobs == 1:
-        for number, training in enumerate(trainings, 1):
-            log.info(
-                "model %s, seed %d (%d of %d)",
-                training.name,
-                training.seed,
-                number,
-                len(trainings),
-            )
-            training.run()
-        return
-    with (
-        progress(total=len(trainings), unit="training", label="train", quiet=quiet) as bar,
-        worker_pool(None, jobs) as pool,
-    ):
-        try:
-            for done in as_completed([pool.submit(_with_one_thread, t) for t in trainings]):
-                done.result()
-                bar.update(1)
-        except BrokenProcessPool:
-            raise TfepiError(
-                "a training process was killed (was memory short?): run the same command with "
-                "--resume, with fewer processes (-p)"
-            ) from None
-
-
-def _with_one_thread(training: Training) -> None:
-    """Train in a worker process."""
-    from tfepi.startup import import_tensorflow
-
-    tf = import_tensorflow(deterministic=True)
-    if tf.config.threading.get_intra_op_parallelism_threads() != 1:
-        tf.config.threading.set_intra_op_parallelism_threads(1)
-    training.run()
+    run_jobs(trainings_of(plan, data, out, quiet or jobs > 1), jobs, quiet=quiet)
 
 
 def curves(plan: Plan, out: Path) -> dict[tuple[str, int], list[dict]]:

@@ -20,7 +20,7 @@ from tfepi.specificity.procedure_data import (
     write_regions,
 )
 from tfepi.specificity.procedure_directions import differences, directions
-from tfepi.specificity.procedure_runs import Job, epochs_of, jobs_of, run_jobs
+from tfepi.specificity.procedure_runs import Job, epochs_of, jobs_of
 from tfepi.specificity.procedure_scores import Scores, score
 from tfepi.specificity.procedure_tables import (
     FORMAT,
@@ -34,6 +34,7 @@ from tfepi.specificity.procedure_variants import Variants
 from tfepi.specificity.procedure_windows import Measured
 from tfepi.specificity.procedures import PROCEDURES, SINGLE, Plan
 from tfepi.startup import import_tensorflow
+from tfepi.training.side_by_side import run_jobs
 from tfrecords_tools.data import Data
 from tfrecords_tools.errors import UnfinishedError
 from tfrecords_tools.files import atomic_path, identity, read_json, write_json
@@ -112,7 +113,7 @@ def compare(
         cluster_path: their file.
         out: folder: data/, models/, predictions/, plan.json, procedures.tsv, procedures.json.
         bootstrap: of blocks of the test windows.
-        processes: trainings side by side (`procedure_runs.run_jobs`).
+        processes: trainings side by side (`side_by_side.run_jobs`).
         resume: go on with what is there.
         overwrite: remove what is there.
         quiet: no progress bars.
@@ -152,7 +153,8 @@ def compare(
         write_json(out / "plan.json", begun)
         folders = _folders(plan, data, sets, out, begun, quiet)
         jobs = jobs_of(plan, folders, data, out, quiet or processes > 1)
-        run_jobs(jobs, processes, quiet)
+        waiting = [job for job in jobs if not job.predictions.exists()]
+        run_jobs(waiting, processes, len(jobs) - len(waiting), quiet)
         found = score(jobs, tested, bootstrap, belongs)
         value = {"format": FORMAT, "format_version": FORMAT_VERSION, "plan": plan.to_json()}
         value |= {"parameters": parameters, "training": training(plan, jobs, sets)}

@@ -6,10 +6,7 @@ many threads they have.
 
 import gc
 import json
-import logging
-from collections.abc import Mapping, Sequence
-from concurrent.futures import as_completed
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,13 +15,10 @@ import numpy as np
 from tfepi.params import Params
 from tfepi.specificity.procedures import Model, Plan, steps_of
 from tfrecords_tools.data import Data
-from tfrecords_tools.errors import TfepiError
 from tfrecords_tools.files import atomic_path
 from tfrecords_tools.joined import pool_labels
 from tfrecords_tools.progress import progress
-from tfrecords_tools.workers import check_workers, worker_pool
 
-log = logging.getLogger(__name__)
 _BATCH = 64
 
 
@@ -49,6 +43,9 @@ class Job:
     test: Data
     out: Path
     quiet: bool = False
+
+    def __str__(self) -> str:
+        return str(self.model)
 
     def run(self) -> None:
         """Train and predict, or go on with what was stopped."""
@@ -158,54 +155,6 @@ def jobs_of(
         labels = plan.labels[:2] if own is None else ("train", "valid")
         found.append(Job(model, plan, own or pooled, labels, pooled, out, quiet))
     return found
-
-
-def run_jobs(jobs: Sequence[Job], processes: int = 1, quiet: bool = False) -> None:
-    """Train what is not trained yet, and predict; a run that was stopped goes on.
-
-    Args:
-        jobs: all of an experiment, quiet where there are several processes.
-        processes: trainings side by side, each a process with one thread; 1: one after the
-            other in this process, with all threads. How many are side by side does not matter to
-            the weights; whether any are, to their last digits.
-        quiet: no progress bar.
-
-    Raises:
-        ConfigError, InputFileError, UnfinishedError: as `training.fit.train`; processes below 1.
-        TfepiError: a process was killed.
-    """
-    check_workers(processes)
-    waiting = [job for job in jobs if not job.predictions.exists()]
-    if processes == 1:
-        for job in waiting:
-            log.info("model %s (%d of %d)", job.model, jobs.index(job) + 1, len(jobs))
-            job.run()
-        return
-    done = len(jobs) - len(waiting)
-    with (
-        progress(total=len(jobs), initial=done, unit="model", label="train", quiet=quiet) as bar,
-        worker_pool(None, processes) as pool,
-    ):
-        try:
-            for finished in as_completed([pool.submit(_with_one_thread, job) for job in waiting]):
-                log.info("trained %s", finished.result())
-                bar.update(1)
-        except BrokenProcessPool:
-            raise TfepiError(
-                "a training process was killed (was memory short?): run the same command with "
-                "--resume, with fewer processes (-p)"
-            ) from None
-
-
-def _with_one_thread(job: Job) -> str:
-    """Train in a worker process."""
-    from tfepi.startup import import_tensorflow
-
-    tf = import_tensorflow(deterministic=True)
-    if tf.config.threading.get_intra_op_parallelism_threads() != 1:
-        tf.config.threading.set_intra_op_parallelism_threads(1)
-    job.run()
-    return str(job.model)
 
 
 def epochs_of(job: Job) -> dict[str, int]:
