@@ -161,5 +161,10 @@ def test_blocks_of_positions_are_those_of_windows():
         assert len({*zip(a.index.tolist(), b.index.tolist(), strict=True)}) == a.count
     with pytest.raises(ConfigError, match="leaves 2 blocks"):
         position_blocks(["chr1"] * 9, np.arange(9) * 100_000, 500_000)
+    for size in (0, -5):
+        with pytest.raises(ConfigError, match="want a positive number"):
+            position_blocks(["chr1"] * 9, np.arange(9), size)
+        with pytest.raises(ConfigError, match="want a positive number"):
+            genome_blocks(windows, size)
     with pytest.raises(ConfigError, match="no positions"):
         position_blocks([], [])

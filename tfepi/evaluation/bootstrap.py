@@ -48,8 +48,7 @@ class Bootstrap:
                     f"bootstrap {what}has {value} resamples: want 0 for no intervals, or at least "
                     "20"
                 )
-        if self.block_bp is not None and self.block_bp < 1:
-            raise ConfigError(f"block_bp is {self.block_bp}: want a positive number of bp")
+        _check_size(self.block_bp)
         if not 0 < self.level < 1:
             raise ConfigError(f"interval level is {self.level}: want a number between 0 and 1")
 
@@ -86,6 +85,7 @@ def genome_blocks(windows: Sequence[Interval], block_bp: int | None = None) -> B
     """
     if not len(windows):
         raise ConfigError("there are no windows to test: choose a label that has some")
+    _check_size(block_bp)
     if block_bp is not None:
         blocks = _grid(windows, block_bp)
         if not blocks.enough:
@@ -113,6 +113,7 @@ def position_blocks(
     Raises:
         ConfigError: as of `genome_blocks`.
     """
+    _check_size(block_bp)
     place = np.asarray(position, np.int64)
     if not len(place):
         raise ConfigError("there are no positions, so no blocks of the genome to resample")
@@ -125,6 +126,11 @@ def position_blocks(
     if block_bp is not None and not blocks.enough:
         raise _too_few(blocks)
     return blocks
+
+
+def _check_size(block_bp: int | None) -> None:
+    if block_bp is not None and block_bp < 1:
+        raise ConfigError(f"block_bp is {block_bp}: want a positive number of bp")
 
 
 def _too_few(blocks: Blocks) -> ConfigError:
