@@ -8,7 +8,7 @@ from tfrecords_tools import command
 
 def parser() -> argparse.ArgumentParser:
     p = command.Parser(description=__doc__)
-    p.add_argument("test", help="folder that tfepi_test.py --save wrote")
+    p.add_argument("test", help="folder of -o of tfepi_test.py --save")
     p.add_argument("-o", dest="out", default="residuals", help="output folder [%(default)s]")
     p.add_argument("-t", "--targets", nargs="+", default=[], help="identifiers [all]")
     p.add_argument("--block_bp", type=int, help="block size [largest that gives 20 blocks]")
@@ -20,18 +20,18 @@ def parser() -> argparse.ArgumentParser:
 
 def work(args: argparse.Namespace) -> None:
     from tfepi.evaluation.bootstrap import genome_blocks
-    from tfepi.evaluation.predictions import SavedPredictions
-    from tfepi.report.residuals_of_saved import chosen_numbers, draw_saved, loss_table
+    from tfepi.report.residuals_of_saved import chosen_numbers, draw_saved, loss_table, open_test
     from tfrecords_tools import output
 
-    saved = SavedPredictions(args.test)
+    saved = open_test(args.test)
     numbers = chosen_numbers(saved, args.targets)
     genome_blocks(saved.layout.windows, args.block_bp)
     inputs = {name: f"{args.test}/{name}.h5" for name in ("preds", "targets")}
     folder = output.claim_folder(args.out, None, args.overwrite, inputs)
     with output.run_record(folder, inputs, seed=args.seed):
         found = draw_saved(saved, numbers, folder, args.block_bp, args.seed, args.quiet)
-    print(f"{loss_table(found)}\nwrote {args.out}: residuals.tsv, residuals.json, figures")
+    files = "residuals.tsv, residuals.json, residuals_t*.png, .svg"
+    print(f"{loss_table(found)}\nwrote {args.out}: {files}")
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -132,5 +132,5 @@ def test_too_few_blocks():
     close = places(40, apart=1)
     found = agreement(first, second, Draws.of(close, Bootstrap()), Comparing())
     assert found["pearsonr"]["interval"] is None
-    with pytest.raises(ConfigError, match="block_bp 1000000 leaves 1 blocks"):
+    with pytest.raises(ConfigError, match="block_bp 1000000 leaves 1 block"):
         Draws.of(close, Bootstrap(block_bp=1_000_000))

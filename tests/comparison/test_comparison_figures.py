@@ -64,7 +64,21 @@ def test_every_panel_shows_its_numbers(out):
     assert [p.get_width() for p in fields.patches] == [128, 200, 128]
     marks = [line.get_xdata()[0] for line in fields.lines if line.get_marker() == "D"]
     assert marks == [f["measured"]["span_max"] for f in result["fields"]]
+    labels = [t.get_text() for t in fields.get_legend().get_texts()]
+    assert labels == ["input", "changed above 1% of the largest", "any change"]
+    among = [p for p in result["regions"]["pairs"] if p["series"] == "closed"]
+    dots = [
+        line.get_xdata()[0]
+        for line in axis_named(figure, "16 regions, 1 bin of 96 bp each").lines
+        if line.get_marker() == "o" and len(line.get_xdata()) == 1
+    ]
+    measures = ("spearmanr", "pearsonr", "pearsonr_log2")
+    assert dots == pytest.approx([p[m]["value"] for m in measures for p in among])
+    caption = figure.get_supxlabel()
+    pair = pairs["wide", "narrow"]
+    assert f"wide, narrow: {pair['beyond_chromosome']} variants left out, around" in caption
     scatter = axis_named(figure, "logratio")
+    assert scatter.get_xlabel() == "log ratio of wide"
     points = scatter.lines[0].get_xydata()
     assert len(points) == pairs["wide", "narrow"]["n"]
     assert set(points[:, 0]) <= set(variants.wide.astype(float))

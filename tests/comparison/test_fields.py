@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from tfepi.comparison.fields import seen_field
-from tfepi.comparison.table import field_text
+from tfepi.comparison.table import field_text, measured_text, rows
 from tfepi.predictors import KerasPredictor
 from tfepi.startup import import_tensorflow
 
@@ -30,8 +30,32 @@ def test_theory_and_measurement_of_convolutions(toys):
     # 4 bp of a bin, and 2 + 4 on each side.
     assert field["theory"] == {"least": 16, "most": 16, "whole": False}
     assert field["measured"]["method"] == "perturbation"
+    assert field["measured"]["cut_by"] is None
+    assert measured_text(field) == "16"
     assert field["measured"]["span_max"] == 16  # bins of 4 bp that 13 bp touch: 4
     assert field_text(field) == "16"
+
+
+def test_an_output_that_is_shorter_than_the_field_cuts_it(toys):
+    import keras
+
+    x = inputs = keras.Input((64, 4), name="sequence")
+    x = keras.layers.Conv1D(3, 31, padding="same", activation="softplus")(x)
+    x = keras.layers.Cropping1D(6)(keras.layers.AveragePooling1D(4)(x))
+    model = keras.Model({"sequence": inputs}, {"main": keras.layers.Dense(2, name="main")(x)})
+    field = seen_field(KerasPredictor(model, toys.spec_of(64, 4, 24), 8), "main", 2, 8)
+    assert field["theory"] == {"least": 34, "most": 34, "whole": False}
+    assert (field["measured"]["span_max"], field["measured"]["cut_by"]) == (16, "output")
+    assert measured_text(field) == "16 (cut by output)"
+    measures = {r["measure"]: r["value"] for r in rows(of_field(field))}
+    assert measures["perturbation_cut_by_output"] == 1
+    assert measures["perturbation_cut_by_input"] == 0
+    assert measured_text(None) == measured_text(field | {"measured": None}) == "-"
+
+
+def of_field(field):
+    """Return the least value of compare.json with a field."""
+    return {"pairs": [], "distance": [], "fields": [{"model": "m"} | field]}
 
 
 def test_phases_make_a_range(toys):
@@ -56,6 +80,7 @@ def test_dense_layers_see_everything(toys):
     assert field["theory"]["whole"]
     assert field["measured"]["method"] == "scan"
     assert field["measured"]["span_max"] == 32
+    assert measured_text(field) == "32 (cut by input)"
     assert field_text(field) == "all"
 
 

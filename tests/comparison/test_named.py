@@ -46,5 +46,7 @@ def test_several_models():
     assert [m.name for m in parse_models(["a=p,m", "b=f"])] == ["a", "b"]
     with pytest.raises(ConfigError, match="1 model is named, want at least two"):
         parse_models(["a=p,m"])
-    with pytest.raises(ConfigError, match="two models are named 'run' and 'Run'"):
+    with pytest.raises(ConfigError, match="two models are named 'a': give each a name of its own"):
+        parse_models(["a=p,m", "a=f"])
+    with pytest.raises(ConfigError, match="two models are named 'run' and 'Run', which some disks"):
         parse_models(["run=p,m", "b=f", "Run=x"])

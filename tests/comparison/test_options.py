@@ -14,18 +14,21 @@ def test_statistics_without_direction():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"stat": "logSAT"}, "unknown statistic 'logSAT': did you mean"),
-        ({"ref_policy": "none"}, "unknown ref_policy 'none'"),
-        ({"edges": "none"}, "unknown choice of edges 'none'"),
-        ({"span": 0}, "span is 0 bp"),
-        ({"distance_bin": -1}, "distance_bin is -1 bp"),
-        ({"field_repeats": -1}, "field_repeats is -1"),
-        ({"floor": 1.0}, "floor is 1.0"),
-        ({"pseudo": 0.0}, "pseudo is 0.0"),
-        ({"pseudo": float("nan")}, "pseudo is nan"),
-        ({"top": (10, 10)}, r"top is \[10, 10\]"),
-        ({"top": ()}, r"top is \[\]"),
-        ({"profiles": False}, "logratio is made of the predictions of both alleles"),
+        ({"stat": "logSAT"}, "unknown statistic 'logSAT' in --stat: did you mean"),
+        ({"ref_policy": "none"}, "unknown word 'none' in --ref_policy"),
+        ({"edges": "none"}, "unknown word 'none' in --edges"),
+        ({"span": 0}, "--span is 0 bp"),
+        ({"distance_bin": -1}, "--distance_bin is -1 bp"),
+        ({"field_repeats": -1}, "--field_repeats is -1"),
+        ({"floor": 1.0}, "--floor is 1.0"),
+        ({"pseudo": 0.0}, "--pseudo is 0.0"),
+        ({"pseudo": float("nan")}, "--pseudo is nan"),
+        ({"top": (10, 10)}, "--top is '10,10'"),
+        ({"top": ()}, "--top is ''"),
+        (
+            {"profiles": False},
+            "--no_profiles drops the predictions of both alleles, which --stat logratio",
+        ),
     ],
 )
 def test_bad_options(options, message):
@@ -35,7 +38,7 @@ def test_bad_options(options, message):
 
 def test_texts():
     assert parse_numbers("10,5", "--top") == (10, 5)
-    with pytest.raises(ConfigError, match="--top '1,x': want whole numbers"):
+    with pytest.raises(ConfigError, match="--top is '1,x': want whole numbers"):
         parse_numbers("1,x", "--top")
     assert parse_tracks(["a=x.bw", "y.bw"]) == {"a": "x.bw", None: "y.bw"}
     for texts, of in ((["x", "y"], "without a target"), (["a=x", "a=y"], "of a")):

@@ -131,8 +131,10 @@ def test_a_shorter_span(compare, bed, tmp_path):
     found = compare(tmp_path / "out", options, regions=bed)
     assert found["span"] == 40
     assert (found["regions"]["bins"], found["regions"]["bin_width"]) == (2, 16)
-    with pytest.raises(ConfigError, match="span is 100 bp, and the shortest output among the"):
+    with pytest.raises(ConfigError, match="--span is 100 bp, and model wide predicts 96: want no"):
         compare(tmp_path / "none", Comparing(span=100), regions=bed)
+    with pytest.raises(ConfigError, match="--span is 100 bp, and the shortest output among the"):
+        compare(tmp_path / "none", Comparing(span=100, stat="SAD"), regions=bed)
     assert not (tmp_path / "none").exists()
 
 

@@ -238,8 +238,18 @@ def test_too_little_to_compare(compare, sources, write_vcf, snvs, found, tmp_pat
     few = {"vcf": ends, "bootstrap": Bootstrap(0, 0)}
     kept = compare(sources, tmp_path / "kept", replace(OPTIONS, edges="keep"), **few)
     assert kept["pairs"][0]["n"] == 4
-    with pytest.raises(ConfigError, match="span is 100 bp, and model wide predicts 96"):
+    too_long = "--span is 100 bp, and model wide predicts 96: want no more"
+    with pytest.raises(ConfigError, match=too_long):
         compare(sources, found[0], replace(OPTIONS, span=100), resume=True)
+    # Also before anything is scored, and of what has no span.
+    with pytest.raises(ConfigError, match=too_long):
+        compare(sources, tmp_path / "out", replace(OPTIONS, span=100))
+    with pytest.raises(ConfigError, match="--span is 50 bp, and SAD is of each model's whole"):
+        compare(sources, tmp_path / "out", replace(OPTIONS, span=50, stat="SAD"))
+    wide_blocks = Bootstrap(40, 40, block_bp=10_000)
+    with pytest.raises(ConfigError, match=r"--block_bp is 10000: .* lie in 2 blocks .* least 5"):
+        compare(sources, tmp_path / "out", bootstrap=wide_blocks)
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_model_that_predicts_negative_signal(compare, source_of, toys, wide, tmp_path):
@@ -282,3 +292,16 @@ def test_records_that_cannot_be_scored(compare, sources, write_vcf, snvs, tmp_pa
     skipped = replace(OPTIONS, ref_policy="skip")
     result = compare(sources, tmp_path / "skipped", skipped, vcf=other)
     assert result["variants"] == len(snvs) - 1
+    assert [m["skipped"] for m in result["models"]] == [{"REF is not the genome's": 1}] * 2
+    lines = summary(result).splitlines()
+    assert "wide: records or ALTs of the VCF not scored: 1 REF is not the genome's" in lines
+    beyond = result["pairs"][0]["beyond_chromosome"]
+    assert any(x.startswith(f"wide, narrow: {beyond} variants left out, around") for x in lines)
+
+
+def test_a_top_that_is_too_large_is_said(compare, sources, found):
+    large = replace(OPTIONS, top=(10, 5000))
+    result = compare(sources, found[0], large, resume=True)
+    assert [t["k"] for t in result["pairs"][0]["top"]] == [10]
+    assert "--top 5,000 is left out: it says nothing of" in summary(result)
+    compare(sources, found[0], resume=True)

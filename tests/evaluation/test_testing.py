@@ -315,7 +315,7 @@ def test_requests_that_are_refused(tmp_path, make_data, make_predictor):
         run(targets=("d",))
     with pytest.raises(ConfigError, match="head 'human' is not one of"):
         run(head="human")
-    with pytest.raises(ConfigError, match="leaves 1 blocks"):
+    with pytest.raises(ConfigError, match="leaves 1 block"):
         run(bootstrap=Bootstrap(block_bp=10**7))
     with pytest.raises(ConfigError, match="batch_size is 0"):
         run(batch_size=0)

@@ -9,7 +9,7 @@ import pytest
 from tfepi.graph import graph_of
 from tfepi.receptive_field import budget
 from tfepi.receptive_field.asking import Asking, parse_methods
-from tfepi.receptive_field.budget import effort_for, sequences_of
+from tfepi.receptive_field.budget import effort_for, not_followed, sequences_of
 from tfepi.receptive_field.field import field_of_model
 from tfepi.receptive_field.grid import OutputGrid
 from tfepi.variants.multiply_adds import of_sequence
@@ -100,6 +100,11 @@ def test_methods_by_name():
         ({"edge": -2}, "--edge is -2"),
         ({"batch_size": 0}, "--batch_size is 0"),
         ({"budget": 0}, "--budget is 0"),
+        ({"edge": 4}, "--edge is 4 bp, and no edge is measured: add --at edges"),
+        (
+            {"methods": ("scan", "gradient"), "places": ("left",)},
+            "--at edges is of perturbation, --method is scan,gradient: add perturbation",
+        ),
     ],
 )
 def test_what_cannot_be_wished(wish, message):
@@ -110,4 +115,23 @@ def test_what_cannot_be_wished(wish, message):
 def test_an_edge_beyond_the_middle(graph):
     with pytest.raises(ConfigError, match="--edge is 128 bp, the sequence has 256"):
         effort_for(Asking(places=("left",), edge=128), graph, GRID, 8)
-    effort_for(Asking(edge=128), graph, GRID, 8)  # no edge is looked at
+
+
+def test_a_scan_whose_step_is_the_sequence(graph):
+    one = OutputGrid(256, 1, 256, 0)
+    with pytest.raises(ConfigError, match="--scan_step is 256 bp, the sequence has 256: want less"):
+        effort_for(Asking(scan_step=256), graph, one, 8)
+    assert effort_for(Asking(scan_step=255), graph, one, 8)[0].scan_step == 255
+    assert effort_for(Asking(scan_step=256), graph, GRID, 8)[0].methods[0] == "perturbation"
+
+
+def test_wishes_that_say_nothing_of_a_model(graph):
+    one = OutputGrid(256, 1, 256, 0)
+    edges = Asking(places=("centre", "left", "right"), edge=4)
+    [line] = not_followed(edges, effort_for(edges, graph, one, 8)[0], one)
+    assert line.startswith("--at edges is not followed: the output is one bin")
+    assert not_followed(edges, effort_for(edges, graph, GRID, 8)[0], GRID) == []
+    step = Asking(scan_step=5)
+    [line] = not_followed(step, effort_for(step, graph, GRID, 8)[0], GRID)
+    assert line.startswith("--scan_step is not followed: nothing is scanned of 256 bins")
+    assert not_followed(step, effort_for(step, graph, one, 8)[0], one) == []

@@ -6,7 +6,13 @@ import pytest
 
 from tfepi.params import parse_params, read_params
 from tfepi.receptive_field.published import NAMES, published
-from tfepi.receptive_field.subjects import build, check_names, read_subject, read_subjects
+from tfepi.receptive_field.subjects import (
+    _own_name,
+    build,
+    check_names,
+    read_subject,
+    read_subjects,
+)
 from tfepi.receptive_field.theory import theory_of
 from tfrecords_tools.errors import ConfigError, InputFileError
 
@@ -24,6 +30,20 @@ def test_a_path_names_the_model_by_its_stem(tmp_path):
     path.write_text(json.dumps({"model": {"name": "leopard_unet", "depth": 2}}))
     assert read_subject(str(path)).name == "mine"
     assert read_subject(f"x={path}").name == "x"
+
+
+def test_a_name_that_says_nothing_is_passed_over(tmp_path):
+    folder = tmp_path / "yeast" / "run"
+    folder.mkdir(parents=True)
+    for path in (folder / "params.json", tmp_path / "small.json"):
+        path.write_text(json.dumps({"model": {"name": "leopard_unet", "depth": 2}}))
+    assert read_subject(str(folder / "params.json")).name == "yeast"
+    assert _own_name("params.json", str(folder)) == "yeast"
+    assert _own_name("params.json", str(folder / "params.json")) == "yeast"
+    assert _own_name(str(tmp_path / "small.json"), str(folder)) == "small"
+    assert _own_name("basset_small", str(folder)) == "basset_small"
+    assert _own_name("basset_small", str(tmp_path / "yeast")) == "yeast"
+    assert _own_name("params.json", "run") == "run"  # nothing there says more
 
 
 @pytest.mark.parametrize(

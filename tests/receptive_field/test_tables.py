@@ -8,11 +8,11 @@ from types import SimpleNamespace
 import pytest
 
 from tfepi.receptive_field.field import Effort, Field, field_of_model
+from tfepi.receptive_field.printing import printed
 from tfepi.receptive_field.tables import (
     StateField,
     all_warnings,
     layers_table,
-    printed,
     to_json,
     widths_table,
 )
@@ -74,7 +74,10 @@ def test_states_that_are_the_same_are_said_so(field):
     assert value["warnings"] == ["w"]
     assert all_warnings(states) == []
     line = printed(states).splitlines()[1]
-    assert line.startswith("m (reduced)  untrained  perturbation  centre    8–12       12")
+    name, cells = line[:11], line[11:].split()
+    assert name == "m (reduced)"
+    assert cells[:6] == ["untrained", "perturbation", "centre", "8–12", "-", "12"]
+    assert cells[-2:] == ["±4", "4"]
 
 
 def test_a_model_that_shows_no_layers(field):

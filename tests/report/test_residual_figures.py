@@ -47,7 +47,8 @@ def test_variances_and_bands():
     best = found.fit.best
     less = [0 if law == best else -found.fit.margins[law]["value"] for law in LAWS]
     np.testing.assert_allclose(dots, less)
-    assert scores.get_title(loc="left") == "fits best: Poisson"
+    assert scores.get_title(loc="left").startswith("law to take: Poisson")
+    assert scores.get_xlabel() == "score minus that of Poisson (nats per position)"
 
 
 def test_negative_predictions_have_no_left_panel():

@@ -53,6 +53,7 @@ def test_everything_as_one_command(here, arguments, bed, genome_folder, tmp_path
     assert "one, six" in text
     assert "one, observed" in text
     assert text.endswith(f"wrote {out}\n")
+    assert "256 (cut by input)" in text
     names = {p.name for p in out.iterdir()} - {".tfepi"}
     assert names == {
         *("compare.json", "compare.tsv", "effect_distance.tsv", "variants.parquet"),
@@ -97,7 +98,9 @@ def test_everything_as_one_command(here, arguments, bed, genome_folder, tmp_path
         ({0: "one=x"}, "model one: x is no folder"),
         ({0: "one=no.json,y"}, "no.json"),
         ({"--stat": "logSAT"}, "unknown statistic 'logSAT'"),
-        ({"--top": "a"}, "--top 'a'"),
+        ({"--top": "a"}, "--top is 'a'"),
+        ({"--span": "400"}, "--span is 400 bp, and model six predicts 192: want no more"),
+        ({"--block_bp": "1000000"}, "--block_bp is 1000000: the variants of"),
         ({"--bootstrap": "3"}, "bootstrap has 3 resamples"),
         ({"--targets": "t9"}, "unknown target 't9' of model one"),
         ({"--vcf": "none.vcf"}, "none.vcf does not exist"),

@@ -2,6 +2,10 @@
 
 import csv
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -48,10 +52,12 @@ def test_models_side_by_side(here, params, tmp_path, caplog):
     status, text, _ = here(SCRIPT, *arguments)
     assert status == 0
     assert text.splitlines()[0].split() == [
-        *("model", "state", "method", "place", "theory", "longest", "mean"),
-        *(">", "1e-2", ">", "1e-4", "90%", "within"),
+        *("model", "state", "method", "place", "theory", "cut", "by", "longest", "mean"),
+        *(">", "1e-2", ">", "1e-4", "90%", "within", "resolution"),
     ]
     assert text.endswith(f"wrote {out}\n")
+    ends = "far, perturbation: the field ends where the output does, which has 2,560 bp; --method"
+    assert text.count(ends) == 1
     assert "tiny (untrained): 2 random sequences; 2 of 4 phases changed" in caplog.text
     assert "randomised is the same as untrained" in caplog.text
 
@@ -65,11 +71,13 @@ def test_models_side_by_side(here, params, tmp_path, caplog):
     field = every["tiny", "untrained", "perturbation", "centre"]
     assert (field["theory_min"], field["theory_max"], field["phase"]) == ("124", "124", "all")
     assert 110 <= int(field["union"]) <= 124
+    assert field["cut_by"] == ""
     # The attention of an untrained Enformer is closed: the cause is named, and the rest measured.
     closed = every["far", "untrained", "perturbation", "centre"]
     opened = every["far", "randomised", "perturbation", "centre"]
     assert int(closed["span_max"]) <= 6 * 128 < int(closed["theory_max"]) == 20 * 128
     assert int(opened["span_max"]) == 20 * 128
+    assert closed["cut_by"] == opened["cut_by"] == "output"
     result = json.loads((out / "rf.json").read_text())
     assert (result["format"], result["format_version"]) == ("tfepi-receptive-field", 1)
     tiny, far = result["models"]
@@ -103,7 +111,8 @@ def test_trained_against_untrained_and_resumed(here, model, tmp_path):
         ("untrained", "scan"),
         ("untrained", "gradient"),
     ]
-    assert {r["theory_max"] for r in rows} == {"256"}
+    assert {(r["theory_max"], r["cut_by"]) for r in rows} == {("256", "input")}
+    assert "mine, scan: every 2 bp is changed, so widths are multiples of that" in text
     table = (out / "widths.tsv").read_bytes()
     (out / "profiles" / "mine.untrained.npz").unlink()
     (out / "widths.tsv").unlink()
@@ -152,6 +161,8 @@ def test_refused_with_nothing_to_measure(here, model, tmp_path):
         (("leopard", "--full"), "--full is of --published"),
         ((model / "params.json", model, "--target", "t9"), "unknown target 't9' in --target"),
         (("leopard", "--also", "leopard"), "two models are named 'leopard'"),
+        (("leopard", "--target", "open"), "--target is 'open', and the targets of leopard, which"),
+        (("leopard", "--method", "gradient", "--at", "edges"), "--at edges is of perturbation"),
     ):
         status, _, lines = here(SCRIPT, *arguments, *out)
         assert status == 2
@@ -167,6 +178,41 @@ def test_a_wrong_wish_leaves_nothing_in_the_way(here, params, tmp_path):
     assert "--edge is 200 bp, the sequence has 256" in lines[-1]
     assert {p.name for p in (tmp_path / "rf").iterdir()} == {".tfepi", "run.json"}
     assert here(SCRIPT, *arguments, *measuring)[0] == 0
+
+
+def test_one_bin_has_no_edges(here, model, tmp_path, caplog):
+    arguments = (model / "params.json", model, "-o", tmp_path / "rf", "--no_figures")
+    arguments += ("--at", "centre,edges", "--repeats", 1, "--head", "other")
+    status, text, lines = here(SCRIPT, *arguments, "--scan_step", 256)
+    assert (status, lines[-1].partition(": want")[0]) == (
+        2,
+        "error: --scan_step is 256 bp, the sequence has 256",
+    )
+    caplog.clear()
+    status, text, _ = here(SCRIPT, *arguments, "--scan_step", 64, "--method", "perturbation")
+    assert status == 0
+    assert caplog.text.count("--at edges is not followed: the output is one bin") == 1
+    assert "has one head, main: --head other is not of it" in caplog.text
+    [trained] = [line for line in text.splitlines() if " trained" in line]
+    assert trained.split()[2:6] == ["scan", "centre", "256", "input"]
+    [value] = json.loads((tmp_path / "rf" / "rf.json").read_text())["models"]
+    assert "--at edges is not followed" in value["states"][0]["effort"]
+    assert value["states"][0]["measured"][0]["cut_by"] == "input"
+
+
+def test_tensorflow_starts_silently(params, tmp_path):
+    """The messages of its native code come whatever the log level, unless its import is quiet."""
+    arguments = (params("tiny", TINY), "-o", tmp_path / "rf", "-q", "--no_figures")
+    arguments += ("--method", "perturbation", "--repeats", 1, "--phases", 1)
+    loud = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}
+    root = Path(__file__).parents[2]
+    done = subprocess.run(
+        [sys.executable, root / "scripts" / SCRIPT, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env=loud | {"PYTHONPATH": str(root)},
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_an_unknown_head_of_a_model_that_has_several(here, params, tmp_path):

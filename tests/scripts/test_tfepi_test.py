@@ -142,7 +142,7 @@ def test_bce_gives_auroc_columns(tmp_path, small_data, model):
         (("--label", "tset"), "did you mean 'test'"),
         (("-t", "T9"), "unknown target 'T9'"),
         (("--head", "human"), "is not one of the model's heads"),
-        (("--block_bp", "100000000"), "leaves 1 blocks"),
+        (("--block_bp", "100000000"), "leaves 1 block"),
         (("--bootstrap", "3"), "bootstrap has 3 resamples"),
         (("--batch_size", "0"), "batch_size is 0"),
     ],
@@ -191,7 +191,7 @@ def test_lengths_that_differ_name_both_numbers(tmp_path, small_data, model, caps
         (("--label", "tset"), "unknown label 'tset'"),
         (("--train", "fold0"), "unknown label 'fold0'"),
         (("--compare", "nowhere"), "has no targets.h5"),
-        (("--block_bp", "100000000"), "leaves 1 blocks"),
+        (("--block_bp", "100000000"), "leaves 1 block"),
     ],
 )
 def test_baselines_that_are_refused(tmp_path, small_data, capsys, more, message):

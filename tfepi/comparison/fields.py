@@ -22,12 +22,14 @@ def seen_field(
         "input", length of the sequence, bp; "theory": "least" and "most" bp that one output needs,
         over phases, and "whole", whether every output sees everything, or None of a model that
         shows no layers; "measured": "method" (a scan of bases where there is one bin), "span_max"
-        and "span_mean" of non-zero effects over repeats, width "above_1e-02" of the largest, and
-        distances "mass_50%", … that hold a share of the effect, bp; or None.
+        and "span_mean" of non-zero effects over repeats, width "above_1e-02" of the largest,
+        distances "mass_50%", … that hold a share of the effect, bp, and "cut_by", "input" or
+        "output" where the ends of either cut it, else None; or None.
 
     Raises:
         ConfigError: predictions of random sequences that are no finite numbers.
     """
+    from tfepi.receptive_field.cut import cut_by
     from tfepi.receptive_field.field import Effort, field_of_model
     from tfepi.receptive_field.profile import PERTURBATION
 
@@ -51,4 +53,5 @@ def seen_field(
         one = field.found[0].measured
         summary = one.summary()
         measured = {"method": one.method} | {name: summary[name] for name in _MEASURED}
+        measured["cut_by"] = cut_by(field.found[0], field) or None
     return {"input": length, "theory": theory, "measured": measured}

@@ -109,9 +109,13 @@ def parse_models(texts: Sequence[str]) -> tuple[Named, ...]:
     for model in models:
         key = model.name.casefold()  # folders of disks that do not tell capitals apart
         if key in seen:
+            if seen[key] == model.name:
+                raise ConfigError(
+                    f"two models are named {model.name!r}: give each a name of its own"
+                )
             raise ConfigError(
-                f"two models are named {seen[key]!r} and {model.name!r}: give each a name of its "
-                "own"
+                f"two models are named {seen[key]!r} and {model.name!r}, which some disks take for "
+                "one folder: give them names that differ in more than capitals"
             )
         seen[key] = model.name
     return models

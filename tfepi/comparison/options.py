@@ -53,27 +53,28 @@ class Comparing:
 
     def __post_init__(self):
         if self.stat not in STATS:
-            raise unknown("statistic", self.stat, STATS)
+            raise unknown("statistic", self.stat, STATS, "in --stat")
         if self.edges not in EDGES:
-            raise unknown("choice of edges", self.edges, EDGES)
+            raise unknown("word", self.edges, EDGES, "in --edges")
         if self.ref_policy not in REF_POLICIES:
-            raise unknown("ref_policy", self.ref_policy, REF_POLICIES)
+            raise unknown("word", self.ref_policy, REF_POLICIES, "in --ref_policy")
         for name in ("span", "distance_bin"):
             value = getattr(self, name)
             if value is not None and value < 1:
-                raise ConfigError(f"{name} is {value} bp: want at least 1")
+                raise ConfigError(f"--{name} is {value} bp: want at least 1")
         if self.field_repeats < 0:
-            raise ConfigError(f"field_repeats is {self.field_repeats}: want 0 or more")
+            raise ConfigError(f"--field_repeats is {self.field_repeats}: want 0 or more")
         if not 0 <= self.floor < 1:
-            raise ConfigError(f"floor is {self.floor}: want a quantile from 0 to below 1")
+            raise ConfigError(f"--floor is {self.floor}: want a quantile from 0 to below 1")
         if not 0 < self.pseudo < float("inf"):
-            raise ConfigError(f"pseudo is {self.pseudo}: want a share above 0")
+            raise ConfigError(f"--pseudo is {self.pseudo}: want a share above 0")
         if not self.top or min(self.top) < 1 or len(set(self.top)) < len(self.top):
-            raise ConfigError(f"top is {list(self.top)}: want different numbers of at least 1")
+            given = ",".join(map(str, self.top))
+            raise ConfigError(f"--top is {given!r}: want different whole numbers from 1")
         if self.stat == LOG_RATIO and not self.profiles:
             raise ConfigError(
-                f"{LOG_RATIO} is made of the predictions of both alleles: keep them, or name "
-                "another --stat, as logSED"
+                f"--no_profiles drops the predictions of both alleles, which --stat {LOG_RATIO} is "
+                "made of: leave it out, or name another --stat, as logSED"
             )
 
 
@@ -86,7 +87,7 @@ def parse_numbers(text: str, what: str) -> tuple[int, ...]:
     try:
         return tuple(int(part) for part in text.split(","))
     except ValueError:
-        raise ConfigError(f"{what} {text!r}: want whole numbers separated by commas") from None
+        raise ConfigError(f"{what} is {text!r}: want whole numbers separated by commas") from None
 
 
 def parse_tracks(texts: Sequence[str]) -> dict[str | None, str]:

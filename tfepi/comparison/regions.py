@@ -60,7 +60,8 @@ class Grid:
         span = least if span is None else span
         if span > least:
             raise ConfigError(
-                f"span is {span} bp, and the shortest output among the models {least}: name no more"
+                f"--span is {span} bp, and the shortest output among the models {least}: want no "
+                "more"
             )
         width = min(span, max(s.bin_width for s in specs))
         bins = span // width

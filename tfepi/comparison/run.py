@@ -12,20 +12,25 @@ import pandas as pd
 from tfepi.comparison.agreement import LEAST, Draws, agreement
 from tfepi.comparison.distance import distance_sums, effect_table
 from tfepi.comparison.fields import seen_field
+from tfepi.comparison.left_out import skipped_kinds
 from tfepi.comparison.options import LOG_RATIO, Comparing
 from tfepi.comparison.region_part import RegionPart
-from tfepi.comparison.scored import Scored, check_alike, check_source, scored
+from tfepi.comparison.scored import (
+    Scored,
+    check_alike,
+    check_source,
+    check_span,
+    check_variants,
+    scored,
+)
 from tfepi.comparison.series import Series, make_series
 from tfepi.comparison.sources import Source
 from tfepi.comparison.table import FORMAT, FORMAT_VERSION, write_tables
 from tfepi.comparison.values import Values, common_span, read_values, side_by_side
 from tfepi.evaluation.bootstrap import Bootstrap
 from tfepi.spec import Predictor
-from tfepi.variants.checks import survey
 from tfrecords_tools.errors import ConfigError, InputFileError
-from tfrecords_tools.genome import Genome
 from tfrecords_tools.intervals import Interval
-from tfrecords_tools.number_text import number_of
 from tfrecords_tools.output import check_folder, claim_folder, run_record
 
 
@@ -81,19 +86,14 @@ def compare_models(
     for source in unscored:
         check_source(source, series, comparing)
     if unscored:
-        with Genome(fasta) as genome:
-            rows = survey(genome, vcf, comparing.ref_policy).rows
-        if rows < LEAST:
-            raise InputFileError(
-                f"{vcf} holds {number_of(rows, 'variant')} that can be scored, want at least "
-                f"{LEAST} to compare models"
-            )
+        check_variants(vcf, fasta, comparing, bootstrap)
     given = [scored(s, series, vcf, fasta, Path(), comparing) for s in sources if s.folder]
     for one in given:
         one.check(comparing)
     named = {"vcf": vcf, "fasta": fasta}
     if given:
         check_alike(given, named)
+    check_span(sources, given, comparing, regions is not None)
     part = None
     if regions is not None:
         part = RegionPart.of(sources, series, regions, fasta, observed or {}, comparing)
@@ -264,6 +264,7 @@ def _model(one: Scored, values: Values, off: np.ndarray) -> dict:
         "variants": len(values.rows),
         "beyond_chromosome": int(off.sum()),
         "undefined": int(undefined.sum()),
+        "skipped": skipped_kinds(one.folder),
     }
 
 

@@ -4,14 +4,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tfepi.comparison.agreement import LEAST
 from tfepi.comparison.options import LOG_RATIO, Comparing
 from tfepi.comparison.series import Series
 from tfepi.comparison.sources import Source, read_manifest
+from tfepi.evaluation.bootstrap import FEWEST_BLOCKS, Bootstrap
 from tfepi.methylation.variant_manifest import MethylationManifest
 from tfepi.methylation.variant_options import CpgWindow, MethylationScoring
 from tfepi.methylation.variant_scoring import score_methylation
 from tfepi.spec import Predictor, check_shifts
-from tfepi.variants.alleles import Window
+from tfepi.variants.alleles import AllelePair, Window
+from tfepi.variants.checks import survey
 from tfepi.variants.head_targets import HeadTargets
 from tfepi.variants.manifest import Manifest
 from tfepi.variants.options import Scoring
@@ -19,6 +22,8 @@ from tfepi.variants.scores import PREDICTIONS
 from tfepi.variants.scoring import score_vcf
 from tfrecords_tools.errors import ConfigError, InputFileError
 from tfrecords_tools.files import identity, same_identity
+from tfrecords_tools.genome import Genome
+from tfrecords_tools.number_text import number_of
 from tfrecords_tools.targets import Target
 
 STATS = ("SAD", "logSED", "SAX", "D2")
@@ -114,6 +119,92 @@ def check_source(source: Source, series: Sequence[Series], comparing: Comparing)
     check_shifts(spec, comparing.shifts)
     targets = targets_of(source, series)
     HeadTargets.of(spec, source.model.head.name, targets, source.untransform)
+
+
+def check_variants(
+    vcf: str | Path, fasta: str | Path, comparing: Comparing, bootstrap: Bootstrap
+) -> None:
+    """Check that a VCF holds variants enough, before any is scored.
+
+    Args:
+        vcf: the variants.
+        fasta: the genome.
+        comparing: the options.
+        bootstrap: whose blocks of the genome must be enough for an interval.
+
+    Raises:
+        InputFileError: a file that cannot be used, or too few variants.
+        ConfigError: a block size that leaves too few blocks.
+    """
+    blocks: set[tuple[str, int]] = set()
+    size = bootstrap.block_bp if bootstrap.resamples else None
+
+    def look(pairs: Sequence[AllelePair]) -> None:
+        if size is not None and len(blocks) < FEWEST_BLOCKS:
+            blocks.update((pair.chrom, pair.position // size) for pair in pairs)
+
+    with Genome(fasta) as genome:
+        rows = survey(genome, vcf, comparing.ref_policy, look).rows
+    if rows < LEAST:
+        raise InputFileError(
+            f"{vcf} holds {number_of(rows, 'variant')} that can be scored, want at least {LEAST} "
+            "to compare models"
+        )
+    if size is not None and len(blocks) < FEWEST_BLOCKS:
+        raise ConfigError(
+            f"--block_bp is {size}: the variants of {vcf} lie in {number_of(len(blocks), 'block')} "
+            f"of the genome, want at least {FEWEST_BLOCKS} for an interval: name fewer bp, or none"
+        )
+
+
+def check_span(
+    sources: Sequence[Source], given: Sequence[Scored], comparing: Comparing, regions: bool
+) -> None:
+    """Check that every model predicts the span that is compared, before anything is scored.
+
+    Args:
+        sources: the models.
+        given: the scores that are there already.
+        comparing: the options.
+        regions: whether regions are compared, which have a span too.
+
+    Raises:
+        ConfigError: a span that is longer than what a model predicts, or that is of nothing.
+    """
+    if comparing.span is None:
+        return
+    if comparing.stat != LOG_RATIO:
+        if not regions:
+            raise ConfigError(
+                f"--span is {comparing.span} bp, and {comparing.stat} is of each model's whole "
+                f"output: leave --span out, or compare --stat {LOG_RATIO}"
+            )
+        return
+    covered = {one.name: one.manifest.window.covered for one in given if one.profiles}
+    for source in sources:
+        if source.folder is None and not source.of_methylation:
+            covered[source.name] = Window.of(source.model.asked).covered
+    least_covered(covered, comparing.span)
+
+
+def least_covered(covered: Mapping[str, int], span: int | None) -> int | None:
+    """Return the shortest length that models predict, bp; None of none.
+
+    Args:
+        covered: bp that each model predicts, by its name.
+        span: bp that are wanted, or None.
+
+    Raises:
+        ConfigError: a span that is longer.
+    """
+    if not covered:
+        return None
+    least = min(covered, key=covered.get)
+    if span is not None and span > covered[least]:
+        raise ConfigError(
+            f"--span is {span} bp, and model {least} predicts {covered[least]}: want no more"
+        )
+    return covered[least]
 
 
 def scored(

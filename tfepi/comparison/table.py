@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from tfepi.comparison.left_out import left_out_lines
 from tfepi.evaluation.metrics import format_estimate
 from tfrecords_tools.files import atomic_path, write_json, write_text
 from tfrecords_tools.text_table import text_table
@@ -21,6 +22,7 @@ COLUMNS = (
     *("part", "series", "first", "second", "measure", "k", "n"),
     *("value", "low", "high", "expected"),
 )
+INPUT, OUTPUT = "input", "output"  # ends that cut a field
 _OF_REGIONS = ("pearsonr", "pearsonr_log2", "spearmanr")
 
 
@@ -83,8 +85,12 @@ def rows(result: dict) -> Iterator[dict]:
         for name in ("least", "most") if field["theory"] else ():
             yield base | {"measure": f"theory_{name}_bp", "value": field["theory"][name]}
         for name, value in (field["measured"] or {}).items():
-            if name != "method":
-                yield base | {"measure": f"{field['measured']['method']}_{name}_bp", "value": value}
+            method = field["measured"]["method"]
+            if name == "cut_by":
+                for end in (INPUT, OUTPUT):
+                    yield base | {"measure": f"{method}_cut_by_{end}", "value": int(value == end)}
+            elif name != "method":
+                yield base | {"measure": f"{method}_{name}_bp", "value": value}
     for pair in result.get("regions", {}).get("pairs", ()):
         base = {"part": "regions", **{k: pair[k] for k in ("series", "first", "second")}}
         for name in _OF_REGIONS:
@@ -98,7 +104,7 @@ def _ends(found: dict) -> dict:
 
 
 def summary(result: dict) -> str:
-    """Return the table for people: the models, then each pair.
+    """Return the table for people: the models, each pair, and what is left out.
 
     Args:
         result: the value of compare.json.
@@ -107,7 +113,8 @@ def summary(result: dict) -> str:
     blocks = [_models(result), _pairs(result, one)]
     if "regions" in result:
         blocks.append(_regions(result["regions"], one))
-    return "\n\n".join(blocks)
+    lines = left_out_lines(result)
+    return "\n\n".join([*blocks, "\n".join(lines)] if lines else blocks)
 
 
 def _models(result: dict) -> str:
@@ -124,8 +131,7 @@ def _models(result: dict) -> str:
         if model.get("bins") == 1:
             masses = ["one bin"] * 3
         field = fields.get(name)
-        seen = field and field["measured"]
-        cells = [_bp(model["input"]), bins, field_text(field), _bp(seen and seen["span_max"])]
+        cells = [_bp(model["input"]), bins, field_text(field), measured_text(field)]
         lines.append([name, *cells, *masses])
     return text_table(header, lines)
 
@@ -142,6 +148,19 @@ def field_text(field: dict | None) -> str:
         return "all"
     least, most = (_bp(field["theory"][k]) for k in ("least", "most"))
     return least if least == most else f"{least}-{most}"
+
+
+def measured_text(field: dict | None) -> str:
+    """Return the longest span that was measured in words, bp, and what cut it.
+
+    Args:
+        field: as of `fields.seen_field`, or None.
+    """
+    seen = field and field["measured"]
+    if not seen:
+        return "-"
+    by = f" (cut by {seen['cut_by']})" if seen["cut_by"] else ""
+    return f"{_bp(seen['span_max'])}{by}"
 
 
 def _bp(value: float | None) -> str:

@@ -10,12 +10,12 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from tfepi.comparison.options import LOG_RATIO, UNSIGNED, Comparing
-from tfepi.comparison.scored import Scored
+from tfepi.comparison.scored import Scored, least_covered
 from tfepi.comparison.series import Series
 from tfepi.comparison.spans import overlap_shares
 from tfepi.methylation.variant_tables import VARIANTS
 from tfepi.variants.score_file import ScoreFile
-from tfrecords_tools.errors import ConfigError, InputFileError
+from tfrecords_tools.errors import InputFileError
 from tfrecords_tools.targets import select
 
 KEYS = ("chrom", "pos", "id", "ref", "alt")
@@ -48,14 +48,8 @@ def common_span(found: Sequence[Scored], span: int | None) -> int | None:
         ConfigError: a span that is longer than what a model predicts.
     """
     covered = {s.name: s.manifest.window.covered for s in found if s.profiles}
-    if not covered:
-        return None
-    least = min(covered, key=covered.get)
-    if span is not None and span > covered[least]:
-        raise ConfigError(
-            f"span is {span} bp, and model {least} predicts {covered[least]}: name no more"
-        )
-    return covered[least] if span is None else span
+    least = least_covered(covered, span)
+    return least if span is None or least is None else span
 
 
 def read_values(

@@ -13,6 +13,7 @@ import pandas as pd
 
 from tfrecords_tools.errors import ConfigError
 from tfrecords_tools.intervals import Interval
+from tfrecords_tools.number_text import number_of
 
 BLOCK_SIZES = (1_000_000, 500_000, 200_000, 100_000, 50_000, 20_000, 10_000, 5_000, 2_000, 1_000)
 WANTED_BLOCKS = 20
@@ -135,8 +136,9 @@ def _check_size(block_bp: int | None) -> None:
 
 def _too_few(blocks: Blocks) -> ConfigError:
     return ConfigError(
-        f"block_bp {blocks.block_bp} leaves {blocks.count} blocks of the genome, want at least "
-        f"{FEWEST_BLOCKS} for an interval: name a smaller size, or none to let it be chosen"
+        f"block_bp {blocks.block_bp} leaves {number_of(blocks.count, 'block')} of the genome, "
+        f"want at least {FEWEST_BLOCKS} for an interval: name a smaller size, or none to let it be "
+        "chosen"
     )
 
 

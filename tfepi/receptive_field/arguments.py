@@ -71,7 +71,10 @@ def work(args: argparse.Namespace) -> None:
 
         subjects += published(args.published, args.full)
     check_names(subjects)
-    from tfepi.receptive_field.run import measure_fields  # imports Keras
+    from tfepi.startup import import_tensorflow
+
+    import_tensorflow()  # before Keras imports it, with all its messages
+    from tfepi.receptive_field.run import measure_fields
 
     draw = None
     if not args.no_figures:

@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from tfepi.receptive_field.profile import METHODS
+from tfepi.receptive_field.places import CENTRE
+from tfepi.receptive_field.profile import METHODS, PERTURBATION
 from tfrecords_tools.errors import ConfigError, unknown
 
 BUDGET = 6e11  # multiply-adds of a method: about half a minute on two cores
@@ -25,7 +26,7 @@ class Asking:
         seed: of sequences and weights.
 
     Raises:
-        ConfigError: a value out of range.
+        ConfigError: a value out of range, or edges that nothing is measured at.
     """
 
     methods: tuple[str, ...] | None = None
@@ -45,6 +46,14 @@ class Asking:
             value = getattr(self, name)
             if value is not None and value < least:
                 raise ConfigError(f"--{name} is {value}: want a whole number, from {least}")
+        edges = set(self.places) - {CENTRE}
+        if self.edge is not None and not edges:
+            raise ConfigError(f"--edge is {self.edge} bp, and no edge is measured: add --at edges")
+        if edges and self.methods is not None and PERTURBATION not in self.methods:
+            raise ConfigError(
+                f"--at edges is of perturbation, --method is {','.join(self.methods)}: add "
+                "perturbation, or leave --at out"
+            )
         if not self.budget > 0:
             raise ConfigError(f"--budget is {self.budget:g}: want multiply-adds, as {BUDGET:g}")
 

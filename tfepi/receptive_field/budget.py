@@ -12,6 +12,7 @@ from tfepi.receptive_field.asking import Asking
 from tfepi.receptive_field.field import Effort, methods_for
 from tfepi.receptive_field.grid import OutputGrid
 from tfepi.receptive_field.perturbation import passes
+from tfepi.receptive_field.places import CENTRE
 from tfepi.receptive_field.profile import GRADIENT, PERTURBATION, SCAN
 from tfepi.receptive_field.theory import output_period
 from tfepi.variants.multiply_adds import of_sequence
@@ -38,15 +39,20 @@ def effort_for(
         period: after which its picture repeats, bp.
 
     Raises:
-        ConfigError: an edge beyond the middle.
+        ConfigError: an edge beyond the middle, or a scan whose step is as long as the sequence.
     """
     edge = grid.length // 64 if asking.edge is None else asking.edge
-    if edge >= grid.length // 2 and set(asking.places) - {"centre"}:
+    if edge >= grid.length // 2 and set(asking.places) - {CENTRE}:
         raise ConfigError(
             f"--edge is {edge} bp, the sequence has {grid.length}: want less than half of it"
         )
     cost = of_sequence(graph) if graph is not None else 0
     methods, notes = _methods(asking, graph, grid)
+    if SCAN in methods and (asking.scan_step or 1) >= grid.length:
+        raise ConfigError(
+            f"--scan_step is {asking.scan_step} bp, the sequence has {grid.length}: want less, as "
+            "only so many bp apart are bases changed"
+        )
     size = asking.batch_size or max(1, min(_BATCH, _BATCH_BASES // grid.length))
     worth = max(1.0, asking.budget / cost) if cost else math.inf
     period = min(period, grid.length)
@@ -73,6 +79,28 @@ def effort_for(
         methods, asking.places, phases, outputs, repeats, step, edge, size, asking.fill, asking.seed
     )
     return effort, [*notes, _note(effort, cost, period, grid)]
+
+
+def not_followed(asking: Asking, effort: Effort, grid: OutputGrid) -> list[str]:
+    """Return a line for each of a command's wishes that says nothing of a model.
+
+    Args:
+        asking: the wishes.
+        effort: what is measured.
+        grid: of the model's output.
+    """
+    lines = []
+    if set(asking.places) - {CENTRE} and PERTURBATION not in effort.methods:
+        lines.append(
+            "--at edges is not followed: the output is one bin, so every base is changed and "
+            "there is no other output to see"
+        )
+    if asking.scan_step is not None and SCAN not in effort.methods:
+        lines.append(
+            f"--scan_step is not followed: nothing is scanned of {grid.bins:,} bins, unless by "
+            "--method scan"
+        )
+    return lines
 
 
 def sequences_of(effort: Effort, grid: OutputGrid) -> int:

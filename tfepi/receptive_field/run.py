@@ -6,8 +6,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 from tfepi.receptive_field.asking import Asking
-from tfepi.receptive_field.budget import effort_for, sequences_of
+from tfepi.receptive_field.budget import effort_for, not_followed, sequences_of
 from tfepi.receptive_field.field_file import arrays_of, read_field, write_arrays
+from tfepi.receptive_field.printing import printed
 from tfepi.receptive_field.subjects import (
     RANDOMISED,
     TRAINED,
@@ -20,12 +21,11 @@ from tfepi.receptive_field.tables import (
     StateField,
     all_warnings,
     layers_table,
-    printed,
     to_json,
     widths_table,
 )
 from tfepi.variants.numbered import NAME, Plan, remove_all_parts
-from tfrecords_tools.errors import TfepiError, unknown
+from tfrecords_tools.errors import ConfigError, TfepiError, unknown
 from tfrecords_tools.files import remove_parts, write_json, write_text
 from tfrecords_tools.output import run_record
 from tfrecords_tools.progress import progress
@@ -147,6 +147,9 @@ def _measure(
         effort, notes = effort_for(asking, graph, grid, period)
         for note in notes:
             _log.info("%s (%s): %s", subject.name, state, note)
+        unheard = not_followed(asking, effort, grid)
+        for line in unheard if state == subject.states[0] else ():
+            _log.warning("%s: %s", subject.name, line)
         with progress(
             total=sequences_of(effort, grid),
             unit="passes",
@@ -156,7 +159,7 @@ def _measure(
             field = field_of_model(
                 source, grid=grid, head=head, target=target, effort=effort, advance=bar.update
             )
-        if state != RANDOMISED and field.theory is not None and field.theory.is_cut:
+        if state == subject.states[0] and field.theory is not None and field.theory.is_cut:
             _log.info(
                 "%s: the sequence of %d bp is shorter than the field, which its ends cut",
                 subject.name,
@@ -168,7 +171,8 @@ def _measure(
                 "same as untrained",
                 subject.name,
             )
-        facts = {"zeros": zeros, "effort": "; ".join(notes), "layers": graph is not None}
+        said = "; ".join([*notes, *unheard])
+        facts = {"zeros": zeros, "effort": said, "layers": graph is not None}
         write_arrays(path, arrays_of(field, facts))
 
 
@@ -188,6 +192,8 @@ def _geometry(subject: Subject, model):
     head = subject.head if subject.head is not None and len(heads) > 1 else heads[0]
     if head not in heads:
         raise unknown("head", head, heads, f"of {subject.name}, in --head")
+    if len(heads) == 1 and subject.head is not None:
+        _log.info("%s has one output: --head is of models with several", subject.name)
     if len(heads) > 1 and subject.head is None:
         _log.info("%s: the field of head %r is measured", subject.name, head)
     graph = graph_of(model)
@@ -227,4 +233,9 @@ def _target(subject: Subject, target: str | None) -> int | None:
         return names[target]
     if target.isdecimal() and (not names or int(target) < len(names)):
         return int(target)
-    raise unknown("target", target, names or ["0"], f"in --target, of {subject.name}")
+    if not names:
+        raise ConfigError(
+            f"--target is {target!r}, and the targets of {subject.name}, which is untrained, have "
+            "no names: give a place, from 0"
+        )
+    raise unknown("target", target, names, f"in --target, of {subject.name}")

@@ -18,6 +18,9 @@ from tfrecords_tools.files import identity
 
 TRAINED, UNTRAINED, RANDOMISED = STATES = ("trained", "untrained", "randomised")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_SUFFIXES = (".json", ".keras", ".h5")
+_VAGUE = ("run", "runs", "model", "model_best", "models", "params", "train", "out", "output")
+_ABOVE = 2  # folders whose name is looked at
 _log = logging.getLogger(__name__)
 
 
@@ -85,7 +88,7 @@ def read_subject(text: str, head: str | None = None) -> Subject:
         raise ConfigError(f"{given} is a model, and its params.json is wanted too{known}")
     params = read_params(given, training=False)
     files = {"params": identity(find_params(given))}
-    name = name or (Path(model).name if model else path.stem if path.suffix else given)
+    name = name or _own_name(given, model)
     _check_name(name, text)
     if not model:
         return Subject(name, params, files, None, None, head)
@@ -94,6 +97,8 @@ def read_subject(text: str, head: str | None = None) -> Subject:
     if several and head is None:
         heads = ", ".join(h.name for h in spec.heads)
         _log.info("%s: the first head is measured, of %s", name, heads)
+    if not several and head not in (None, spec.heads[0].name):
+        _log.warning("%s has one head, %s: --head %s is not of it", name, spec.heads[0].name, head)
     chosen = spec.head(head) if several and head is not None else spec.heads[0]
     check_stated(matching.stated_sizes(params.model), spec, chosen)
     files |= {k: identity(p) for k, p in matching.model_files(model, given).items()}
@@ -115,6 +120,19 @@ def check_names(subjects: Sequence[Subject]) -> None:
                 f"two models are named {subject.name!r}: name them apart, as NAME=PARAMS,MODEL"
             )
         seen.add(subject.name)
+
+
+def _own_name(given: str, model: str) -> str:
+    """Return what a model without a name is called: by its own files, or by the folder of those.
+
+    Names that any model's files may have, as "run" or "params", are passed over for those of the
+    params or of the folders above, as long as one of them says more.
+    """
+    paths = [Path(p) for p in (model, given) if p]
+    names = [p.stem if p.suffix in _SUFFIXES else p.name for p in paths]
+    folders = [p.name for p in paths[0].absolute().parents] if paths[0].exists() else []
+    said = (n for n in (*names, *folders[:_ABOVE]) if n.lower() not in _VAGUE)
+    return next(filter(_NAME.fullmatch, said), names[0])
 
 
 def _check_name(name: str, text: str) -> None:

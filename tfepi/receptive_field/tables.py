@@ -1,19 +1,19 @@
-"""The tables of a run: layers.tsv, widths.tsv, rf.json, and what the command prints."""
+"""The tables of a run: layers.tsv, widths.tsv and rf.json."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tfepi.receptive_field.agreement import warnings
+from tfepi.receptive_field.cut import cut_by
 from tfepi.receptive_field.field import Field, Found
 from tfepi.receptive_field.profile import GRADIENT, MASSES, THRESHOLDS
 from tfepi.receptive_field.subjects import RANDOMISED, UNTRAINED
-from tfrecords_tools.text_table import text_table
 
 FORMAT, FORMAT_VERSION = "tfepi-receptive-field", 1
 _LAYER = ("model", "layer", "kind", "positions", "bp_per_position", "needed_min", "needed_max")
 _LAYER += ("touched_min", "touched_max", "global")
 _WIDTH = ("model", "state", "method", "place", "phase", "at", "repeats", "resolution")
-_WIDTH += ("theory_min", "theory_max", "theory_left", "theory_right")
+_WIDTH += ("theory_min", "theory_max", "theory_left", "theory_right", "cut_by")
 _SUMMARY = ("span_max", "span_mean", "union", "peak")
 _SUMMARY += tuple(f"above_{t:.0e}" for t in THRESHOLDS)
 _SUMMARY += tuple(f"largest_{t:.0e}" for t in THRESHOLDS)
@@ -93,6 +93,7 @@ def _width_row(one: StateField, found: Found, row: int | None) -> list[str]:
         else:
             held = (reach.at[row] - reach.low[row], reach.high[row] - 1 - reach.at[row])
             cells += held if spans[0] else (0, 0)
+    cells.append(cut_by(found, one.field, row))
     summary = measured.summary(row)
     cells += [summary[name] for name in _SUMMARY]
     agreement = found.agreement.to_json() if found.agreement is not None and row is None else {}
@@ -176,27 +177,8 @@ def _state_json(one: StateField) -> dict:
         entry = {"method": measured.method, "place": measured.place, "repeats": measured.repeats}
         entry |= {"phases": measured.phases.tolist(), "noise_floor": measured.floor}
         entry |= {"resolution": max(measured.step, measured.extent)}
+        entry["cut_by"] = cut_by(each, one.field) or None
         entry |= each.agreement.to_json() if each.agreement is not None else {"theory": None}
         found.append(entry | measured.summary())
     key = "drawn" if one.state == RANDOMISED else "zero_variables"
     return {"state": one.state, "effort": one.effort, key: list(one.zeros), "measured": found}
-
-
-def printed(states: Sequence[StateField]) -> str:
-    """Return the short table of a run: theory beside what was measured, bp."""
-    header = ("model", "state", "method", "place", "theory", "longest", "mean", "> 1e-2", "> 1e-4")
-    rows = []
-    for one in states:
-        for found in one.field.found:
-            measured, summary = found.measured, found.measured.summary()
-            theory = "-" if found.agreement is None else _range(*found.agreement.theory)
-            numbers = (summary["span_max"], round(summary["span_mean"]))
-            numbers += (summary["above_1e-02"], summary["above_1e-04"])
-            mass = summary["mass_90%"]
-            shown = [f"{n:,}" for n in numbers] + ["-" if mass is None else f"±{mass:,}"]
-            rows.append((one.label, one.state, measured.method, measured.place, theory, *shown))
-    return text_table((*header, "90% within"), rows)
-
-
-def _range(low: int, high: int) -> str:
-    return f"{low:,}" if low == high else f"{low:,}–{high:,}"

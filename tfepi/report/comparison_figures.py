@@ -8,19 +8,25 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullFormatter
 from seaborn import color_palette
 
+from tfepi.comparison.left_out import left_out_lines
+from tfepi.comparison.options import LOG_RATIO
 from tfepi.comparison.table import CURVES, JSON, VARIANTS
+from tfepi.report.comparison_panels import (
+    MOST_PAIRS,
+    NAME,
+    distances_panel,
+    fields_panel,
+    left_out_regions,
+    regions_panel,
+)
 from tfepi.report.figures import GREY, count_bar, save_figure, short, some, styled
 from tfrecords_tools.files import read_json
-from tfrecords_tools.number_text import number_of
 
-_NAME = 14  # letters of a model's name
-_MOST_PAIRS = 10  # in the panel of the largest, which has a row of each
 _CELLS = 60  # of the scatter, along either axis
 _POINTS = 2000  # more are drawn as counts
-_SMALLEST = 1e-6  # of an effect relative to that at the variant, on the logarithmic axis
+_MOST_NOTES = 12  # lines below the figure
 
 
 def draw_comparison(folder: str | Path) -> list[Path]:
@@ -73,19 +79,23 @@ def comparison_figure(
         if (floor := result["comparing"]["floor"]) != 0.5:
             axes[0, 1].set_xlabel(f"both beyond quantile {floor:g} of |score|; 0.5 is chance")
         _largest(axes[0, 2], pairs)
-        _distances(axes[1, 0], curves[curves.series == label], colours)
-        _fields(axes[1, 1], names, result["fields"], colours)
+        distances_panel(axes[1, 0], curves[curves.series == label], colours)
+        fields_panel(axes[1, 1], names, result["fields"], colours)
         _scatter(figure, axes[1, 2], variants, pairs[0], result, label)
         if regions:
             among = [*names, "observed"] if _observed(regions) else names
             there = [n for n in among if any(n in (p["first"], p["second"]) for p in regions)]
-            title = "correlation over regions"
-            _heat(figure, axes[0, 3], there, regions, _regional, title, (-1, 1))
-            axes[0, 3].set_xlabel("above: Spearman, below: Pearson of logs")
-            _region_text(axes[1, 3], result["regions"])
+            _heat(
+                figure, axes[0, 3], there, regions, _regional, "correlation over regions", (-1, 1)
+            )
+            axes[0, 3].set_xlabel("above the diagonal: Spearman, below: Pearson of logs")
+            regions_panel(axes[1, 3], regions, result["regions"])
         span = f", {result['span']:,} bp around the variant" if result["span"] else ""
         head = f"{result['variants']:,} variants, {result['stat']}{span}"
         figure.suptitle(f"{short(label, 60)}: {head}", fontsize=10)
+        notes = [*left_out_lines(result), *left_out_regions(result.get("regions", {}))]
+        if notes:
+            figure.supxlabel("\n".join(notes[:_MOST_NOTES]), fontsize=7, ha="left", x=0.01)
     return figure
 
 
@@ -133,7 +143,7 @@ def _heat(
             axis.text(
                 column, row, text, ha="center", va="center", color="white" if dark else "black"
             )
-    shown = [short(n, _NAME) for n in names]
+    shown = [short(n, NAME) for n in names]
     axis.set_xticks(range(len(names)), shown, rotation=45, ha="right", rotation_mode="anchor")
     axis.set_yticks(range(len(names)), shown)
     axis.spines[:].set_visible(False)
@@ -144,11 +154,11 @@ def _heat(
 
 def _largest(axis: Axes, pairs: Sequence[Mapping]) -> None:
     """Draw how many of the variants with the largest scores two models share."""
-    shown = [p for p in pairs if p["top"]][:_MOST_PAIRS]
+    shown = [p for p in pairs if p["top"]][:MOST_PAIRS]
     numbers = sorted({t["k"] for p in shown for t in p["top"]})
     axis.set_title("largest scores in common", loc="left")
     axis.set_xlim(-0.03, 1.03)
-    axis.set_xlabel("share of the top k in common; |: chance")
+    axis.set_xlabel("share of the top k in common")
     if not shown:
         axis.text(0.5, 0.5, "too few variants", ha="center", transform=axis.transAxes)
         axis.set_yticks([])
@@ -165,58 +175,12 @@ def _largest(axis: Axes, pairs: Sequence[Mapping]) -> None:
                 axis.plot(top["overlap"]["interval"], (y, y), color=colours[number], linewidth=1.2)
             axis.plot(x, y, "o", color=colours[number], markersize=4)
             axis.plot(top["expected"], y, "|", color=GREY, markersize=9)
-        axis.plot([], [], "o-", color=colours[number], markersize=4, label=f"k = {k}")
-    named = [f"{short(p['first'], _NAME)},\n{short(p['second'], _NAME)}" for p in shown]
+        axis.plot([], [], "o-", color=colours[number], markersize=4, label=f"k = {k:,}")
+    axis.plot([], [], "|", color=GREY, markersize=9, label="chance")
+    named = [f"{short(p['first'], NAME)},\n{short(p['second'], NAME)}" for p in shown]
     axis.set_yticks(range(len(shown)), named, fontsize=7)
     axis.set_ylim(len(shown) - 0.4, -0.6)
     axis.legend(loc="upper right", ncols=1)
-
-
-def _distances(axis: Axes, curves: pd.DataFrame, colours: Mapping) -> None:
-    """Draw the mean effect by distance on logarithmic axes, that at the variant at 1."""
-    curves = curves[(curves.grid == "log") & (curves.relative > 0)]
-    axis.set_title("mean |ALT − REF| by distance", loc="left")
-    axis.set(xlabel="bp from the variant to the bin", ylabel="relative to the variant's bin")
-    if curves.empty:
-        axis.text(0.5, 0.5, "no model predicts several bins", ha="center", transform=axis.transAxes)
-        return
-    for name, curve in curves.groupby("model", sort=False):
-        x = np.where(curve.low > 0, np.sqrt(np.maximum(curve.low, 0.5) * (curve.high - 1)), 0.5)
-        axis.plot(x, curve.relative, "o-", color=colours[name], markersize=3, label=short(name))
-        low = np.maximum(curve.relative_low, _SMALLEST)
-        axis.fill_between(x, low, curve.relative_high, color=colours[name], alpha=0.2, linewidth=0)
-    axis.set(xscale="log", yscale="log")
-    axis.set_ylim(bottom=max(_SMALLEST, 0.5 * curves.relative.min()))
-    axis.xaxis.set_minor_formatter(NullFormatter())
-    ticks = [0.5, *(10.0**p for p in range(int(np.log10(curves.high.max())) + 1))]
-    axis.set_xticks(ticks, ["0", *(f"{t:,.0f}" for t in ticks[1:])])
-    axis.legend(loc="lower left")
-
-
-def _fields(axis: Axes, names: Sequence[str], fields: Sequence[Mapping], colours: Mapping) -> None:
-    """Draw bp of the input, of what an output needs by arithmetic, and what was measured."""
-    axis.set_title("receptive field", loc="left")
-    by = {f["model"]: f for f in fields}
-    for row, name in enumerate(names):
-        field = by.get(name)
-        if field is None:
-            axis.text(0.02, row, "scores alone", transform=axis.get_yaxis_transform(), va="center")
-            continue
-        axis.barh(row, field["input"], 0.72, color="0.9")
-        if field["theory"]:
-            axis.barh(row, field["theory"]["most"], 0.4, color=colours[name])
-        if field["measured"]:
-            axis.plot(field["measured"]["span_max"], row, "D", color="black", markersize=5)
-            axis.plot(field["measured"]["above_1e-02"], row, "|", color="black", markersize=12)
-    axis.set_yticks(range(len(names)), [short(n, _NAME) for n in names])
-    axis.set_ylim(len(names) - 0.4, -0.6)
-    axis.set_xlabel(
-        "bp; pale: input, bar: needed by one output,\n"
-        "◆: any change, |: changes above 1% of the largest"
-    )
-    if by:
-        axis.set_xscale("log")
-        axis.set_xlim(left=10)
 
 
 def _scatter(
@@ -238,28 +202,19 @@ def _scatter(
     if len(first) <= _POINTS:
         axis.plot(first, second, "o", color=GREY, alpha=0.5, markersize=2.5, markeredgewidth=0)
     else:
-        counts, across, up = np.histogram2d(first, second, bins=_CELLS)
+        counts, columns, rows = np.histogram2d(first, second, bins=_CELLS)
         shown = np.ma.masked_equal(counts.T, 0)
-        mesh = axis.pcolormesh(across, up, shown, cmap="viridis", norm=LogNorm(), rasterized=True)
+        mesh = axis.pcolormesh(
+            columns, rows, shown, cmap="viridis", norm=LogNorm(), rasterized=True
+        )
         count_bar(figure, axis, mesh, "variants")
     for line in (axis.axhline, axis.axvline):
         line(0, color=GREY, linewidth=0.6)
-    axis.set(xlabel=short(pair["first"]), ylabel=short(pair["second"]))
+    what = result["stat"] if result["stat"] != LOG_RATIO else "log ratio"
+    axis.set(
+        xlabel=f"{what} of {short(pair['first'])}", ylabel=f"{what} of {short(pair['second'])}"
+    )
     value = pair["spearmanr"]["value"]
     rho = "undefined" if value is None else f"{value:.2f}"
     of = " of sizes" if pair["of"] == "sizes" else ""
     axis.set_title(f"{result['stat']}, n = {pair['n']:,}, Spearman{of} {rho}", loc="left")
-
-
-def _region_text(axis: Axes, regions: Mapping) -> None:
-    """Write what was compared of regions."""
-    size = f"{number_of(regions['bins'], 'bin')} of {regions['bin_width']} bp"
-    lines = [f"{regions['count']:,} regions", f"{size} each"]
-    lines += [
-        f"{short(n, _NAME)}: {count:,} beyond a chromosome"
-        for n, count in regions["beyond_chromosome"].items()
-        if count
-    ]
-    lines += [f"{short(n, _NAME)}: {why}" for n, why in regions["left_out"].items()]
-    axis.set_axis_off()
-    axis.text(0, 1, "\n".join(lines), va="top", transform=axis.transAxes, fontsize=8)

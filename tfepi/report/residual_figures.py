@@ -95,7 +95,10 @@ def _variances(axis: Axes, residuals: Residuals) -> None:
 
 
 def _margins(axis: Axes, residuals: Residuals) -> None:
-    """Draw how much lower than the best each law scores, with intervals, and name the best."""
+    """Draw how each law scores beside the one to take, with intervals, and name that.
+
+    One that lies to the right is the negative binomial, where it is not told apart from Poisson.
+    """
     fit = residuals.fit
     rows = [law for law in LAWS if fit.laws[law] is not None]
     for y, law in enumerate(rows):
@@ -108,9 +111,9 @@ def _margins(axis: Axes, residuals: Residuals) -> None:
     plain = {law: name.partition(" (")[0] for law, name in _NAMES.items()}
     axis.set_yticks(range(len(rows)), [plain[law] for law in rows])
     axis.set_ylim(len(rows) - 0.5, -0.5)
-    axis.set(xlabel="score less the best one's (nats per position)")
+    axis.set(xlabel=f"score minus that of {plain[fit.best]} (nats per position)")
     told = "" if not fit.alike else f"; not told apart: {', '.join(plain[w] for w in fit.alike)}"
-    axis.set_title(textwrap.fill(f"fits best: {plain[fit.best]}{told}", 52), loc="left")
+    axis.set_title(textwrap.fill(f"law to take: {plain[fit.best]}{told}", 52), loc="left")
 
 
 def _log_ticks(along: Axis) -> None:

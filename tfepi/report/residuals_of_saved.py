@@ -9,9 +9,24 @@ from tfepi.evaluation.bootstrap import genome_blocks
 from tfepi.evaluation.metrics import format_estimate
 from tfepi.evaluation.predictions import SavedPredictions
 from tfepi.report.residual_figures import draw_residuals
-from tfrecords_tools.errors import unknown
+from tfrecords_tools.errors import InputFileError, unknown
 from tfrecords_tools.progress import progress
 from tfrecords_tools.targets import Target
+
+
+def open_test(folder: str | Path) -> SavedPredictions:
+    """Return the predictions that a test saved.
+
+    Raises:
+        InputFileError: no such folder, one that holds no saved predictions, or a damaged file.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        what = "is a file" if folder.exists() else "does not exist"
+        raise InputFileError(
+            f"test folder {folder} {what}: name the folder of -o of tfepi_test.py --save"
+        )
+    return SavedPredictions(folder)
 
 
 def chosen_numbers(saved: SavedPredictions, names: Sequence[str]) -> list[int]:
@@ -23,7 +38,7 @@ def chosen_numbers(saved: SavedPredictions, names: Sequence[str]) -> list[int]:
     there = [target.identifier for target in saved.layout.targets]
     for name in names:
         if name not in there:
-            raise unknown("target", name, there, f"of {saved.folder}")
+            raise unknown("target", name, there, f"in -t, of test {saved.folder}")
     return [there.index(name) for name in names] or list(range(len(there)))
 
 
@@ -67,19 +82,32 @@ def draw_saved(
 
 
 def loss_table(found: dict[str, LossFit]) -> str:
-    """Return a line per target: the loss, those not told apart, how much lower others score."""
-    rows = [("target", "loss", "not told apart", "score less the best one's, with interval")]
+    """Return a line per target: the loss to take, those not told apart, how others score.
+
+    Scores are mean log densities of held-out positions; each of the other laws is said to score
+    so much more or less than the one of the loss to take.
+    """
+    rows = [("target", "loss", "not told apart", "how the other laws score, nats a position")]
     for name, fit in found.items():
-        less = {
-            law: {
-                "value": -margin["value"],
-                "interval": margin["interval"] and [-v for v in reversed(margin["interval"])],
-            }
-            for law, margin in fit.margins.items()
-        }
-        others = "; ".join(f"{law} {format_estimate(value)}" for law, value in less.items())
+        others = "; ".join(f"{law} {_beside(margin)}" for law, margin in fit.margins.items())
         rows.append((name, fit.loss, ", ".join(fit.alike) or "-", others))
     width = [max(len(row[i]) for row in rows) for i in range(3)]
-    return "\n".join(
+    lines = [
         "  ".join([*(c.ljust(w) for c, w in zip(row, width, strict=False)), row[3]]) for row in rows
-    )
+    ]
+    simpler = [n for n, f in found.items() if any(m["value"] < 0 for m in f.margins.values())]
+    if simpler:
+        lines.append(
+            f"{', '.join(simpler)}: the negative binomial scores more than Poisson, of which it is "
+            "the wider case, but not surely so: Poisson is named"
+        )
+    return "\n".join(lines)
+
+
+def _beside(margin: dict) -> str:
+    """Return a law's score beside the best one's in words: "0.790 less [0.590, 0.980]"."""
+    sign = -1 if margin["value"] < 0 else 1
+    interval = margin["interval"] and sorted(sign * v for v in margin["interval"])
+    text = format_estimate({"value": abs(margin["value"]), "interval": interval})
+    value, bracket, rest = text.partition(" [")
+    return f"{value} {'more' if sign < 0 else 'less'}{bracket}{rest}"
