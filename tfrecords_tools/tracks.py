@@ -256,6 +256,6 @@ def _length(track: Track, chrom: str) -> int:
     if chrom not in track.chroms:
         raise InputFileError(
             missing_chrom(chrom, track.chroms, str(track.path))
-            + "; leave the chromosome out with --chroms or --limit, or add it to the file"
+            + "; leave the chromosome out, or add it to the file"
         )
     return track.chroms[chrom]

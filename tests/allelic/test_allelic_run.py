@@ -115,7 +115,12 @@ def test_the_summary_has_all_numbers(finished):
     assert (out / "run.json").exists()
     balance = pd.read_csv(out / "balance.tsv", sep="\t")
     assert set(balance["when"]) == {"before", "after"}
-    text = "\n".join(lines(found, 20))
+    assert value["ref_compared_with_genome"] is False
+    assert value["counts"]["dosages"] == {"1": len(found.tested.sites)}
+    sets = value["sets"]["all"]
+    assert sets["bins_of_reads"] == 10
+    assert sum(sets["favoured"].values()) == sets["positives"]
+    text = "\n".join(lines(found, OPTIONS.testing))
     assert "direction among the imbalanced by good: AUROC 0.9" in text
     assert "direction in cluster liver: AUROC" in text
 
@@ -155,6 +160,10 @@ def test_few_positives_draw_what_there_is(source, tmp_path, counts):
     found = run(sites, tmp_path / "out", OPTIONS, inputs={}, source=source)[""]
     assert 0 < found.sets["all"].positive.sum() < 10
     assert found.tasks["all"]["mean"]["imbalance"]["auroc"]["value"] is None
+    told = list(lines(found, OPTIONS.testing))
+    assert sum("AUROC" in line for line in told) == 1  # one line for all that has none
+    assert told[-1].startswith("no AUROC of fewer than 10 positives or negatives: imbalanced or ")
+    assert "; direction among the imbalanced " in told[-1]
     names = {p.stem for p in (tmp_path / "out" / "figures").glob("*.png")}
     assert names == {"ratios", "p_values", "read_counts", "observed_predicted"}
 

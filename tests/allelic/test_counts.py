@@ -122,6 +122,23 @@ def test_files_are_samples(table):
     assert read_sites(paths, sum_samples=False).sample.tolist() == ["x", "y"]
 
 
+def test_dosages_that_are_left_out_are_not_read(table):
+    header = PLAIN + "\tdosage"
+    stated = table(header, "chr1 9 C T 7 3 2", "chr1 11 C T 7 3 1", name="stated.tsv")
+    other = table(header, "chr1 9 C T 8 3 3", name="other.tsv")
+    bad = table(header, "chr1 9 C T 8 3 0.5", name="bad.tsv")
+    silent = table(PLAIN, "chr1 9 C T 8 3", name="silent.tsv")
+    with pytest.raises(ConfigError, match=r"dosages 2 and 3 .*\(--no_dosage\)"):
+        read_sites([stated, other])
+    with pytest.raises(ConfigError, match=r"stated.tsv has a background dosage, .*silent.tsv has"):
+        read_sites([silent, stated], sum_samples=False)  # a missing one is not 1
+    for second in (other, bad, silent):
+        summed = read_sites([stated, second], dosage=False)
+        assert summed.ref_reads.tolist() == [15, 7]
+        assert summed.dosage.tolist() == [1, 1]
+    assert read_sites([silent]).dosage.tolist() == [1]
+
+
 def test_packed_and_with_comments(table, tmp_path):
     path = tmp_path / "c.tsv.gz"
     with gzip.open(path, "wt") as handle:
@@ -196,6 +213,19 @@ def test_heterozygous_genotypes_of_a_vcf(vcf):
     }
     assert read_sites(path, samples=["b"]).ref_reads.tolist() == [2, 8]
     assert read_sites(path, sum_samples=False).sample.tolist() == ["a", "b", "a", "b"]
+    with pytest.raises(ConfigError, match="unknown sample 'liver': choose from a, b"):
+        read_sites(path, samples=["liver"])
+
+
+def test_a_sample_without_sites_is_named(vcf, table):
+    path = vcf("chr1 10 . C T . . . GT:AD 0/1:7,3 1/1:0,7")
+    with pytest.raises(InputFileError, match="sample 'b' has no heterozygous single-base site"):
+        read_sites(path, samples=["a", "b"])
+    empty = vcf()
+    with pytest.raises(InputFileError, match="no heterozygous single-base site: it has no rows"):
+        read_sites(empty, samples=["a"])
+    both = [vcf("chr1 10 . C T . . . GT:AD 0/1:7,3 0/1:2,7"), table(PLAIN, "chr1 9 C T 7 3")]
+    assert read_sites(both, samples=["b", "counts"]).ref_reads.tolist() == [9]
 
 
 def test_vcfs_without_counts(vcf):
@@ -215,15 +245,24 @@ def test_vcfs_without_counts(vcf):
 def genome_counts(genome_folder, table):
     """Return a function that writes counts at places of the shared genome, some moved or wrong."""
 
-    def write(moved: int = 0, wrong: int = 0, chrom: str = "chr1"):
+    def write(
+        moved: int = 0,
+        wrong: int = 0,
+        chrom: str = "chr1",
+        swapped: int = 0,
+        header: str = PLAIN,
+        **options,
+    ):
         with Genome(genome_folder / "genome.fa") as genome:
             letters = decode(genome.indices("chr1", 9000, 9600))
         lines = []
         for number, p in enumerate([i for i, x in enumerate(letters) if x in "ACGT"][:200:4]):
             ref = "ACGT"[("ACGT".index(letters[p]) + (number < wrong)) % 4]
             alt = "ACGT"[("ACGT".index(letters[p]) + 2) % 4]
+            if number < swapped:
+                ref, alt = alt, ref
             lines.append(f"{chrom} {9000 + p + moved} {ref} {alt} 20 15")
-        return read_sites(table(PLAIN, *lines))
+        return read_sites(table(header, *lines), **options)
 
     return write
 
@@ -239,10 +278,49 @@ def test_ref_is_compared_with_the_genome(genome_folder, genome_counts):
             sites_of_genome(genome_counts(wrong=20), genome)
         with pytest.raises(InputFileError, match=r"moved by -1: positions count from 1"):
             sites_of_genome(genome_counts(moved=1), genome)
-        with pytest.raises(InputFileError, match=r"moved by \+1: positions count from 0"):
+        with pytest.raises(InputFileError, match=r"moved by \+1: positions are one too low; mend"):
             sites_of_genome(genome_counts(moved=-1), genome)
         with pytest.raises(InputFileError, match="has no chromosome '1' but has 'chr1'"):
             sites_of_genome(genome_counts(chrom="1"), genome)
+
+
+def renamed(ours, theirs):
+    return {"columns": {ours: theirs}}
+
+
+def test_advice_on_positions_works(genome_folder, genome_counts):
+    pos1, pos, gatk = (PLAIN.replace("pos0", name) for name in ("pos1", "pos", "position"))
+    gatk = gatk.replace("chrom", "contig").replace("ref\talt", "refAllele\taltAllele")
+    gatk = gatk.replace("ref_reads\talt_reads", "refCount\taltCount")
+    cases = (  # header, by how much positions are wrong, options, what is said, what mends it
+        (PLAIN, 1, {}, "from 1 in this file; say --columns pos1=pos0", renamed("pos1", "pos0")),
+        (pos1, 0, {}, "from 0 in this file; say --columns pos0=pos1", renamed("pos0", "pos1")),
+        (pos, 1, {"base": 0}, "from 1 in this file; say --base 1", {"base": 1}),
+        (pos, 0, {"base": 1}, "from 0 in this file; say --base 0", {"base": 0}),
+        (gatk, 0, {}, "say --columns pos0=position", renamed("pos0", "position")),
+        (pos1, 2, {}, "moved by -1: positions are one too high; mend the file", None),
+    )
+    with Genome(genome_folder / "genome.fa") as genome:
+        for header, moved, options, advice, mended in cases:
+            with pytest.raises(InputFileError, match=advice):
+                sites_of_genome(genome_counts(moved, header=header, **options), genome)
+            if mended is not None:
+                right = genome_counts(moved, header=header, **mended)
+                assert len(sites_of_genome(right, genome)[0]) == 50
+
+
+def test_alleles_that_are_swapped(genome_folder, genome_counts):
+    columns = {"ref": "alt", "alt": "ref"}
+    with Genome(genome_folder / "genome.fa") as genome:
+        with pytest.raises(
+            InputFileError, match=r"REF and ALT are swapped: --columns ref=alt,alt=ref; see whether"
+        ):
+            sites_of_genome(genome_counts(swapped=50), genome)
+        assert len(sites_of_genome(genome_counts(swapped=50, columns=columns), genome)[0]) == 50
+        with pytest.raises(
+            InputFileError, match=r"20 of 50 .* and 20 of them .* are swapped there.*mend these"
+        ):
+            sites_of_genome(genome_counts(swapped=20), genome)
 
 
 def test_places_that_the_genome_lacks_are_counted(genome_folder, table):

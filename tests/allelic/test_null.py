@@ -6,10 +6,11 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from scipy.special import comb
-from scipy.stats import betabinom, binomtest
+from scipy.stats import betabinom, binom, binomtest
 
 from tfepi.allelic.null import (
     directions,
+    expected_histogram,
     expected_ratios,
     p_values,
     q_values,
@@ -81,6 +82,23 @@ def test_sites_are_tested_each_by_its_own():
     for i in range(0, 200, 7):
         assert found[i] == pytest.approx(p_of(k[i], n[i], dosage[i], theta[i], 0.55))
     assert len(p_values(k[:0], n[:0], dosage[:0])) == 0
+
+
+def test_expected_histogram_is_the_sum_over_sites():
+    reads, dosage = np.array([30, 30, 41]), np.array([1.0, 3.0, 3.0])
+    theta, edges = np.array([0.0, 0.05, 0.05]), np.linspace(0, 1, 8)
+    found = expected_histogram(reads, dosage, edges, theta, 0.55)
+    slow = np.zeros(7)
+    for n, b, t in zip(reads, dosage, theta, strict=True):
+        ends = [float(e[0]) for e in expected_ratios(np.array([b]), 0.55)]
+        for m in ends:
+            for k in range(n + 1):
+                law = betabinom(n, m / t, (1 - m) / t) if t else binom(n, m)
+                bin_ = min(6, int(np.searchsorted(edges, k / n, side="right")) - 1)
+                slow[bin_] += law.pmf(k) / 2
+    np.testing.assert_allclose(found, slow, rtol=1e-9)
+    assert found.sum() == pytest.approx(3)
+    assert expected_histogram(reads[:0], dosage[:0], edges).tolist() == [0] * 7
 
 
 def test_p_is_no_smaller_than_it_should_be():

@@ -11,7 +11,7 @@ from scipy.stats import binom
 from tfepi.allelic import testing
 from tfepi.allelic.counts import from_frame
 from tfepi.allelic.null import q_values
-from tfepi.allelic.positives import Cut, imbalance_sets, warn_of_sets
+from tfepi.allelic.positives import CHOICE, Cut, imbalance_sets, matching_text, warn_of_sets
 from tfepi.simulate.allelic_counts import AllelicDesign, simulate_counts
 from tfrecords_tools.errors import ConfigError, InputFileError
 
@@ -185,18 +185,70 @@ def test_sets_without_positives_or_without_others(caplog):
     found, _ = results_of({"sites": 500, "imbalanced": 0.0})
     none = imbalance_sets(found)
     assert (none.positive.sum(), none.negative.sum(), none.ratio) == (0, 0, None)
-    assert warn_of_sets(none) == []
+    assert warn_of_sets(found, none) == []
+    assert matching_text(none) == "none to match"
     design = {"sites": 400, "imbalanced": 0.5, "effect": 1.0, "reads": 60.0, "deviation": 1.0}
     found, _ = results_of(design)
     with caplog.at_level(logging.WARNING):
-        [one] = warn_of_sets(imbalance_sets(found, Cut(bins=1)), "liver")
-        assert "differ in log reads by" in one
+        single = imbalance_sets(found, Cut(bins=1))
+        [one] = warn_of_sets(found, single, "liver")
+        assert "are not matched in reads: there is one bin for" in one
+        assert "log reads differ by" in one
         assert caplog.messages == [f"liver: {one}"]
+        assert matching_text(single).startswith("not matched in reads: ")
         deepest = found.sites.reads >= np.sort(found.sites.reads[found.q < 0.01])[-12]
         apart = imbalance_sets(found, Cut(bins=12), deepest | (found.sites.reads < 40))
         assert (apart.negative.sum(), apart.ratio) == (0, 0)
-        assert "none of" in warn_of_sets(apart)[0]
-    assert warn_of_sets(imbalance_sets(results_of({"sites": 3000})[0])) == []
+        assert "none of" in warn_of_sets(found, apart)[0]
+        text = matching_text(apart)
+        assert text.startswith("none matches in reads: of ")
+        assert text.endswith(" there are 0 balanced ones")
+    found, _ = results_of({"sites": 3000})
+    sets = imbalance_sets(found)
+    assert warn_of_sets(found, sets) == []
+    assert matching_text(sets).endswith(f"({sets.ratio:.2f} for each, in 10 bins)")
+
+
+@pytest.mark.parametrize(("positives", "bins"), [(1, 1), (9, 1), (10, 2), (49, 9), (200, 10)])
+def test_a_bin_for_every_five_imbalanced_sites(positives, bins):
+    found, _ = results_of({"sites": 4000, "effect": 1.0})
+    rows = np.flatnonzero(found.q < 0.01)[:positives]
+    among = found.p > 0.1
+    among[rows] = True
+    sets = imbalance_sets(found, Cut(), among)
+    assert (sets.positive.sum(), sets.bins) == (positives, bins)
+    assert "one for every 5" in CHOICE
+
+
+def test_the_scarcest_reads_are_told():
+    found, _ = results_of({"sites": 3000, "effect": 1.0})
+    reads = found.sites.reads
+    first = imbalance_sets(found, Cut(bins=4))
+    ends = np.round(10**first.matched.edges).astype(int)
+    gap = (found.p > 0.1) & (reads >= ends[0]) & (reads < ends[1])
+    sets = imbalance_sets(found, Cut(bins=4), ~gap)
+    there = first.positive & (reads >= ends[0]) & (reads < ends[1])
+    assert matching_text(sets) == (
+        f"none matches in reads: of {there.sum()} imbalanced sites with reads from {ends[0]} to "
+        f"{ends[1] - 1} there are 0 balanced ones"
+    )
+
+
+def test_imbalanced_sites_that_favour_neither_allele(caplog):
+    # At a dosage of 3 shares of 1/4 and 3/4 are expected, so that 1/2 of many reads is rare.
+    rows = [(f"chr{i}", i, "A", "C", 200, 200, 3.0, "") for i in range(4)]
+    rows += [("chr9", i, "A", "C", 300 + i, 100 - i, 3.0, "") for i in range(30)]
+    rows += [("chr8", 0, "A", "C", 396, 4, 3.0, "")]
+    names = ["chrom", "position", "ref", "alt", "ref_reads", "alt_reads", "dosage", "sample"]
+    found = testing.sites_tested(from_frame(pd.DataFrame(rows, columns=names)), how())
+    sets = imbalance_sets(found)
+    assert found.favouring(sets.positive)["none"] == 4
+    assert found.favouring(sets.positive)["REF"] == sets.positive.sum() - 4
+    assert sum(found.favouring().values()) == 35
+    assert found.dosages() == {3.0: 35}
+    told = warn_of_sets(found, sets)[-1]
+    assert told.startswith(f"4 of {sets.positive.sum()} imbalanced sites favour neither allele")
+    assert told in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Figures of heritability: what is drawn is what was read."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -45,19 +47,24 @@ def test_one_trait():
     [axis] = share_figure(found()).axes
     assert [p.get_height() for p in axis.patches] == [0.59, 0.08]
     assert [t.get_text() for t in axis.get_legend().get_texts()] == [
-        "cell-type specific",
-        "ubiquitous",
+        *("cell-type specific", "ubiquitous", "± standard error (jackknife)")
     ]
     assert [t.get_text() for t in axis.texts] == ["7.4×"]
     assert [t.get_text() for t in axis.get_xticklabels()] == ["t0"]
     spans = [path.vertices[:, 1] for c in axis.collections for path in c.get_paths()]
-    np.testing.assert_allclose(spans, [[0.54, 0.64], [0.06, 0.10]])
+    np.testing.assert_allclose([s for s in spans if len(s)], [[0.54, 0.64], [0.06, 0.10]])
 
 
 def test_several_traits_and_their_mean():
     given = found(3)
     [axis] = share_figure(given).axes
     assert [t.get_text() for t in axis.get_xticklabels()] == ["mean", "t0", "t1", "t2"]
+    told = axis.get_legend().get_texts()[-1].get_text()
+    assert told == "± standard error (jackknife),\nof the mean: between traits"
+    mixed = [*given.comparisons[:2], replace(given.comparisons[2], method="independent")]
+    [other] = share_figure(replace(given, comparisons=mixed)).axes
+    told = other.get_legend().get_texts()[-1].get_text()
+    assert told == "± standard error,\nof the mean: between traits"
     heights = [p.get_height() for p in axis.patches]
     np.testing.assert_allclose(heights, [0.54, 0.59, 0.54, 0.49, 0.08, 0.08, 0.08, 0.08])
 
@@ -71,8 +78,23 @@ def test_without_an_ubiquitous_cluster():
         share_figure(Found(found().table, [], None, None, []))
 
 
+def test_shares_below_zero():
+    below = Found(found().table, [comparison("t", 0.3, -0.1)], None, "ubiquitous", [])
+    figure = share_figure(below)
+    figure.canvas.draw()
+    [axis] = figure.axes
+    labels = [t.get_text() for t in axis.get_yticklabels()]
+    assert "−10%" in labels
+    assert not any("-" in text for text in labels)  # no hyphens
+    assert not axis.texts
+    noisy = comparison("t", 0.3, 0.03)  # its error is 0.02
+    [axis] = share_figure(replace(below, comparisons=[noisy])).axes
+    assert not axis.texts
+
+
 def test_clusters():
     left, right = cluster_figure(found(2).table).axes
+    assert left.get_ylim() == (2.5, -0.5)
     assert [t.get_text() for t in left.get_yticklabels()] == ["ubiquitous", "A", "B"]
     dots = [line.get_xdata().astype(float) for line in left.get_lines() if line.get_marker() == "o"]
     np.testing.assert_allclose(dots, [[0.1, 0.2, 0.3]] * 2)

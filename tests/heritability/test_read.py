@@ -4,6 +4,7 @@ import gzip
 import itertools
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -222,7 +223,7 @@ def test_counted_overlap(tmp_path, beside_baseline):
     assert found.notes == []
     assert found.comparisons[0].specific_se == pytest.approx(slow)
     without = read_traits(results, names)
-    assert "annotations of b.results overlap: give --ref_ld_chr" in without.notes[0]
+    assert "since annotations overlap: give --ref_ld_chr" in without.notes[-1]
     assert without.comparisons[0].method == "independent"
 
 
@@ -331,7 +332,13 @@ def test_which_annotations(tmp_path, bims, sizes, clusters):
     request = Request(Assembly.of("toy", sizes))
     annotate(tmp_path / "a", bims, request, clusters, quiet=True)
     found = annotations_of(tmp_path / "a", (), None)
-    assert found == Annotations(("ubiquitous", "B", "T"), (), "ubiquitous", None, True)
+    names = ("ubiquitous", "B", "T")
+    assert found.clusters == names
+    assert (found.others, found.ubiquitous, found.alone, found.disjoint) == (
+        *((), "ubiquitous", None, True),
+    )
+    assert found.plain == {"base", *names}
+    assert found.snps["T"][0] == pytest.approx(found.snps["T"][1] * 798)
     assert annotations_of(tmp_path / "a", (), "B").ubiquitous == "B"
     assert annotations_of(None, ("x", "y"), None).ubiquitous is None
     for given, message in (
@@ -347,6 +354,67 @@ def test_which_annotations(tmp_path, bims, sizes, clusters):
     (tmp_path / "annotation.json").write_text('{"format": "tfepi-annotation"}')
     with pytest.raises(InputFileError, match="has format 'tfepi-annotation' version None"):
         annotations_of(tmp_path, (), None)
+
+
+@pytest.fixture
+def annotated(tmp_path, bims, sizes, tmp_path_factory):
+    """Annotations with the clusters of `trait_file`, which hold the shares of SNPs in it."""
+    folder = tmp_path_factory.mktemp("annotated")
+    peaks = [("ubiquitous", 240), ("A", 270), ("B", 240)]  # of 7980 bp: 0.030, 0.034, 0.030
+    lines, start = ["chrom\tstart\tend\tcluster"], 0
+    for name, width in peaks:
+        lines.append(f"chr1\t{start}\t{start + width}\t{name}")
+        start += width
+    (folder / "clusters.tsv").write_text("\n".join(lines) + "\n")
+    # The folder of `tfepi_specificity.py clusters` is as good as its table.
+    annotate(folder / "out", bims, Request(Assembly.of("toy", sizes)), folder, quiet=True)
+    return folder / "out"
+
+
+def test_a_base_needs_no_files_of_the_run(trait_file, ldsc, annotated):
+    names = annotations_of(annotated, (), None)
+    found = read_traits([("t", read_results(trait_file()))], names)
+    assert (found.notes, found.comparisons[0].method) == ([], "jackknife")
+    wrong = ldsc.RESULTS.replace("0.3214349613071813", "0.42")
+    with pytest.raises(
+        InputFileError, match="do not follow from its coefficients, as those of dis"
+    ):
+        read_traits([("t", read_results(trait_file("u", results=wrong)))], names)
+    unknown = read_traits([("t", read_results(trait_file("u", results=wrong)))], NAMES)
+    assert "since annotations overlap: give --ref_ld_chr" in unknown.notes[0]
+
+
+def test_shares_of_snps_of_other_annotations(trait_file, annotated):
+    names = annotations_of(annotated, (), None)
+    results = [(t, read_results(trait_file(t))) for t in ("t", "u")]
+    other = replace(names, snps=names.snps | {"A": (4000, 0.05), "B": (4000, 0.04)})
+    told = [n for n in read_traits(results, other).notes if "results say" in n]
+    assert told == [
+        "t, u: results say of A 3.34% of SNPs, 5.00% in annotation.json, and so of 1 more cluster: "
+        "are they of these annotations and of this reference?"
+    ]
+    few = replace(names, snps={"A": (20, 0.05)})  # by chance
+    assert read_traits(results, few).notes == []
+    near = replace(names, snps={"A": (4000, 0.037)})  # common SNPs lie somewhat otherwise
+    assert read_traits(results, near).notes == []
+
+
+def test_the_mean_where_a_ratio_is_undefined(trait_file, ldsc):
+    negative = ldsc.RESULTS.replace("0.0808342927845586", "-0.01")
+    runs = [
+        ("t", read_results(trait_file())),
+        ("u", read_results(trait_file("u", False, negative))),
+    ]
+    found = read_traits(runs, NAMES)
+    first, second = found.comparisons
+    assert math.isnan(second.ratio)
+    shares_of = [(first.specific + second.specific) / 2, (first.ubiquitous - 0.01) / 2]
+    assert found.mean.ratio == pytest.approx(shares_of[0] / shares_of[1])
+    assert found.notes[-1] == (
+        "mean: its ratio is that of the mean shares of all traits, of u too, whose own is undefined"
+    )
+    runs = [("u", runs[1][1]), ("v", runs[1][1])]
+    assert math.isnan(read_traits(runs, NAMES).mean.ratio)
 
 
 def test_tables(trait_file, ldsc, tmp_path, caplog):

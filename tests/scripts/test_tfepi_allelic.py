@@ -42,6 +42,8 @@ def test_a_model_is_asked(here, model, counts, genome_folder, small_data, tmp_pa
     arguments += ["--model", model / "params.json", model, "--rc", "--shifts", "1,0,-1"]
     status, out, err = here(SCRIPT, *arguments, "--data", small_data, "--no_figures")
     assert status == 0, err
+    names = "accuracy.tsv, allelic.json, balance.tsv, run.json, sites.tsv, sites.vcf"
+    assert out.splitlines()[-1] == f"wrote {tmp_path / 'out'}: {names}"
     assert "60 sites with more than 20 reads" in out
     assert "imbalanced or not by mean: AUROC" in out
     table = pd.read_csv(tmp_path / "out" / "sites.tsv", sep="\t")
@@ -157,14 +159,51 @@ def test_bad_options(here, arguments, tmp_path, options, message):
 
 
 def test_options_of_a_model_without_one(here, counts, model, tmp_path):
-    for option, value in (("--head", "main"), ("--untransform", "old"), ("--proxy", "t1")):
+    for option, value in (
+        *(("--head", "main"), ("--untransform", "old"), ("--proxy", "t1"), ("--batch_size", "4")),
+        *(("--incremental", "on"), ("--tracks", "x"), ("--resamples", "50"), ("--block_bp", "9")),
+    ):
         status, _, err = here(SCRIPT, counts, "-o", tmp_path / "out", option, value)
         assert (status, len(err)) == (2, 1)
         assert f"{option} is for predictions by a model" in err[0]
+    status, _, err = here(SCRIPT, counts, "-o", tmp_path / "out", "--draws", "3")
+    assert (status, len(err)) == (2, 1)
+    assert "--draws is how often clusters are matched: give it with --clusters" in err[0]
     asked = ("--model", model / "params.json", model)
     status, _, err = here(SCRIPT, counts, "-o", tmp_path / "out", *asked)
     assert status == 2
     assert "give it with -f" in err[-1]
+
+
+def test_a_genome_that_is_not_given_is_told(here, counts, genome_folder, tmp_path, caplog):
+    def compared(*more):
+        caplog.clear()
+        with caplog.at_level(logging.INFO):
+            assert here(SCRIPT, counts, "-o", tmp_path / "o", "--no_figures", *more)[0] == 0
+        value = json.loads((tmp_path / "o" / "allelic.json").read_text())
+        return value["ref_compared_with_genome"], "REF was not compared" in caplog.text
+
+    assert compared() == (False, True)
+    assert compared("-f", genome_folder / "genome.fa", "--overwrite") == (True, False)
+
+
+def test_the_folder_of_clusters(here, counts, tmp_path):
+    folder = tmp_path / "clusters"
+    folder.mkdir()
+    (folder / "clusters.tsv").write_text(
+        "chrom\tstart\tend\tcluster\nchr1\t0\t20000\tliver\nchr1\t20000\t60000\tubiquitous\n"
+    )
+    arguments = (counts, "-q", "--no_figures", "--clusters", folder, "-o", tmp_path / "out")
+    status, _, err = here(SCRIPT, *arguments)
+    assert status == 0, err
+    record = json.loads((tmp_path / "out" / "run.json").read_text())
+    assert record["inputs"]["clusters"]["path"] == str(folder / "clusters.tsv")
+    table = pd.read_csv(tmp_path / "out" / "sites.tsv", sep="\t")
+    assert set(table["cluster"]) == {"liver", "ubiquitous"}
+    (folder / "clusters.tsv").unlink()
+    status, _, err = here(SCRIPT, *arguments, "--overwrite")
+    assert status == 2
+    assert "has no clusters.tsv" in err[-1]
 
 
 def test_k562(here, test_data, tmp_path):
@@ -176,12 +215,14 @@ def test_k562(here, test_data, tmp_path):
     status, out, err = here(SCRIPT, *arguments, "-o", tmp_path / "out")
     assert status == 0, err
     assert "80 sites with more than 20 reads (42 with fewer)" in out
-    assert "8 imbalanced, 59 balanced" in out
+    assert "8 imbalanced, 59 balanced, not matched in reads: 8 imbalanced sites in one bin" in out
+    assert "the imbalanced favour REF at 3 sites, ALT at 0, neither at 5" in out
     value = json.loads((tmp_path / "out" / "allelic.json").read_text())
     assert value["counts"]["left_out"] == {}
     assert "vary more than a binomial" in value["warnings"][0]
-    assert "differ in log reads" in value["warnings"][1]  # eight sites in one bin of depth
-    assert len(value["warnings"]) == 2  # none of a bias, which is the dosage's
+    assert "there is one bin for 8 imbalanced sites" in value["warnings"][1]
+    assert "5 of 8 imbalanced sites favour neither allele" in value["warnings"][2]
+    assert len(value["warnings"]) == 3  # none of a bias, which is the dosage's
     assert value["imbalanced_by_test"]["binomial"] == 34
     low, high = value["reference_bias"]["interval"]
     assert low < 0.5 < high

@@ -24,7 +24,7 @@ def arguments(tmp_path):
     (tmp_path / "sizes").write_text("chr1\t100000\n")
     files = {"--clusters": "clusters.tsv", "--bim": "ref.1.bim", "--chrom_sizes": "sizes"}
     given = [word for k, v in files.items() for word in (k, tmp_path / v)]
-    return ["annotate", *given, "--assembly", "toy", "-o", tmp_path / "out", "-q"]
+    return ["annotate", *given, "--assembly", "toy", "-o", tmp_path / "out"]
 
 
 @pytest.fixture
@@ -39,10 +39,12 @@ def test_annotate_then_read(run_script, arguments, results, tmp_path):
     stated = ["--sumstats", "creatinine=c.gz", "--weights", "w.", "--frq", "f/"]
     done = run_script(SCRIPT, *arguments, *stated)
     lines = done.stdout.splitlines()
+    quiet = run_script(SCRIPT, *arguments, *stated, "--overwrite", "-q").stdout.splitlines()
+    assert quiet == [*lines[:3], lines[-1]]  # results without the commands
     assert lines[0] == "ubiquitous: 85 SNPs, 8.51% of SNPs, 8.50% of bases"
     assert lines[3] == "#!/bin/sh"
-    assert lines[-1] == f"wrote {tmp_path / 'out'}: ldsc, bed, commands.sh"
-    assert done.stderr == ""
+    names = "annotation.json, bed, commands.sh, ldsc, manifest.json, run.json"
+    assert lines[-1] == f"wrote {tmp_path / 'out'}: {names}"
     made = {p.name for p in (tmp_path / "out").iterdir()} - {".tfepi"}
     wanted = {"ldsc", "bed", "commands.sh", "annotation.json", "manifest.json", "run.json"}
     assert made == wanted
@@ -55,14 +57,26 @@ def test_annotate_then_read(run_script, arguments, results, tmp_path):
     assert done.stdout.splitlines() == [
         "creatinine: specific 63.5% ± 6.9% of heritability, ubiquitous 8.1% ± 1.2%, "
         "7.9 times (6.3 to 9.8); jackknife",
-        f"wrote {tmp_path / 'read'}: heritability.tsv",
+        f"wrote {tmp_path / 'read'}: comparison.tsv, figures, heritability.json, heritability.tsv, "
+        "run.json",
     ]
-    assert done.stderr == ""
+    assert done.stderr.count("\n") == 1
+    assert "WARNING: creatinine: results say of ubiquitous 2.97% of SNPs, 8.51%" in done.stderr
     figures = {f"{n}.{k}" for n in ("clusters", "shares") for k in ("png", "svg")}
     assert {p.name for p in (tmp_path / "read/figures").iterdir()} == figures
     assert len(pd.read_csv(tmp_path / "read/heritability.tsv", sep="\t")) == 3
     record = json.loads((tmp_path / "read/run.json").read_text())
-    assert set(record["inputs"]) == {"creatinine 1", "creatinine 1, jackknife"}
+    assert set(record["inputs"]) == {"annotation", "creatinine 1", "creatinine 1, jackknife"}
+    # An input is not removed, and an output that is refused comes before any warning.
+    for where, message in (
+        (tmp_path / "out", "holds an input (annotation)"),
+        (tmp_path, "that tfepi did not make"),
+    ):
+        again = ["--annotation", tmp_path / "out", "-o", where, "--overwrite"]
+        done = run_script(SCRIPT, "read", f"creatinine={results}", *again, check=False)
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+        assert message in done.stderr
+    assert (tmp_path / "out/annotation.json").exists()
 
 
 def test_several_traits_by_names(here, results, tmp_path):
@@ -88,6 +102,12 @@ def test_several_traits_by_names(here, results, tmp_path):
         (["--top", "a"], "'a' is no list of numbers"),
         (["--sets", "both"], "sets is 'both'"),
         (["--scores", "none"], "scores none do not exist"),
+        (["--top", "0.1"], "--top is of scores: give them with --scores"),
+        (["--top", ""], "--top is of scores"),
+        (["--sizes"], "--sizes is of scores"),
+        (["--stat", "SAD"], "--stat is of scores"),
+        (["--targets", "t0"], "--targets is of scores"),
+        (["--clusters", "."], "the folder . has no clusters.tsv"),
         (["--chrom_sizes", "none"], "table of chromosome lengths none does not exist"),
     ],
 )

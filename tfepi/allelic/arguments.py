@@ -2,9 +2,12 @@
 
 import sys
 from argparse import ArgumentParser, Namespace
+from pathlib import Path
 
 from tfrecords_tools import cell_arguments, command
 from tfrecords_tools.record_arguments import names
+
+_DRAWS, _RESAMPLES = 20, 200
 
 
 def add(p: ArgumentParser) -> None:
@@ -24,11 +27,15 @@ def add(p: ArgumentParser) -> None:
     t.add_argument("--test", default="binomial", help="binomial, betabinomial [%(default)s]")
     t.add_argument("--centre", default="0.5", help="share of REF, or: observed [%(default)s]")
     t.add_argument("--no_dosage", action="store_true", help="as if all alleles had equal copies")
-    t.add_argument("--per_dosage", action="store_true", help="an overdispersion for each dosage")
+    t.add_argument(
+        "--per_dosage", action="store_true", help="an overdispersion for each with 20 sites or more"
+    )
     t.add_argument("--dispersion", default="background", help="or all sites' [%(default)s]")
     t.add_argument("--fdr", type=float, default=0.01, help="imbalanced below [%(default)s]")
     t.add_argument("--null_p", type=float, default=0.1, help="balanced above [%(default)s]")
-    t.add_argument("--match_bins", type=int, metavar="N", help="of log reads [10, or by the sites]")
+    t.add_argument(
+        "--match_bins", type=int, metavar="N", help="of log reads [1 for every 5 imbalanced, to 10]"
+    )
     m = p.add_argument_group("predictions")
     m.add_argument("--model", nargs=2, metavar=("PARAMS", "MODEL"), help="params.json and model")
     m.add_argument("--scores", metavar="DIR", help="of tfepi_variants.py --stats REF_RATIO")
@@ -45,9 +52,11 @@ def add(p: ArgumentParser) -> None:
     e = p.add_argument_group("evaluation")
     e.add_argument("--train_regions", metavar="BED", help="the model was trained on; 4: label")
     e.add_argument("--data", metavar="DIR", help="data folder the model was trained on, instead")
-    e.add_argument("--clusters", metavar="TSV", help="peaks by tfepi_specificity.py clusters")
-    e.add_argument("--draws", type=int, default=20, help="of matched clusters [%(default)s]")
-    e.add_argument("--resamples", type=int, default=200, help="of blocks, 0: none [%(default)s]")
+    e.add_argument("--clusters", metavar="PATH", help="folder or table of specificity's clusters")
+    e.add_argument("--draws", type=int, default=_DRAWS, help="of matched clusters [%(default)s]")
+    e.add_argument(
+        "--resamples", type=int, default=_RESAMPLES, help="of blocks, 0: none [%(default)s]"
+    )
     e.add_argument("--block_bp", type=int, help="size of the blocks [by the sites]")
     p.add_argument("--no_figures", action="store_true", help="tables only")
     p.add_argument("-q", "--quiet", action="store_true", help="no progress bars or notes")
@@ -63,7 +72,8 @@ def work(args: Namespace) -> None:
     from tfepi.allelic.seen_sites import training_windows
     from tfepi.allelic.testing import HowTested
     from tfepi.evaluation.bootstrap import Bootstrap
-    from tfepi.specificity.cluster_file import read_clusters
+    from tfepi.specificity.cluster_file import cluster_table, read_clusters
+    from tfrecords_tools.errors import ConfigError
 
     keywords = {"dosage": not args.no_dosage, "per_dosage": args.per_dosage}
     keywords["dispersion"] = args.dispersion
@@ -74,11 +84,12 @@ def work(args: Namespace) -> None:
         args.draws,
         args.proxy,
     )
+    if args.draws != _DRAWS and not args.clusters:
+        raise ConfigError("--draws is how often clusters are matched: give it with --clusters")
     source, inputs = _source(args)
     inputs |= {f"counts {i}": path for i, path in enumerate(args.counts)}
-    sites = read_sites(
-        args.counts, args.base, not args.keep_samples, args.samples, _columns(args.columns)
-    )
+    columns, dosage = _columns(args.columns), not args.no_dosage
+    sites = read_sites(args.counts, args.base, not args.keep_samples, args.samples, columns, dosage)
     windows = clusters = None
     if args.train_regions or args.data:
         windows = training_windows(args.train_regions, args.data)
@@ -86,7 +97,7 @@ def work(args: Namespace) -> None:
         inputs["train_regions"] = args.train_regions
     if args.clusters:
         clusters = read_clusters(args.clusters)
-        inputs["clusters"] = args.clusters
+        inputs["clusters"] = cluster_table(args.clusters)
     found = run(
         sites,
         args.out,
@@ -103,9 +114,10 @@ def work(args: Namespace) -> None:
     from tfepi.allelic.report_text import lines
 
     for name, analysis in found.items():
-        for line in lines(analysis, args.reads):
+        for line in lines(analysis, options.testing):
             sys.stdout.write(f"{name}: {line}\n" if name else f"{line}\n")
-    sys.stdout.write(f"wrote {args.out}\n")
+    names = sorted(p.name for p in Path(args.out).iterdir() if not p.name.startswith("."))
+    sys.stdout.write(f"wrote {args.out}: {', '.join(names)}\n")
 
 
 def _centre(text: str) -> float | str:
@@ -151,12 +163,16 @@ def _source(args: Namespace):
             model.batch_size,
         )
         return Source.of_model(model, how), inputs | model.files
-    idle = {"head": None, "rc": False, "shifts": "0", "untransform": None, "cell": None}
+    idle = {"head": None, "rc": False, "shifts": "0", "untransform": None, "incremental": "auto"}
+    idle |= dict.fromkeys(("batch_size", "cell", "tracks", "accessibility"))
+    where = "--model"
     if not args.scores:
-        idle |= {"targets": None, "query": None, "proxy": None, "data": None, "train_regions": None}
+        idle |= dict.fromkeys(("targets", "query", "proxy", "data", "train_regions", "block_bp"))
+        idle |= {"resamples": _RESAMPLES, "draws": _DRAWS}
+        where = "--model, some also with --scores"
     for name, value in idle.items():
         if getattr(args, name) != value:
-            raise ConfigError(f"--{name} is for predictions by a model: give it with --model")
+            raise ConfigError(f"--{name} is for predictions by a model: give it with {where}")
     if not args.scores:
         return Source(), inputs
     from tfepi.allelic.scored import scores_source

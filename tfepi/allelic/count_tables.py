@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tfepi.allelic.counts import BASES
+from tfepi.allelic.counts import BASES, CountFile, Layout
 from tfrecords_tools.errors import ConfigError, InputFileError, unknown
 
 ALIASES = {
@@ -36,8 +36,12 @@ _TEXT = ("chrom", "ref", "alt", "sample")
 
 
 def read_table(
-    path: Path, base: int | None, columns: Mapping[str, str], left_out: Counter[str]
-) -> pd.DataFrame:
+    path: Path,
+    base: int | None,
+    columns: Mapping[str, str],
+    left_out: Counter[str],
+    dosage: bool = True,
+) -> CountFile:
     """Read a table of allele counts.
 
     Args:
@@ -45,9 +49,7 @@ def read_table(
         base: of a column `pos`, 0 or 1; None where the columns tell.
         columns: our name → the header's, before the usual ones.
         left_out: gains the rows whose alleles are no two single bases.
-
-    Returns:
-        Columns chrom, position (0-based), ref, alt, ref_reads, alt_reads, dosage, sample.
+        dosage: read a column of dosages, if there is one.
 
     Raises:
         InputFileError, ConfigError: as `counts.read_sites`.
@@ -56,7 +58,9 @@ def read_table(
         skipped = _comment_lines(path)
         names = list(pd.read_csv(path, sep="\t", nrows=0, skiprows=skipped, dtype=str).columns)
         found = _columns(path, names, columns)
-        place, base = _base(path, names, found, base)
+        if not dosage:
+            found.pop("dosage", None)
+        place, base, known = _base(path, names, found, base)
         frame = pd.read_csv(
             path,
             sep="\t",
@@ -81,7 +85,7 @@ def read_table(
     for name in (place, "ref_reads", "alt_reads"):
         frame[name] = _whole(path, frame[name], name, first, base if name == place else 0)
     frame["position"] = frame[place] - base
-    frame["dosage"] = _dosage(path, frame["dosage"], first) if "dosage" in frame else 1.0
+    frame["dosage"] = _dosage(path, frame["dosage"], first) if "dosage" in frame else np.nan
     if "sample" not in frame:
         frame["sample"] = path.name.split(".")[0]
     for name in ("ref", "alt"):
@@ -90,7 +94,9 @@ def read_table(
     if not single.all():
         left_out["not a change of one base"] += int((~single).sum())
     wanted = ["chrom", "position", "ref", "alt", "ref_reads", "alt_reads", "dosage", "sample"]
-    return frame.loc[single, wanted]
+    there = tuple(frame["sample"].unique().tolist())
+    layout = {f"pos{base}" if known and k == place else k: name for k, name in found.items()}
+    return CountFile(frame.loc[single, wanted], there, Layout(layout, base))
 
 
 def _comment_lines(path: Path) -> int:
@@ -132,8 +138,10 @@ def _columns(path: Path, names: list[str], given: Mapping[str, str]) -> dict[str
     return found
 
 
-def _base(path: Path, names: list[str], found: dict[str, str], base: int | None) -> tuple[str, int]:
-    """Return the column of positions and its base."""
+def _base(
+    path: Path, names: list[str], found: dict[str, str], base: int | None
+) -> tuple[str, int, bool]:
+    """Return the column of positions, its base, and whether its name tells that."""
     place = next(k for k in ("pos0", "pos1", "pos") if k in found)
     for other in {"pos0", "pos1", "pos"} - {place}:
         found.pop(other, None)
@@ -147,7 +155,7 @@ def _base(path: Path, names: list[str], found: dict[str, str], base: int | None)
     if known is not None and base is not None and base != known:
         what = "ASEReadCounter's position" if gatk else f"column {found[place]!r}"
         raise ConfigError(f"allele counts {path}: {what} counts from {known}, not {base}")
-    return place, base if known is None else known
+    return place, base if known is None else known, known is not None
 
 
 def _whole(path: Path, values: pd.Series, name: str, first: int, least: int) -> pd.Series:
@@ -170,6 +178,7 @@ def _dosage(path: Path, values: pd.Series, first: int) -> pd.Series:
         row = int(np.flatnonzero(bad)[0])
         raise InputFileError(
             f"{path} line {first + row} has a background dosage of {str(values.iloc[row])[:40]!r}: "
-            "want copies of the major to those of the minor allele, 1 or more"
+            "want copies of the major to those of the minor allele, 1 or more; --no_dosage leaves "
+            "dosages out"
         )
     return numbers.astype(float)

@@ -4,16 +4,17 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
-from tfepi.allelic.counts import BASES
+from tfepi.allelic.counts import BASES, CountFile, Layout
 from tfepi.variants.vcf import records
 from tfrecords_tools.errors import InputFileError
 
 _NAMES = ("chrom", "position", "ref", "alt", "ref_reads", "alt_reads", "dosage", "sample")
 
 
-def read_vcf(path: Path, samples: Sequence[str], left_out: Counter[str]) -> pd.DataFrame:
+def read_vcf(path: Path, samples: Sequence[str], left_out: Counter[str]) -> CountFile:
     """Read the heterozygous single-base genotypes of a VCF with reads of REF and of one ALT.
 
     Args:
@@ -21,16 +22,14 @@ def read_vcf(path: Path, samples: Sequence[str], left_out: Counter[str]) -> pd.D
         samples: only these; all if empty.
         left_out: gains what is heterozygous but no such site, reason → genotypes.
 
-    Returns:
-        Columns as `count_tables.read_table`; the dosage is 1.
-
     Raises:
         InputFileError: as `vcf.records`; no genotypes, no AD, or a count that is no whole number.
     """
-    rows, heterozygous, counted = [], 0, 0
+    rows, heterozygous, counted, there = [], 0, 0, ()
     for number, record in enumerate(records(path)):
         if not number and not len(record.samples):
             raise InputFileError(f"{path} has no samples, so neither genotypes nor allele counts")
+        there = tuple(record.samples)
         alleles = [a.upper() for a in (record.ref or "", *(record.alts or ()))]
         for name, call in record.samples.items():
             if samples and name not in samples:
@@ -53,13 +52,13 @@ def read_vcf(path: Path, samples: Sequence[str], left_out: Counter[str]) -> pd.D
             counted += 1
             reads = [_whole(path, record, name, depths[a]) for a in (0, high)]
             place = (record.chrom, record.start, alleles[0], alleles[high])
-            rows.append((*place, *reads, 1.0, name))
+            rows.append((*place, *reads, np.nan, name))
     if heterozygous and not counted and set(left_out) == {"heterozygous without AD"}:
         raise InputFileError(
             f"{path} has {heterozygous} heterozygous genotypes and no FORMAT/AD, the reads of each "
             "allele: count them, as with bcftools mpileup -a AD or GATK's ASEReadCounter"
         )
-    return pd.DataFrame(rows, columns=_NAMES)
+    return CountFile(pd.DataFrame(rows, columns=_NAMES), there, Layout({}, 1))
 
 
 def _whole(path: Path, record, sample: str, value: object) -> int:

@@ -1,7 +1,7 @@
 """Reads of each allele at heterozygous sites: one table of them, whatever file they came in."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -12,8 +12,39 @@ from tfrecords_tools.errors import ConfigError, InputFileError, unknown
 from tfrecords_tools.files import existing
 
 BASES = ("A", "C", "G", "T")
+ONE = 1.0  # dosage of as many copies of either allele
 _VCF = (".vcf", ".vcf.gz", ".vcf.bgz", ".bcf")
 _KEY = ["chrom", "position", "ref", "alt"]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a file of counts was read.
+
+    Attributes:
+        columns: our name → the header's, of positions pos0 or pos1 where that is known by the
+            name and pos where `base` was stated; none of a VCF.
+        base: of the first base of a chromosome, 0 or 1.
+    """
+
+    columns: Mapping[str, str]
+    base: int
+
+
+@dataclass(frozen=True)
+class CountFile:
+    """What a file of counts holds.
+
+    Attributes:
+        frame: columns chrom, position (0-based), ref, alt, ref_reads, alt_reads, dosage (NaN where
+            the file has none), sample.
+        samples: names of all that the file has, with sites or not.
+        layout: how it was read.
+    """
+
+    frame: pd.DataFrame
+    samples: tuple[str, ...]
+    layout: Layout
 
 
 @dataclass(frozen=True)
@@ -29,6 +60,7 @@ class Sites:
             which allele is the major one is not known; float64 [sites].
         sample: of each row where samples are kept apart, else "", str [sites].
         left_out: rows of the input that are no such sites, reason → number.
+        layouts: how the files were read, for advice.
     """
 
     chrom: np.ndarray
@@ -40,6 +72,7 @@ class Sites:
     dosage: np.ndarray
     sample: np.ndarray
     left_out: Mapping[str, int] = field(default_factory=dict)
+    layouts: tuple[Layout, ...] = ()
 
     def __len__(self) -> int:
         return len(self.chrom)
@@ -73,6 +106,7 @@ def read_sites(
     sum_samples: bool = True,
     samples: Sequence[str] = (),
     columns: Mapping[str, str] | None = None,
+    dosage: bool = True,
 ) -> Sites:
     """Read allele counts of one file or several, tables and VCFs.
 
@@ -85,12 +119,14 @@ def read_sites(
         sum_samples: add up the counts of a site over samples; else a row per site and sample.
         samples: only these; all if empty.
         columns: of tables, our name → the header's (`count_tables.ALIASES`).
+        dosage: read the background's dosage, where files have it; else it is 1 of every site.
 
     Raises:
         InputFileError: missing, damaged, without a needed column; a count that is no whole
             number of 0 or more, a dosage below 1 (with its line); no site at all.
         ConfigError: a base that is wanted and not stated, samples that are not there, a site
-            twice in a sample, or samples with different dosages of a site that are to be summed.
+            twice in a sample, some files with a dosage and some without, or samples with different
+            dosages of a site that are to be summed.
     """
     from tfepi.allelic.count_tables import read_table
     from tfepi.allelic.count_vcf import read_vcf
@@ -101,7 +137,7 @@ def read_sites(
     if base not in (None, 0, 1):
         raise ConfigError(f"base is {base}: want 0 or 1, the number of a chromosome's first base")
     left_out: Counter[str] = Counter()
-    frames = []
+    files: list[CountFile] = []
     for path in map(Path, paths):
         existing(path, "allele counts")
         if path.name.lower().endswith(_VCF):
@@ -110,12 +146,32 @@ def read_sites(
                     f"{path} is a VCF, whose columns and base are known: leave --base and "
                     "--columns out"
                 )
-            frames.append(read_vcf(path, samples, left_out))
+            files.append(read_vcf(path, samples, left_out))
         else:
-            frames.append(read_table(path, base, columns or {}, left_out))
-    frame = pd.concat(frames, ignore_index=True)
-    frame = _chosen_samples(frame, samples)
-    return from_frame(frame, sum_samples, dict(left_out))
+            files.append(read_table(path, base, columns or {}, left_out, dosage))
+    if dosage:
+        _check_dosages(paths, files)
+    frame = pd.concat([f.frame for f in files], ignore_index=True)
+    frame["dosage"] = frame["dosage"].astype(float).fillna(ONE)
+    there = dict.fromkeys(name for f in files for name in f.samples)
+    sites = from_frame(_chosen_samples(frame, samples, there), sum_samples, dict(left_out))
+    return replace(sites, layouts=tuple(f.layout for f in files))
+
+
+def _check_dosages(paths: Sequence[str | Path], files: Sequence[CountFile]) -> None:
+    """Refuse files with and without a dosage: one that is not stated is not known to be 1."""
+    stated = {
+        path: "dosage" in f.layout.columns
+        for path, f in zip(paths, files, strict=True)
+        if len(f.frame)
+    }
+    known = [str(path) for path, is_there in stated.items() if is_there]
+    if known and len(known) < len(stated):
+        lacking = next(str(path) for path, is_there in stated.items() if not is_there)
+        raise ConfigError(
+            f"{known[0]} has a background dosage, {lacking} has none, so that its is not known: "
+            "add the column to every file, or leave dosages out with --no_dosage"
+        )
 
 
 def from_frame(
@@ -161,15 +217,31 @@ def _summed(frame: pd.DataFrame) -> pd.DataFrame:
         (chrom, position, *_), (low, high) = apart.index[0], apart.iloc[0]
         raise ConfigError(
             f"site {chrom}:{position + 1} has background dosages {low:g} and {high:g} in different "
-            "samples, whose counts have no common expectation: keep samples apart (--keep_samples)"
+            "samples, whose counts have no common expectation: keep samples apart "
+            "(--keep_samples), or leave dosages out (--no_dosage)"
         )
     reads = groups[["ref_reads", "alt_reads"]].sum()
     return reads.assign(dosage=dosage["min"], sample="").reset_index()
 
 
-def _chosen_samples(frame: pd.DataFrame, samples: Sequence[str]) -> pd.DataFrame:
-    there = list(dict.fromkeys(frame["sample"]))
+def _chosen_samples(
+    frame: pd.DataFrame, samples: Sequence[str], there: Collection[str]
+) -> pd.DataFrame:
+    """Return the rows of some samples.
+
+    Args:
+        frame: with a column sample.
+        samples: those wanted; all if empty.
+        there: names of all samples of the files, which may have no row.
+    """
+    if not there:
+        return frame  # files without a line, of which `from_frame` tells
+    counted = set(frame["sample"])
     for name in samples:
         if name not in there:
             raise unknown("sample", name, there)
+        if name not in counted:
+            raise InputFileError(
+                f"sample {name!r} has no heterozygous single-base site: leave it out of --samples"
+            )
     return frame[frame["sample"].isin(samples)] if samples else frame

@@ -7,7 +7,7 @@ be on the major or on the minor one, which is not known, so that the reads follo
 of both (Abramov et al. 2021, Nature Communications 12:2751).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from scipy.special import gammaln
@@ -87,20 +87,49 @@ def p_values(
     Returns:
         float64 [sites], at most 1.
     """
+    found = np.ones(len(reads))
+    for n, ratios, t, rows in _cases(reads, dosage, theta, centre):
+        each = read_probabilities(n, ratios, t)
+        rarest_first = np.sort(each)
+        at = np.searchsorted(rarest_first, each[ref_reads[rows]] * _TIES, side="right")
+        found[rows] = np.cumsum(rarest_first)[at - 1]
+    return np.minimum(found, 1.0)
+
+
+def expected_histogram(
+    reads: np.ndarray,
+    dosage: np.ndarray,
+    edges: np.ndarray,
+    theta: float | np.ndarray = 0.0,
+    centre: float = FAIR,
+) -> np.ndarray:
+    """Return how many sites without imbalance have a share of REF in each bin: float64 [bins].
+
+    Args:
+        reads: of both alleles, above 0, int [sites].
+        dosage, theta, centre: as of `p_values`.
+        edges: of the bins of shares, as of `np.histogram`.
+    """
+    found = np.zeros(len(edges) - 1)
+    for n, ratios, t, rows in _cases(reads, dosage, theta, centre):
+        each = read_probabilities(n, ratios, t)
+        found += len(rows) * np.histogram(np.arange(n + 1) / n, edges, weights=each)[0]
+    return found
+
+
+def _cases(
+    reads: np.ndarray, dosage: np.ndarray, theta: float | np.ndarray, centre: float
+) -> Iterator[tuple[int, tuple[float, ...], float, np.ndarray]]:
+    """Yield reads, expected shares and overdispersion that sites have in common, and their rows."""
     if not len(reads):
-        return np.zeros(0)
+        return
     low, high = expected_ratios(dosage, centre)
     theta = np.broadcast_to(np.asarray(theta, float), low.shape)
     cases, of = np.unique(np.stack([reads, low, high, theta]), axis=1, return_inverse=True)
     order = np.argsort(of.ravel(), kind="stable")
     cuts = np.searchsorted(of.ravel()[order], np.arange(1, cases.shape[1]))
-    found = np.ones(len(low))
     for (n, a, b, t), rows in zip(cases.T, np.split(order, cuts), strict=True):
-        each = read_probabilities(int(n), (a,) if a == b else (a, b), t)
-        rarest_first = np.sort(each)
-        at = np.searchsorted(rarest_first, each[ref_reads[rows]] * _TIES, side="right")
-        found[rows] = np.cumsum(rarest_first)[at - 1]
-    return np.minimum(found, 1.0)
+        yield int(n), (a,) if a == b else (a, b), t, rows
 
 
 def q_values(p: np.ndarray) -> np.ndarray:

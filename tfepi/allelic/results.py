@@ -121,7 +121,12 @@ def balance_table(found: Analysis) -> pd.DataFrame:
 
 
 def summary(
-    found: Analysis, testing: HowTested, cut: Cut, left_out: Mapping[str, int], warnings: list[str]
+    found: Analysis,
+    testing: HowTested,
+    cut: Cut,
+    left_out: Mapping[str, int],
+    warnings: list[str],
+    compared: bool,
 ) -> dict:
     """Return allelic.json.
 
@@ -130,6 +135,7 @@ def summary(
         testing, cut: options.
         left_out: rows of the input that are no sites, reason → number.
         warnings: that were logged.
+        compared: whether REF was compared with a genome.
     """
     tested, predicted = found.tested, found.predicted
     spread, bias = tested.overdispersion, tested.bias
@@ -142,11 +148,10 @@ def summary(
             "few_reads": tested.few_reads,
             "left_out": dict(left_out),
             "reads": int(tested.sites.reads.sum()),
-            "favoured": {
-                name: int((tested.direction == d).sum())
-                for name, d in (("REF", 1), ("ALT", -1), ("none", 0))
-            },
+            "favoured": tested.favouring(),
+            "dosages": {f"{d:g}": n for d, n in tested.dosages().items()},
         },
+        "ref_compared_with_genome": compared,
         "centre": tested.centre,
         "overdispersion": None if spread is None else spread.to_json(),
         "overdispersion_by_dosage": {f"{d:g}": s.to_json() for d, s in tested.by_dosage.items()},
@@ -160,6 +165,8 @@ def summary(
                 "candidates": int(s.candidate.sum()),
                 "negatives": int(s.negative.sum()),
                 "ratio": s.ratio,
+                "bins_of_reads": s.bins,
+                "favoured": tested.favouring(s.positive),
                 "balance": list(s.balance),
             }
             for name, s in found.sets.items()

@@ -139,6 +139,8 @@ def run(
             chroms = {c: n for c, n in genome.chroms.items() if c in set(sites.chrom.tolist())}
     for why, count in left_out.items():
         _log.info("%d rows left out: %s", count, why)
+    if fasta is None:
+        _log.info("REF was not compared with a genome: give one with -f")
     names = np.unique(sites.sample).tolist()
     tested = {n: _tested(sites, n, options.testing) for n in names}
     places = {n: _folder(Path(out), n) for n in names}
@@ -163,9 +165,10 @@ def run(
             arguments = (options.cut, options.bootstrap, subsets, predicted, cluster[name])
             found[name] = analyse(tested[name], *arguments, options.draws)
             warnings = warn(tested[name], options.testing, name)
-            warnings += warn_of_sets(found[name].sets[ALL], name)
+            warnings += warn_of_sets(tested[name], found[name].sets[ALL], name)
             places[name].mkdir(parents=True, exist_ok=True)
-            value = summary(found[name], options.testing, options.cut, left_out, warnings)
+            arguments = (options.testing, options.cut, left_out, warnings, fasta is not None)
+            value = summary(found[name], *arguments)
             write_results(places[name], own, found[name], seen, {"sample": name} | value)
             if figures:
                 from tfepi.report.allelic_figures import draw_allelic

@@ -89,6 +89,7 @@ class SitesTested:
         by_dosage: the same of each dosage that has sites enough, where there are several.
         bias: towards REF over all sites, None of too few.
         few_reads: how many sites were not tested.
+        theta: overdispersion that the tests allow for, float64 [sites].
     """
 
     sites: Sites
@@ -102,11 +103,26 @@ class SitesTested:
     by_dosage: Mapping[float, Overdispersion]
     bias: ReferenceBias | None
     few_reads: int
+    theta: np.ndarray
 
     @property
     def imbalance(self) -> np.ndarray:
         """|REF / (REF + ALT) − 0.5|, float64 [sites]."""
         return np.abs(self.sites.ratio - FAIR)
+
+    def favouring(self, which: np.ndarray | None = None) -> dict[str, int]:
+        """Return how many sites favour REF, ALT and none.
+
+        Args:
+            which: of the sites, bool [sites]; None for all.
+        """
+        chosen = self.direction if which is None else self.direction[which]
+        return {n: int((chosen == d).sum()) for n, d in (("REF", 1), ("ALT", -1), ("none", 0))}
+
+    def dosages(self) -> dict[float, int]:
+        """Return dosage → number of sites with it, ascending."""
+        values, counts = np.unique(self.sites.dosage, return_counts=True)
+        return dict(zip(values.tolist(), counts.tolist(), strict=True))
 
 
 def sites_tested(sites: Sites, testing: HowTested) -> SitesTested:
@@ -154,6 +170,7 @@ def sites_tested(sites: Sites, testing: HowTested) -> SitesTested:
         by_dosage,
         bias,
         int((~enough).sum()),
+        theta,
     )
 
 

@@ -3,6 +3,7 @@
 import os
 import sys
 from argparse import ArgumentTypeError, Namespace
+from pathlib import Path
 
 from tfrecords_tools.command import add_common
 from tfrecords_tools.number_text import number_of
@@ -41,18 +42,19 @@ def add(subparsers) -> None:
     p.add_argument("--chrom_sizes", metavar="FILE", help="lengths of its chromosomes; a .fai")
     p.add_argument("-o", dest="out", default="annotation", help="output folder [%(default)s]")
     w = p.add_argument_group("what to annotate, at least one")
-    w.add_argument("--clusters", metavar="FILE", help="peaks with clusters: chrom, start, end, …")
+    w.add_argument(
+        "--clusters", metavar="PATH", help="folder or table of tfepi_specificity.py clusters"
+    )
     w.add_argument(
         "--bed", nargs="+", type=named_file, default=[], metavar="NAME=FILE", help="more regions"
     )
     w.add_argument("--scores", metavar="FOLDER", help="what tfepi_variants.py wrote")
-    w.add_argument("--stat", default="SAD", help="of the scores [%(default)s]")
-    w.add_argument("--targets", nargs="+", default=[], help="of the scores, identifiers [all]")
+    w.add_argument("--stat", help="of the scores [SAD]")
+    w.add_argument("--targets", nargs="+", help="of the scores, identifiers [all]")
     w.add_argument(
         "--top",
         type=numbers,
-        default="0.01",
-        help="shares of the scored variants with the largest |score| [%(default)s]; none: ''",
+        help="shares of the scored variants with the largest |score| [0.01]; none: ''",
     )
     w.add_argument("--sizes", action="store_true", help="|score| itself is an annotation too")
     f = p.add_argument_group("files")
@@ -79,7 +81,7 @@ def add(subparsers) -> None:
 
 
 def work(args: Namespace) -> None:
-    """Write the files; print what each annotation holds, and the commands."""
+    """Write the files; print what each annotation holds, and, unless quiet, the commands."""
     from tfepi.heritability.annotate_run import Request, annotate
     from tfepi.heritability.assembly import Assembly
     from tfepi.heritability.ldsc_commands import LdscInputs
@@ -107,9 +109,12 @@ def work(args: Namespace) -> None:
     layout = (args.prefix, args.sets, args.thin, LdscInputs(sumstats, **full))
     request, scores, inputs = Request(assembly, *layout), None, {}
     if args.scores:
-        chosen = (args.stat, args.targets, args.top, args.sizes)
-        scores = read_score_columns(args.scores, *chosen)
-        inputs = {"scores": ScoreFile.of(args.scores, args.stat).path}
+        stat, tops = args.stat or "SAD", (0.01,) if args.top is None else args.top
+        scores = read_score_columns(args.scores, stat, args.targets or (), tops, args.sizes)
+        inputs = {"scores": ScoreFile.of(args.scores, stat).path}
+    for name in ("stat", "targets", "top", "sizes") if not args.scores else ():
+        if getattr(args, name) not in (None, False):
+            raise ConfigError(f"--{name} is of scores: give them with --scores, or leave it out")
     sources = (args.clusters, dict(args.bed), scores, inputs)
     found = annotate(args.out, args.bim, request, *sources, args.resume, args.overwrite, args.quiet)
     for row in found["regions"]:
@@ -119,9 +124,10 @@ def work(args: Namespace) -> None:
             f"{row['name']}: {number_of(row['snps'], 'SNP')}, {row['share_of_snps']:.2%} of "
             f"SNPs{of_bases}"
         )
-    with open(f"{args.out}/commands.sh") as handle:
-        sys.stdout.write(handle.read())
-    print_line(f"wrote {args.out}: ldsc, bed, commands.sh")
+    if not args.quiet:
+        sys.stdout.write((Path(args.out) / "commands.sh").read_text())
+    names = sorted(p.name for p in Path(args.out).iterdir() if not p.name.startswith("."))
+    print_line(f"wrote {args.out}: {', '.join(names)}")
 
 
 def print_line(text: str) -> None:

@@ -14,6 +14,7 @@ from tfepi.heritability.ldsc_commands import CHROMOSOMES, LdscInputs, command_sc
 from tfepi.heritability.reference import check_bims, reference_chromosomes
 from tfepi.heritability.regions import NamedRegions, read_regions, safe_name
 from tfepi.heritability.score_columns import ScoreColumns
+from tfepi.specificity.cluster_file import cluster_table
 from tfepi.variants.numbered import Plan, remove_all_parts
 from tfrecords_tools.errors import ConfigError, InputFileError
 from tfrecords_tools.files import identity, read_json, write_json, write_text
@@ -73,7 +74,7 @@ def annotate(
         out: output folder.
         bims: .bim files of the LD reference, one for each chromosome.
         request: layout.
-        clusters: table of peaks with clusters.
+        clusters: table of peaks with clusters, or the folder that holds it.
         beds: name → BED file, annotations like clusters.
         scores: annotations of scored variants.
         inputs: label → further files that these came from.
@@ -92,6 +93,7 @@ def annotate(
     folder, bims, beds = check_folder(out, resume, overwrite), check_bims(bims), dict(beds or {})
     if clusters is None and not beds and scores is None:
         raise ConfigError("nothing to annotate: give --clusters, --bed or --scores")
+    clusters = None if clusters is None else cluster_table(clusters)
     regions = read_regions(clusters, beds, request.assembly)
     if both := set(regions.names) & set(scores.columns if scores else ()):
         raise ConfigError(f"a region and a score would both be called {min(both)}: rename one")

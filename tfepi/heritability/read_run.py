@@ -1,21 +1,25 @@
 """LDSC's results of one or several traits as tables: by cluster, and specific beside ubiquitous."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from tfepi.heritability.results_file import Results
-from tfepi.heritability.shares import Comparison, compare, mean_of
+from tfepi.heritability.shares import Comparison, Trait, compare, mean_of
 from tfepi.heritability.traits import Annotations, read_trait
 from tfrecords_tools.errors import ConfigError
 from tfrecords_tools.files import write_json, write_text
+from tfrecords_tools.number_text import number_of
 
 FORMAT, NAME = "tfepi-heritability", "heritability.json"
 FORMAT_VERSION = 1
 _log = logging.getLogger(__name__)
+_OTHER = 0.15  # relative difference of shares of SNPs that tells of other annotations
+_ERRORS = 3  # standard errors of a number of SNPs, which few may differ by
 
 
 @dataclass(frozen=True)
@@ -60,25 +64,54 @@ def read_traits(
     runs: dict[str, list[Results]] = {}
     for trait, of_trait in results:
         runs.setdefault(trait, []).append(of_trait)
-    tables, comparisons, notes = [], [], []
+    tables, comparisons = [], []
+    of_traits: dict[str, list[str]] = {}
     for name, of_trait in runs.items():
         trait, table, note = read_trait(name, of_trait, annotations, prefixes, frequencies)
         tables.append(table)
         if trait is None:
             continue
+        told = _other_snps(trait, annotations.snps)
         if note:
-            notes.append(f"{name}: shares are added up as if they were independent: {note}")
+            told.append(f"shares are added up as if they were independent: {note}")
         comparisons.append(compare(trait, annotations.ubiquitous))
         if min(trait.share) < 0 or max(trait.share) > 1:
-            notes.append(
-                f"{name}: a share lies outside 0 to 1, which is noise or a wrong model; it is kept"
-            )
+            told.append("a share lies outside 0 to 1, which is noise or a wrong model; it is kept")
+        for text in told:
+            of_traits.setdefault(text, []).append(name)
+    notes = [f"{', '.join(names)}: {text}" for text, names in of_traits.items()]
     if annotations.disjoint is False:
         notes.append("SNPs lie in several clusters: sums of shares count their heritability twice")
     mean = mean_of(comparisons) if len(comparisons) > 1 else None
+    undefined = [c.name for c in comparisons if np.isnan(c.ratio)]
+    if mean and annotations.ubiquitous is not None and undefined:
+        notes.append(
+            f"mean: its ratio is that of the mean shares of all traits, of {', '.join(undefined)} "
+            "too, whose own is undefined"
+        )
     for note in notes:
         _log.warning("%s", note)
     return Found(pd.concat(tables), comparisons, mean, annotations.ubiquitous, notes)
+
+
+def _other_snps(trait: Trait, counted: Mapping[str, tuple[int, float]]) -> list[str]:
+    """Return what to note if shares of SNPs are far from those that were counted for annotations.
+
+    LDSC counts common SNPs, `annotate` all of the reference: somewhat other shares are no matter.
+    """
+    apart = {}
+    for name, share in zip(trait.clusters, trait.prop_snps.tolist(), strict=True):
+        snps, expected = counted.get(name, (0, 0))
+        if snps and abs(share / expected - 1) > max(_OTHER, _ERRORS / np.sqrt(snps)):
+            apart[name] = f"{share:.2%} of SNPs, {expected:.2%} in annotation.json"
+    if not apart:
+        return []
+    first = next(iter(apart))
+    more = f", and so of {number_of(len(apart) - 1, 'more cluster')}" if len(apart) > 1 else ""
+    return [
+        f"results say of {first} {apart[first]}{more}: are they of these annotations and of this "
+        "reference?"
+    ]
 
 
 def write_tables(found: Found, folder: Path) -> None:

@@ -128,7 +128,9 @@ def compare(trait: Trait, ubiquitous: str | None) -> Comparison:
 def mean_of(traits: Sequence[Comparison]) -> Comparison:
     """Return the mean of each share over traits, with standard errors from their spread.
 
-    The ratio is that of the means; its interval is by the delta method from the covariance of both
+    The ratio is that of the means, of all traits: to leave out those whose own ratio is undefined,
+    a share being 0 or less, would make the mean too large. It is undefined where a mean is not
+    above 0; its interval is by the delta method from the covariance of both
     shares between traits. Traits measured in the same people are less than independent, which
     these errors do not show.
 

@@ -1,7 +1,7 @@
 """The shares of a trait's heritability from the results of its regressions."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +29,9 @@ class Annotations:
         ubiquitous: that one of the clusters, or None.
         alone: the annotation that is the only one of its file set, which LDSC leaves unnamed.
         disjoint: whether no SNP is in two clusters; None: not known.
+        snps: cluster → number and share of the reference's SNPs in it, where they were counted.
+        plain: names of all annotations of a regression whose overlaps are known: disjoint clusters
+            beside what holds all of them; none where they are not known.
     """
 
     clusters: tuple[str, ...]
@@ -36,6 +39,8 @@ class Annotations:
     ubiquitous: str | None = None
     alone: str | None = None
     disjoint: bool | None = None
+    snps: Mapping[str, tuple[int, float]] = field(default_factory=dict)
+    plain: frozenset[str] = frozenset()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -59,7 +64,7 @@ def annotations_of(
     """
     if (folder is None) == (not clusters):
         raise ConfigError("give one of --annotation and --clusters: whose shares are to be read")
-    others, alone, disjoint = (), None, None
+    others, alone, disjoint, snps, plain = (), None, None, {}, frozenset()
     if folder is not None:
         path = Path(folder) / NAME
         value = read_json(path, "annotation folder's file")
@@ -72,6 +77,9 @@ def annotations_of(
         clusters, disjoint = value["clusters"], value["disjoint"]
         columns = dict.fromkeys(a for s in value["sets"] for a in s["annotations"])
         others = tuple(a for a in columns if a not in (*clusters, *_CONTROLS))
+        snps = {r["name"]: (r["snps"], r["share_of_snps"]) for r in value["regions"]}
+        if disjoint and not others:
+            plain = frozenset(columns)
         if len(columns) == 1:
             [alone] = columns
     if len(set(clusters)) < len(clusters):
@@ -83,7 +91,7 @@ def annotations_of(
             f"the ubiquitous cluster {ubiquitous!r} is none of the clusters: "
             f"{', '.join(clusters) or 'there are none'}"
         )
-    return Annotations(tuple(clusters), others, ubiquitous, alone, disjoint)
+    return Annotations(tuple(clusters), others, ubiquitous, alone, disjoint, snps, plain)
 
 
 def read_trait(
@@ -116,7 +124,7 @@ def read_trait(
             raise InputFileError(
                 f"trait {name}: {results.path} has annotation {min(both)!r} as another file has"
             )
-        own, why = _deleted_shares(results, prefixes, frequencies)
+        own, why = _deleted_shares(results, prefixes, frequencies, annotations.plain)
         note = note or why
         for annotation, row in rows.items():
             lines[annotation] = results.table.iloc[row]
@@ -148,7 +156,7 @@ def read_trait(
 
 
 def _deleted_shares(
-    results: Results, prefixes: Sequence[str], frequencies: str | None
+    results: Results, prefixes: Sequence[str], frequencies: str | None, plain: frozenset[str]
 ) -> tuple[np.ndarray | None, str | None]:
     """Return shares with each block left out [blocks, categories], or why there are none."""
     if results.delete is None:
@@ -158,10 +166,16 @@ def _deleted_shares(
     overlap = plain_overlap(results)
     if overlap is None and prefixes:
         overlap = counted_overlap(results, prefixes, frequencies or "")
+    if overlap is None and plain.issuperset(results.names):
+        raise InputFileError(
+            f"the shares of {results.path} do not follow from its coefficients, as those of "
+            f"disjoint annotations ({', '.join(results.names)[:100]}) do: give the file as one run "
+            "of ldsc.py wrote it"
+        )
     if overlap is None:
         return None, (
-            f"annotations of {results.path.name} overlap: give --ref_ld_chr and --frqfile_chr of "
-            "its run"
+            f"the shares of {results.path.name} do not follow from its coefficients alone, since "
+            "annotations overlap: give --ref_ld_chr and --frqfile_chr of its run"
         )
     deleted = shares(overlap, results.delete)
     error = np.sqrt(np.diag(jackknife_covariance(deleted)))

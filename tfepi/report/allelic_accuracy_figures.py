@@ -3,6 +3,7 @@
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from tfepi.allelic.analysis import DIRECTION, IMBALANCE, Analysis
 from tfepi.allelic.positives import ImbalanceSets
@@ -14,6 +15,8 @@ from tfepi.specificity.cluster_file import UBIQUITOUS
 TASKS = {IMBALANCE: "imbalanced or not", DIRECTION: "direction of imbalance"}
 _ABOVE = {"loc": "lower left", "bbox_to_anchor": (0, 1), "borderaxespad": 0.3}
 _MOST_TARGETS = 40
+_SETS = ((ALL, "all sites", FIRST, "o"), (HELD_OUT, "held-out sites", SECOND, "s"))
+_BROAD = {"linewidth": 5, "alpha": 0.3, "solid_capstyle": "butt"}  # intervals of blocks
 
 
 def scatter_figure(found: Analysis) -> Figure:
@@ -109,44 +112,65 @@ def _named(name: str, told: dict) -> str:
 
 
 def accuracy_figure(found: Analysis) -> Figure | None:
-    """Draw AUROC of both tasks by target, of all sites and of those held out; None of too few."""
-    subsets = [s for s in (ALL, HELD_OUT) if s in found.tasks]
-    if len(subsets) == 2 and np.array_equal(found.subsets[ALL], found.subsets[HELD_OUT]):
-        subsets = [ALL]
+    """Draw AUROC of both tasks by target, of all sites and of those held out; None of too few.
+
+    The thin line is DeLong's interval, the broad one that of resampled blocks of the genome.
+    """
+    shown = [s for s in _SETS if s[0] in found.tasks]
+    if len(shown) == 2 and np.array_equal(found.subsets[ALL], found.subsets[HELD_OUT]):
+        shown = shown[:1]
     names = found.predicted.names[:_MOST_TARGETS]
     drawn = [
         t
         for t in TASKS
-        if any(found.tasks[s][n][t]["auroc"]["value"] is not None for s in subsets for n in names)
+        if any(found.tasks[s][n][t]["auroc"]["value"] is not None for s, *_ in shown for n in names)
     ]
     if not drawn:
         return None
     with styled():
-        size = (3.2 * len(drawn) + 1.8, 0.26 * len(names) + 1.5)
+        size = (3.2 * len(drawn) + 1.8, 0.15 * (1 + len(shown)) * len(names) + 1.7)
         figure = Figure(figsize=size, layout="constrained")
-        axes = figure.subplots(1, len(drawn), squeeze=False, sharey=True)[0]
+        axes = figure.subplots(1, len(drawn), squeeze=False, sharex=True, sharey=True)[0]
         for axis, task in zip(axes, drawn, strict=True):
-            for number, subset in enumerate(subsets):
-                colour, mark = ((FIRST, "o"), (SECOND, "s"))[number]
-                at = np.arange(len(names)) + (number - (len(subsets) - 1) / 2) * 0.3
+            title = TASKS[task]
+            for number, (subset, label, colour, mark) in enumerate(shown):
                 told = [found.tasks[subset][n][task] for n in names]
-                _dots(axis, at, told, colour, mark, subset.replace("_", " "))
+                at = np.arange(len(names)) + (number - (len(shown) - 1) / 2) * 0.3
+                _dots(axis, at, [t["auroc"] for t in told], colour, mark)
+                if all(t["note"] for t in told):
+                    counts = f"{told[0]['positives']:,} and {told[0]['negatives']:,}"
+                    title += f"\n{label}: too few ({counts})"
             axis.axvline(0.5, color=GREY, linestyle="--", linewidth=0.8)
-            axis.set(xlabel="AUROC, DeLong's 95% interval", title=TASKS[task])
+            axis.set(xlabel="AUROC", title=title)
         axes[0].set_yticks(np.arange(len(names)), [short(n, 34) for n in names])
-        axes[0].invert_yaxis()
-        handles, labels = axes[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside upper right", ncols=2)
+        axes[0].set_ylim(len(names) - 0.4, -0.6)
+        low, high = axes[0].get_xlim()
+        axes[0].set_xlim(max(low, -0.02), min(high, 1.02))
+        _explain(figure, axes, shown)
     return figure
 
 
-def _dots(axis: Axes, at: np.ndarray, told: list[dict], colour: str, mark: str, label: str):
-    known = [i for i, t in enumerate(told) if t["auroc"]["value"] is not None]
-    values = np.array([told[i]["auroc"]["value"] for i in known])
-    ends = np.array([told[i]["auroc"]["delong"] for i in known]).reshape(-1, 2)
-    errors = np.abs(ends.T - values)
-    look = {"fmt": mark, "color": colour, "markersize": 4, "elinewidth": 1.2}
-    axis.errorbar(values, at[known], xerr=errors, label=label, **look)
+def _explain(figure: Figure, axes: np.ndarray, shown: list[tuple]) -> None:
+    """Add the legend: sets of sites, and what the lines are."""
+    handles = [
+        Line2D([], [], color=colour, marker=mark, markersize=4, linewidth=0, label=label)
+        for _, label, colour, mark in shown
+    ]
+    handles.append(Line2D([], [], color=GREY, linewidth=1.2, label="DeLong's 95% interval"))
+    if any(line.get_alpha() for axis in axes for line in axis.get_lines()):
+        handles.append(Line2D([], [], color=GREY, label="of resampled blocks", **_BROAD))
+    figure.legend(handles=handles, loc="outside upper left", ncols=2)
+
+
+def _dots(axis: Axes, at: np.ndarray, told: list[dict], colour: str, mark: str) -> None:
+    """Draw each AUROC that there is, with DeLong's interval and, behind it, that of blocks."""
+    for y, each in zip(at, told, strict=True):
+        if each["value"] is None:
+            continue
+        axis.plot(each["delong"], (y, y), color=colour, linewidth=1.2)
+        axis.plot(each["value"], y, mark, color=colour, markersize=4)
+        if each["interval"] is not None:
+            axis.plot(each["interval"], (y, y), color=colour, zorder=1, **_BROAD)
 
 
 def cluster_figure(found: Analysis) -> Figure | None:

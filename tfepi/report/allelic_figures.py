@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
 from tfepi.allelic.analysis import Analysis
+from tfepi.allelic.null import expected_histogram
 from tfepi.allelic.seen_sites import ALL
 from tfepi.allelic.tasks import EDGES, SPECIFIC
 from tfepi.report.allelic_accuracy_figures import (
@@ -51,22 +52,34 @@ def draw_allelic(found: Analysis, folder: str | Path) -> list[Path]:
 
 
 def ratio_figure(found: Analysis) -> Figure:
-    """Draw the ratios of all tested sites, and where mapping bias would move them."""
-    tested = found.tested
+    """Draw the ratios of all tested sites, those expected without imbalance, and mapping bias.
+
+    With dosages a ratio of 0.5 is not what is expected, so that the centre is not drawn.
+    """
+    tested, sites = found.tested, found.tested.sites
     with styled():
-        figure = Figure(figsize=(4.6, 3.4), layout="constrained")
+        figure = Figure(figsize=(4.6, 4.0), layout="constrained")
         axis = figure.subplots()
-        edges = np.linspace(0, 1, 41)
-        axis.hist(tested.sites.ratio, edges, color="0.75", label="all tested sites")
-        chosen = tested.sites.ratio[found.sets[ALL].positive]
+        edges = np.linspace(0, 1, 42)  # of an odd number of bins, so that 0.5 is inside of one
+        axis.hist(sites.ratio, edges, color="0.75", label="all tested sites")
+        chosen = sites.ratio[found.sets[ALL].positive]
         axis.hist(chosen, edges, color=SECOND, label="imbalanced")
-        axis.axvline(tested.centre, color=GREY, linestyle="--", linewidth=1, label="expected")
+        equal = (sites.dosage == 1).all()
+        reads = (sites.reads, sites.dosage)
+        expected = expected_histogram(*reads, edges, tested.theta, tested.centre)
+        label = "expected of as many sites without imbalance"
+        label += "" if equal else ", by dosage"
+        axis.stairs(expected, edges, color="black", linewidth=1, label=label)
+        if equal:
+            text = "expected share of REF"
+            axis.axvline(tested.centre, color=GREY, linestyle="--", linewidth=1, label=text)
         if tested.bias is not None:
             low, high = tested.bias.interval
-            text = f"most likely: {tested.bias.centre:.3f} ({low:.3f} to {high:.3f})"
+            text = f"most likely share of REF{'' if equal else ' at dosage 1'}: "
+            text += f"{tested.bias.centre:.3f} ({low:.3f} to {high:.3f})"
             axis.axvline(tested.bias.centre, color=FIRST, linewidth=1.2, label=text)
         axis.set(xlabel=f"observed {_RATIO}", ylabel="sites", xlim=(0, 1))
-        axis.legend(ncols=2, **_ABOVE)
+        axis.legend(**_ABOVE)
     return figure
 
 
@@ -105,18 +118,20 @@ def read_figure(found: Analysis) -> Figure:
     with styled():
         figure = Figure(figsize=(4.6, 3.4), layout="constrained")
         axis = figure.subplots()
-        for rows, colour, style, name in (
-            (sets.positive, SECOND, "-", "imbalanced"),
-            (sets.candidate, GREY, ":", "balanced"),
-            (sets.negative, FIRST, "--", "balanced, matched"),
+        taken = "balanced, taken but not matched" if sets.bins == 1 else "balanced, matched"
+        for rows, colour, style, width, name in (
+            (sets.positive, SECOND, "-", 1.5, "imbalanced"),
+            (sets.candidate, "0.75", "-", 4.0, "balanced"),  # seen below what covers it
+            (sets.negative, FIRST, "--", 1.5, taken),
         ):
-            _cumulative(axis, reads[rows], colour, style, f"{name} ({int(rows.sum()):,})")
+            look = {"color": colour, "linestyle": style, "linewidth": width}
+            _cumulative(axis, reads[rows], f"{name} ({int(rows.sum()):,})", look)
         axis.set(xscale="log", xlabel="reads of both alleles", ylabel="share of sites", ylim=(0, 1))
         low, high = axis.get_xlim()
         axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 200 * low else (1,)))
         axis.xaxis.set_minor_formatter(NullFormatter())
         axis.xaxis.set_major_formatter(lambda value, _position: f"{value:,.0f}")
-        axis.legend(loc="lower right")
+        axis.legend(**_ABOVE)
     return figure
 
 
@@ -144,8 +159,9 @@ def _sides(found: Analysis) -> tuple[list[float], list[float]]:
     return size[specific].tolist(), size[cluster == UBIQUITOUS].tolist()
 
 
-def _cumulative(axis: Axes, values: np.ndarray, colour: str, style: str, label: str) -> None:
-    if len(values):
-        x = np.sort(values)
-        share = np.arange(1, len(x) + 1) / len(x)
-        axis.step(x, share, where="post", color=colour, linestyle=style, label=label)
+def _cumulative(axis: Axes, values: np.ndarray, label: str, look: dict) -> None:
+    """Draw the share of values up to each; of none the legend alone."""
+    x = np.sort(values)
+    share = np.arange(1, len(x) + 1) / max(1, len(x))
+    axis.step(np.append(x[:1], x), np.append([0.0] * len(x[:1]), share), where="post", **look)
+    axis.get_lines()[-1].set_label(label)

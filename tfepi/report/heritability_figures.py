@@ -1,7 +1,8 @@
 """Figures of heritability: specific beside ubiquitous clusters, and each cluster on its own.
 
 The first is made in the manner of Figure 2 of Kathail et al. 2023: bars of shares of heritability
-with their standard errors, of one trait or of the mean over several.
+with their standard errors, of one trait or of the mean over several. A ratio is written where both
+shares are clearly above 0.
 """
 
 from collections.abc import Sequence
@@ -9,16 +10,19 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import seaborn
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from tfepi.heritability.read_run import Found
-from tfepi.heritability.shares import Comparison
+from tfepi.heritability.shares import INDEPENDENT, JACKKNIFE, Comparison, Z
 from tfepi.report.figures import FIRST, GREY, SECOND, save_figure, short, some, styled
 
 _WIDTH = 0.38
 _MANY = 6  # rows, from which on names are turned
 _COLOURS = 10  # traits that are told apart in the figure of clusters
+_ERRORS = {"fmt": "none", "ecolor": "black", "elinewidth": 1, "capsize": 3}
 _MOST = 16  # rows, from which on bars have no numbers and the figure is no wider
 
 
@@ -34,8 +38,8 @@ def share_figure(found: Found) -> Figure:
     some(found.comparisons, "shares of clusters")
     rows = [*([found.mean] if found.mean else []), *found.comparisons]
     with styled():
-        wide = 2.6 + 0.75 * min(len(rows), _MOST)
-        figure = Figure(figsize=(wide, 3.4), layout="constrained")
+        wide = 3.0 + 0.75 * min(len(rows), _MOST)
+        figure = Figure(figsize=(wide, 3.8), layout="constrained")
         axis = figure.subplots()
         place = np.arange(len(rows), dtype=float)
         if found.mean:
@@ -49,11 +53,27 @@ def share_figure(found: Found) -> Figure:
         axis.axhline(0, color=GREY, linewidth=0.8)
         axis.margins(y=0.15)
         axis.set(ylabel="share of heritability")
-        axis.yaxis.set_major_formatter(lambda value, _position: f"{100 * value:g}%")
+        axis.yaxis.set_major_formatter(_percent)
         turned = {"rotation": 30, "ha": "right"} if len(rows) > _MANY else {}
         axis.set_xticks(place, [short(r.name) for r in rows], **turned)
-        axis.legend(loc="lower left", bbox_to_anchor=(0, 1.02), ncols=2, borderaxespad=0)
+        axis.errorbar([], [], [], label=_errors_text(found), **_ERRORS)
+        axis.legend(loc="lower left", bbox_to_anchor=(0, 1.02), borderaxespad=0)
     return figure
+
+
+def _errors_text(found: Found) -> str:
+    """Return what the error bars are."""
+    methods = {c.method for c in found.comparisons}
+    text = "± standard error"
+    if methods == {JACKKNIFE}:
+        text += " (jackknife)"
+    elif methods == {INDEPENDENT}:
+        text += " (clusters as independent)"
+    return text + (",\nof the mean: between traits" if found.mean else "")
+
+
+def _percent(value: float, _position: int) -> str:
+    return f"{100 * value:g}%".replace("-", "−")
 
 
 def _bars(
@@ -62,12 +82,13 @@ def _bars(
     height = np.array([getattr(r, group) for r in rows])
     error = np.array([getattr(r, f"{group}_se") for r in rows])
     axis.bar(place, height, _WIDTH, color=colour, label=label)
-    axis.errorbar(place, height, error, fmt="none", ecolor="black", elinewidth=1, capsize=3)
+    axis.errorbar(place, height, error, **_ERRORS)
 
 
 def _ratio(axis: Axes, x: float, row: Comparison) -> None:
-    """Write how many times the ubiquitous share the specific one is, above its bar."""
-    if np.isfinite(row.ratio):
+    """Write how many times the ubiquitous share the specific one is, if both are above 0."""
+    clear = (row.specific > Z * row.specific_se) and (row.ubiquitous > Z * row.ubiquitous_se)
+    if np.isfinite(row.ratio) and clear:
         top = max(row.specific + row.specific_se, row.ubiquitous + row.ubiquitous_se)
         axis.annotate(
             f"{row.ratio:.2g}×", (x, top), (0, 3), textcoords="offset points", ha="center"
@@ -83,14 +104,16 @@ def cluster_figure(table: pd.DataFrame) -> Figure:
     some(table, "annotations")
     names, traits = list(dict.fromkeys(table["annotation"])), list(dict.fromkeys(table["trait"]))
     with styled():
-        figure = Figure(figsize=(7.5, 1.5 + 0.32 * len(names)), layout="constrained")
+        high = (0.2 + 0.12 * min(len(traits), _COLOURS)) * len(names)
+        figure = Figure(figsize=(7.5, 1.6 + high), layout="constrained")
         left, right = figure.subplots(1, 2, sharey=True)
+        colours = seaborn.color_palette("colorblind", _COLOURS)
         away = np.linspace(-0.25, 0.25, len(traits)) if len(traits) > 1 else np.zeros(1)
         for trait, offset in zip(traits, away, strict=True):
             rows = table[table["trait"] == trait]
             y = np.array([names.index(n) for n in rows["annotation"]]) + offset
             one = len(traits) == 1 or len(traits) > _COLOURS
-            colour = FIRST if one else f"C{traits.index(trait)}"
+            colour = FIRST if one else colours[traits.index(trait)]
             label = short(trait)
             if len(traits) > _COLOURS:
                 label = f"{len(traits)} traits" if trait == traits[0] else None
@@ -98,14 +121,17 @@ def cluster_figure(table: pd.DataFrame) -> Figure:
             left.errorbar(rows["prop_h2"], y, xerr=rows["prop_h2_se"], label=label, **look)
             right.errorbar(rows["enrichment"], y, xerr=rows["enrichment_se"], **look)
         first = table.drop_duplicates("annotation")
-        left.plot(first["prop_snps"], range(len(names)), "|", color=GREY, label="share of SNPs")
+        tick = {"color": GREY, "markersize": 10, "markeredgewidth": 1.5, "linewidth": 0}
+        y = range(len(names))
+        left.plot(first["prop_snps"], y, marker="|", label="share of SNPs", **tick)
         left.axvline(0, color=GREY, linewidth=0.8)
         right.axvline(1, color=GREY, linewidth=0.8, linestyle="--")
-        left.set(xlabel="share of heritability ± SE")
-        right.set(xlabel="enrichment ± SE")
-        left.xaxis.set_major_formatter(lambda value, _position: f"{100 * value:g}%")
-        left.set_yticks(range(len(names)), [short(n) for n in names])
-        left.invert_yaxis()
+        left.set(xlabel="share of heritability ± standard error")
+        right.set(xlabel="enrichment ± standard error")
+        left.xaxis.set_major_formatter(_percent)
+        left.xaxis.set_major_locator(MaxNLocator(6, steps=(1, 2, 5, 10)))
+        left.set_yticks(y, [short(n) for n in names])
+        left.set_ylim(len(names) - 0.5, -0.5)
         figure.legend(loc="outside upper left", ncols=min(4, len(traits) + 1))
     return figure
 
