@@ -102,7 +102,7 @@ def scale(out: str, links: int) -> None:
     print("|---|---|---|---|---|---|")
     for path in (text, packed, columns):
         options = ["-g", str(sizes), "-o", str(folder / "out"), "-q", "--overwrite"]
-        options += ["--resamples", "0", "--no_figures"]
+        options += ["--resamples", "0", "--no_figures", "--assembly", "hg38"]
         took = measured(["connect", f"links={path}", *options])
         value = json.loads((folder / "out/qtl.json").read_text())["tables"]["links"]
         for kind in ("connected", "binned"):

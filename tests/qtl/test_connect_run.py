@@ -11,7 +11,7 @@ import pytest
 from tfepi.qtl.adjacency import load_adjacency
 from tfepi.qtl.connect_options import Options
 from tfepi.qtl.connect_outputs import HubRule
-from tfepi.qtl.connect_run import connect_tables, named_tables
+from tfepi.qtl.connect_run import connect_tables, named_tables, untested
 from tfepi.qtl.connectivity import Counting
 from tfepi.qtl.significance import Asked
 from tfrecords_tools.errors import ConfigError, InputFileError, UnfinishedError
@@ -239,7 +239,9 @@ def test_few_connected_bins_are_not_tested(folder, tmp_path):
     table.write_text("snp\ttarget\tfdr\n1:5_A_C\tchr1:1-9\t0.01\n")
     value = connect_tables([str(table)], folder / "sizes", tmp_path / "o", quiet=True)
     laws = value["tables"]["t"]["scale_free"]
-    assert laws["connected"] == "fewer than 50 connected bins, or all of one degree: not tested"
+    assert laws["connected"] == "not tested: 1 connected bin, fewer than 50"
+    assert untested(np.full(60, 3)) == "not tested: all 60 connected bins have the degree 3"
+    assert untested(np.arange(60)) is None
 
 
 def test_duplicates_and_benjamini_hochberg(folder, tmp_path):
@@ -286,6 +288,31 @@ def test_assemblies(tmp_path, snp, assembly, error, message):
         assert value["tables"]["t"]["assembly_stated"] == message
 
 
+@pytest.mark.parametrize(("sizes", "told"), [("chr1\t248956422\n", True), (HG19, False)])
+def test_blueprint_tables_are_of_grch37_as_distributed(tmp_path, caplog, sizes, told):
+    (tmp_path / "sizes").write_text(sizes)
+    (tmp_path / "t.txt").write_text("1:90_C_G rs1 1:10:20 7e-01 0.08 1.0 6e-09 0.08 0.2\n")
+    asked = ([str(tmp_path / "t.txt")], tmp_path / "sizes")
+    value = connect_tables(*asked, tmp_path / "o", quiet=True)
+    stated = value["tables"]["t"]["assembly_stated"]
+    assert stated.startswith("not stated by the table (GRCh37 as distributed); the lengths are hg")
+    message = "blueprint tables are distributed in positions of GRCh37; give lengths of that"
+    assert (message in caplog.text) is told
+    caplog.clear()
+    options = Options(assembly="GRCh38" if told else "hg19")
+    connect_tables(*asked, tmp_path / "p", options, quiet=True)
+    assert "distributed" not in caplog.text
+
+
+def test_chromosomes_that_do_not_count_are_named(folder, tmp_path, caplog):
+    caplog.set_level("INFO")
+    sizes = "chr1\t9000000\nchr2\t5000000\nchrX\t100\nchrM\t10\n"
+    (tmp_path / "sizes").write_text(sizes + "".join(f"u{n}\t9\n" for n in range(6)))
+    (tmp_path / "t.tsv").write_text("snp\ttarget\tfdr\n1:5_A_C\tchr1:1-9\t0.01\n")
+    connect_tables([str(tmp_path / "t.tsv")], tmp_path / "sizes", tmp_path / "o", quiet=True)
+    assert "on 3 chromosomes: chr1, chr2, chrX; not counted: chrM, u0, u1 and 4 more" in caplog.text
+
+
 def test_names_of_tables():
     assert named_tables(["a=x/b.tsv.gz", "y/c.d.txt"]) == {"a": "x/b.tsv.gz", "c": "y/c.d.txt"}
 
@@ -308,7 +335,18 @@ def test_options_out_of_range(changes):
         Options(**changes)
 
 
-@pytest.mark.parametrize("changes", [{"quantile": 1.5}, {"degree": 0}])
-def test_hubs_out_of_range(changes):
-    with pytest.raises(ConfigError, match="--hub_quantile is"):
+def test_a_width_is_called_as_the_option_is():
+    with pytest.raises(ConfigError, match="--bin_width is 0: want at least 1"):
+        Options(width=0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"quantile": 1.5}, "--hub_quantile is 1.5: want a number from 0 to 1"),
+        ({"degree": 0}, "--hub_degree is 0: want 1 or more"),
+    ],
+)
+def test_hubs_out_of_range(changes, message):
+    with pytest.raises(ConfigError, match=message):
         HubRule(**changes)

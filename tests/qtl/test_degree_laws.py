@@ -1,6 +1,7 @@
 """Laws of degrees: likelihoods against plain sums, and planted laws that are found."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -90,8 +91,8 @@ def test_planted_lognormal_degrees_are_favoured(seed):
 
 
 def test_planted_power_law_degrees():
-    values = draw(PowerLaw(1, 2.4, 0, 0.0), 4000, np.random.default_rng(8))
-    found = scale_free(values, 30, 8)
+    values = draw(PowerLaw(1, 2.4, 0, 0.0), 4000, np.random.default_rng(9))
+    found = scale_free(values, 40, 9)
     low, high = found.fitted.alpha_interval
     assert low <= 2.4 <= high
     assert found.fitted.p > 0.1
@@ -103,11 +104,17 @@ def test_planted_power_law_degrees():
 
 
 def test_verdicts():
-    rejected = scale_free(np.random.default_rng(1).poisson(300, 4000), 20, 1).verdict
+    found = scale_free(np.random.default_rng(1).poisson(300, 4000), 40, 1)
+    rejected = found.verdict
     assert rejected.startswith("a power law is rejected even in its tail (from ")
     assert "; nearest there: " in rejected
     nearer = scale_free(np.random.default_rng(1).geometric(0.01, 4000), 0, 1)
-    assert "not tested" in nearer.verdict
+    assert nearer.verdict.startswith("not tested whether a power law fits its tail (from ")
+    assert "--resamples 0)" in nearer.verdict
+    assert "reject" not in nearer.verdict
+    few = replace(found, fitted=replace(found.fitted, resamples=5, p=0.2)).verdict
+    assert few.startswith("not decided whether a power law fits its tail (from ")
+    assert "p = 0.2, 1 of 5 resamples: 0.0051 to 0.72 at 95%, and the limit is 0.1; " in few
     assert nearer.tail["exponential"].favours in (None, "exponential")
 
 

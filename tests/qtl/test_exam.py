@@ -165,7 +165,15 @@ def test_tables_say_what_the_result_says(done):
     assert json.loads((folder / "exam.json").read_text()) == json.loads(json.dumps(result))
     assert result["qtls"]["columns"]["effect"] == "slope"
     assert json.loads((folder / "run.json").read_text())["outcome"] == "finished"
+    assert row["blocks"] == marks["blocks"] <= result["blocks"]["count"]
     text = summary(result)
+    low, high = marks["auroc"]["delong"]
+    assert f"  [{low:.3f}, {high:.3f}]  " in text
+    matched = f"AUROC and AUPRC of the {marks['positives']} that have matched negatives"
+    assert f"{counts['positives']} positives; {matched} (" in text
+    assert f"Spearman of the {marks['effects']} with an effect" in text
+    blocks = f"bootstrap of {result['blocks']['count']} blocks of {result['blocks']['bp']:,} bp"
+    assert f"intervals: {blocks}, of which {marks['blocks']} have positives" in text
     assert f"{marks['auroc']['value']:.3f} [" in text
     assert "AUROC without matching: score" in text
     assert "place less score" in text
@@ -281,11 +289,11 @@ def test_variants_of_a_simulated_genome(tmp_path):
 
 
 def test_what_is_refused(hold, paths, tmp_path):
-    with pytest.raises(ConfigError, match="0 negatives for each positive"):
+    with pytest.raises(ConfigError, match="--controls is 0"):
         Options(controls=0)
-    with pytest.raises(ConfigError, match="in 0 bins"):
+    with pytest.raises(ConfigError, match="--bins is 0"):
         Options(bins=0)
-    with pytest.raises(ConfigError, match="smallest effect is -1"):
+    with pytest.raises(ConfigError, match="--effect_floor is -1"):
         Options(effect_floor=-1)
     with pytest.raises(InputFileError, match=r"QTL table .* does not exist"):
         hold(tmp_path / "o", table=tmp_path / "none.tsv")

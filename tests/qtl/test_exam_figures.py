@@ -1,5 +1,6 @@
 """Figures of an exam: what is drawn is what the result says, and what cannot be drawn is not."""
 
+import copy
 from dataclasses import replace
 
 import numpy as np
@@ -80,11 +81,28 @@ def test_values_by_distance_and_their_intervals(drawn):
         expected = [m[name]["value"] for m in marks]
         np.testing.assert_allclose(line.get_ydata(), np.array(expected, float))
         ticks = [t.get_text() for t in axis.get_xticklabels()]
-        assert ticks[0] == f"all\nn = {marks[0]['positives']}"
-        assert len(ticks) == len(marks)
+        of = {
+            "auroc": [m["positives"] for m in marks],
+            "sign_accuracy": [m["sign_accuracy"]["variants"] for m in marks],
+            "spearman": [m["effects"] for m in marks],
+        }[name]
+        assert [t.split("n = ")[1] for t in ticks] == [str(n) for n in of]
+        assert ticks[0].startswith("all\n")
     labels = [x.get_label() for x in axes[0].lines]
     assert "1/TSS distance" in labels
     assert "1/TSS distance" not in [x.get_label() for x in axes[1].lines]
+
+
+def test_positives_that_differ_between_scores_are_a_span(drawn):
+    found, _ = drawn
+    marks = copy.deepcopy(found.result["accuracy"])
+    own = [m for m in marks if m["from"] is None and m["to"] is None]
+    own[1]["sign_accuracy"]["variants"] -= 7
+    most = own[0]["sign_accuracy"]["variants"]
+    axes = distance_figure(found.result | {"accuracy": marks}).axes
+    assert axes[1].get_xticklabels()[0].get_text() == f"all\nn = {most - 7}–{most}"
+    assert axes[1].get_xlabel() == "TSS distance\nn: positives with signs"
+    assert axes[0].get_xticklabels()[0].get_text() == f"all\nn = {own[0]['positives']}"
 
 
 def test_effects_have_as_many_points_of_either_sign_as_there_are(drawn):

@@ -92,6 +92,7 @@ def test_scarce_candidates_leave_fewer_negatives_and_then_fewer_positives():
     lost = match(few, rows)
     assert min(len(e) for e in lost.edges.values()) == 3
     assert lost.to_json()["negatives_of_each"] == 1
+    assert lost.to_json()["negatives_asked"] == 4
     assert lost.controls.unmatched > 40
     chosen = np.r_[lost.controls.cases, lost.negatives]
     assert abs(auroc(rows[chosen].astype(float), -few[TSS][chosen]) - 0.5) < 0.07
@@ -126,9 +127,9 @@ def test_features_that_both_sides_have(caplog):
     assert chosen_features(features, positive, ()) == {}
     with pytest.raises(ConfigError, match="cannot match on LD score: no candidate negative"):
         chosen_features(features, positive, ("ld",))
-    with pytest.raises(ConfigError, match=f"cannot match on {PEAK}: no positive and no candidate"):
+    with pytest.raises(ConfigError, match=f"cannot match on {PEAK}: .*; give --peaks FILE"):
         chosen_features(features, positive, ("peak",))
-    with pytest.raises(ConfigError, match=r"unknown feature 'tsss'.*did you mean 'tss'"):
+    with pytest.raises(ConfigError, match=r"unknown feature 'tsss' in --match: did you mean 'tss'"):
         chosen_features(features, positive, ("tsss",))
 
 

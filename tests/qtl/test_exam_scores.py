@@ -174,7 +174,7 @@ def test_what_is_refused(tmp_path):
         with pytest.raises(InputFileError, match=message):
             read_scores("x", tmp_path / "u.tsv", Choice())
     VARIANTS.assign(s=1.0, ref=["A", None, "GC", "T"]).to_csv(tmp_path / "u.tsv", sep="\t")
-    with pytest.raises(InputFileError, match="row 2 has no chrom, pos, ref and alt"):
+    with pytest.raises(InputFileError, match="line 3 has no chrom, pos, ref and alt"):
         read_scores("x", tmp_path / "u.tsv", Choice(targets=("s",)))
     (tmp_path / "bad.parquet").write_bytes(b"PAR1")
     with pytest.raises(InputFileError, match="no Parquet file"):

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from tfepi.qtl import exam_table
-from tfepi.qtl.exam_columns import find_columns, parse_pairs, parsed_variants
+from tfepi.qtl.exam_columns import find_columns, parsed_variants
 from tfepi.qtl.exam_table import read_qtls
 from tfrecords_tools.errors import ConfigError, InputFileError
 
@@ -148,6 +148,7 @@ def test_without_pips_every_pip_is_0(written):
         ({"pip": -0.1}, r"pip -0.1"),
         ({"pip": "high"}, r"line 2 has pip 'high': want a number"),
         ({"pos": 0}, r"line 2 has pos 0: want a position counted from 1 .*--base 0"),
+        ({"pos": -3}, r"line 2 has pos -3: want 1 or more$"),
         ({"pos": 1.5}, r"pos 1.5: want a whole number"),
         ({"maf": 7}, r"frequency 7: want a probability"),
         ({"beta": "inf"}, r"effect inf: want a finite number"),
@@ -164,7 +165,7 @@ def test_values_that_are_refused(written, change, message):
     ("columns", "message"),
     [
         ("pos ref alt pip", r"does not say where its variants lie.*it has pos, ref"),
-        ("chrom pos p", r"has no PIP: p say what is associated"),
+        ("chrom pos p", r"has no PIP: p says what is associated"),
         ("chrom pos pval_nominal qvalue beta", r"has no PIP: pval_nominal, qvalue say"),
         ("chrom pos score", r"has no PIP; give fine-mapped QTLs"),
     ],
@@ -188,12 +189,36 @@ def test_options_that_are_refused(written):
         read_qtls(path, ["pip=pips"])
     with pytest.raises(ConfigError, match="unknown column 'tissue'"):
         read_qtls(path, only=["tissue=x"])
-    with pytest.raises(ConfigError, match=r"--only is 'gene=': want NAME=VALUE"):
-        parse_pairs(["gene="], "--only")
+    with pytest.raises(ConfigError, match=r"--only is 'gene=': want COLUMN=VALUE, as tissue=Liver"):
+        read_qtls(path, only=["gene="])
+    with pytest.raises(ConfigError, match=r"--columns is 'pip': want OURS=THEIRS, as pip=prob"):
+        read_qtls(path, ["pip"])
     with pytest.raises(ConfigError, match="count from 2: want 1 or 0"):
         read_qtls(path, first=2)
     with pytest.raises(InputFileError, match="no row with gene=z"):
         read_qtls(path, only=["gene=z"])
+
+
+def test_several_names_in_one_text(written):
+    path = written(OWN.rename(columns={"pip": "a", "beta": "b,c"}))
+    assert read_qtls(path, ["pip=a,effect=b,c"]).columns["effect"] == "b,c"
+
+
+def test_a_vcf_has_no_pips(tmp_path):
+    path = tmp_path / "v.txt"
+    path.write_text("##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n")
+    message = r"v.txt is a VCF, which has no PIPs: want .*tfepi_variants.py.*--background"
+    with pytest.raises(InputFileError, match=message):
+        read_qtls(path)
+
+
+def test_parquet_has_rows_and_text_has_lines(written, tmp_path):
+    bad = OWN.assign(pip=[0.5, *OWN["pip"][1:-1], 3.0])
+    bad.to_parquet(tmp_path / "t.parquet")
+    with pytest.raises(InputFileError, match=rf"t.parquet row {len(OWN)} has pip 3"):
+        read_qtls(tmp_path / "t.parquet")
+    with pytest.raises(InputFileError, match=rf"line {len(OWN) + 1} has pip 3"):
+        read_qtls(written(bad))
 
 
 def test_damaged_files(written, tmp_path):

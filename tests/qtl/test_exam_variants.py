@@ -120,6 +120,10 @@ def test_a_table_without_alleles_finds_places_but_no_effects():
     found = label(rows)
     assert found.table["row"].tolist() == [1, 2, 3]
     assert found.table["effect"].isna().all()
+    assert found.no_effects.startswith("the QTL table has no alleles, so that it is not known")
+    rows = [(*row[:5], None, row[6]) for row in ROWS]
+    assert label(rows).no_effects.startswith("the QTL table has no effects; name their column")
+    assert label().no_effects is None
 
 
 def test_strands_that_are_mixed_leave_out_what_cannot_be_told(caplog):
@@ -157,6 +161,22 @@ def test_tables_that_do_not_fit(case, message):
 def test_some_positives_on_unknown_chromosomes_are_told_of(caplog):
     label()
     assert "1 of 7 positives are on chromosomes without scored variants (9 …)" in caplog.text
+
+
+@pytest.mark.parametrize("turned", [0, 40, 51])
+def test_tables_whose_alleles_are_all_turned_are_told_of(caplog, turned):
+    rows, scores = many()
+    rows = [(*r[:2], *("AC" if n < turned else "CA"), *r[4:]) for n, r in enumerate(rows)]
+    found = label(rows, scores)
+    assert found.counts["turned"] == turned
+    told = "in 51 of 51 variants the allele of the effect is the scored REF, so that the effect's s"
+    assert (told in caplog.text) is (turned == 51)
+
+
+def test_few_variants_may_all_be_turned(caplog):
+    rows, scores = many()
+    label([(c, p, "A", "C", *r) for c, p, _, _, *r in rows[:19]], scores)
+    assert "scored REF" not in caplog.text
 
 
 def test_limits():

@@ -84,6 +84,15 @@ def test_columns_that_are_not_there_or_twice():
 def test_what_is_lacking_names_what_was_found_and_what_is_wanted():
     error = str(lacking("t", ("a", "b"), "p-value", "p"))
     assert error.startswith(
-        "t has no column for the p-value: it has a, b; wanted is one of (p: pval_"
+        "t has no column for the p-value: it has a, b; names that are known are (p: pval_"
     )
-    assert error.endswith("or name it with --columns p=COLUMN")
+    assert error.endswith("others are named with --columns p=COLUMN")
+    error = str(lacking("t", ("a",), "place", "snp", "chrom,pos"))
+    assert error.endswith("with --columns snp=COLUMN or chrom=COLUMN,pos=COLUMN")
+    assert "; pos: position, pos, bp" in error
+
+
+def test_a_vcf_is_no_table_of_qtls():
+    header = ("CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO", "FORMAT", "s1")
+    with pytest.raises(InputFileError, match=r"t.vcf is a VCF, which has no targets: want a table"):
+        detect("t.vcf", header)

@@ -89,17 +89,18 @@ def test_positions_from_0_and_1(tmp_path, base):
     [
         (
             [("9:100_A_C", "chr1:501-700", 0.01)],
-            "row 1: the SNP is on chromosome '9', which the len",
+            "line 2: the SNP is on chromosome '9', which the len",
         ),
         ([("1:100_A_C", "chr9:501-700", 0.01)], "target 'chr9:501-700' is on chromosome 'chr9'"),
         (
             [("1:5_A_C", "1:5-9", 0.01), ("1:5000001_A_C", "1:4999990-5000000", 0.01)],
-            "row 2 has a SNP at 1:5000001, and the chromosome has 5000000 bp: is the table",
+            "line 3 has a SNP at 1:5000001, and the chromosome has 5000000 bp: is the table",
         ),
         (
             [("1:0_A_C", "1:5-9", 0.01)],
-            "row 1 has a SNP at 0, and positions are counted from 1: if",
+            "line 2 has a SNP at 0, and positions are counted from 1: if",
         ),
+        ([("1:5_A_C", "1:-5-9", 0.01)], "line 2: target '1:-5-9' holds no place as chr1:1000-2000"),
         ([("1:5_A_C", "1:4999990-5000001", 0.01)], "ends at 5000001 on 1, which has 5000000 bp"),
         ([("1:5_A_C", "1:5-9", 0.5)], "has no links: of 1 rows 1 are not significant"),
         ([("1:5_A_C", "1:2000005-2000009", 0.01)], "has no links: of 1 rows 1 are too far apart"),
@@ -109,6 +110,21 @@ def test_positions_from_0_and_1(tmp_path, base):
 def test_tables_that_are_refused(tmp_path, rows, message):
     with pytest.raises(InputFileError, match=message):
         read(write(tmp_path, rows))
+
+
+def test_positions_below_the_first(tmp_path):
+    header = "chrom\tpos\tgene\tgene_start\tgene_end\tfdr\n"
+    path = write(tmp_path, [(1, 9, "g", 5, 9, 0.01), (1, -7, "h", 5, 9, 0.01)], header)
+    with pytest.raises(InputFileError, match=r"line 3 has a SNP at -7: want 1 or more$"):
+        read(path)
+    path = write(tmp_path, [(1, 9, "g", -5, 9, 0.01)], header)
+    with pytest.raises(InputFileError, match="line 2: target 'g' is at 1:-5-9: want 1 or more"):
+        read(path)
+    header = "variant_id\tphenotype_id\ttss_distance\tqval\n"
+    path = write(tmp_path, [("1:9_A_C", "g", 100, 0.01)], header)
+    message = "line 2: target 'g' is at 1:-91, reckoned from tss_distance: want tss_distance as SNP"
+    with pytest.raises(InputFileError, match=message):
+        read(path)
 
 
 def test_unknown_chromosomes_of_rows_that_do_not_count(tmp_path):

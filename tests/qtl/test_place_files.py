@@ -57,7 +57,10 @@ def test_genes_are_at_their_start_sites(tmp_path):
     [
         ("name\tchr\na\tb\n", "has no column for start: it has name, chr; want a BED"),
         ("name\tchr\tstart\n", "has no rows below its header"),
+        ("\n\n", "is no table .*: want tabs or spaces"),
+        ("\t\n\t\n", "is no table .*: want tabs or spaces"),
         ("name\tchr\tstart\na\tchr1\tx\n", "line 2 has the position 'x': want a whole number"),
+        ("name\tchr\tstart\na\tchr1\t5\n\n\nb\tchr1\tx\n", "line 5 has the position 'x'"),
         ("chr1\t1\t2\ta\nchr1\t1\t3\ta\n", r"gives 1 names more than one place \(a\)"),
         ("", "is no table"),
     ],

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize_scalar
 from scipy.special import zeta
+from scipy.stats import binom
 
 from tfepi.qtl.power_law import (
+    Fitted,
     PowerLaw,
     counted,
     distances,
@@ -96,10 +98,10 @@ def test_planted_power_laws_are_not_rejected():
 
 def test_another_law_is_rejected():
     rng = np.random.default_rng(1)
-    found = fit_and_test(rng.poisson(300, 4000), 30, 1)
-    assert found.p <= 0.1
-    assert found.p_shown == "p < 0.033"
-    assert found.resamples == 30
+    found = fit_and_test(rng.poisson(300, 4000), 40, 1)
+    assert (found.p, found.rejected) == (0, True)
+    assert found.p_shown == "p < 0.088, none of 40 resamples"
+    assert found.resamples == 40
 
 
 def test_resamples_keep_the_body_and_draw_the_tail():
@@ -119,14 +121,37 @@ def test_resamples_keep_the_body_and_draw_the_tail():
 
 def test_the_same_seed_gives_the_same():
     values = drawn(size=300)
-    assert fit_and_test(values, 10, 3) == fit_and_test(values, 10, 3)
-    assert fit_and_test(values, 10, 3) != fit_and_test(values, 10, 4)
+    assert fit_and_test(values, 20, 3) == fit_and_test(values, 20, 3)
+    assert fit_and_test(values, 20, 3) != fit_and_test(values, 20, 4)
 
 
 def test_without_resamples():
     found = fit_and_test(drawn(size=300), 0, 3)
     assert (found.p, found.alpha_interval) == (None, None)
-    assert found.p_shown == "not tested (no resamples)"
+    assert (found.rejected, found.p_interval) == (None, None)
+    assert found.p_shown == "fit not tested"
+
+
+@pytest.mark.parametrize(
+    ("farther", "resamples", "rejected"),
+    [(0, 5, None), (0, 35, None), (0, 36, True), (5, 5, False), (1, 5, None), (20, 200, None)],
+)
+def test_few_resamples_decide_little(farther, resamples, rejected):
+    law = PowerLaw(1, 2.5, 100, 0.1)
+    found = Fitted(law, None, None, farther / resamples, resamples)
+    assert found.rejected is rejected
+    low, high = found.p_interval
+    # Clopper and Pearson: at its ends what was seen, or what is farther away, has 2.5%.
+    if farther:
+        assert binom.sf(farther - 1, resamples, low) == pytest.approx(0.025)
+    if farther < resamples:
+        assert binom.cdf(farther, resamples, high) == pytest.approx(0.025)
+    assert f"of {resamples} resamples" in found.p_shown
+
+
+def test_few_resamples_have_no_intervals():
+    assert fit_and_test(drawn(size=300), 19, 3).alpha_interval is None
+    assert fit_and_test(drawn(size=300), 20, 3).alpha_interval is not None
 
 
 def test_zeros_are_left_out():

@@ -6,7 +6,7 @@ import pytest
 from scipy.stats import false_discovery_control
 
 from tfepi.qtl.layouts import detect
-from tfepi.qtl.significance import Asked, Significance, largest_significant
+from tfepi.qtl.significance import Asked, Significance, is_p, largest_significant
 from tfrecords_tools.errors import ConfigError, InputFileError
 
 
@@ -17,7 +17,7 @@ def kept(columns, **asked):
     rows = pa.table(
         {role: pa.array(columns[layout.columns[role]], pa.float64()) for role in by.roles}
     )
-    found, missing = by.of_rows(rows, 1)
+    found, missing = by.of_rows(rows, np.arange(2, 2 + rows.num_rows))
     return found.tolist(), missing.tolist(), by
 
 
@@ -27,6 +27,26 @@ def test_fdr_is_below_its_limit():
     assert missing == [False, False, True]
     assert by.words == "FDR < 0.05"
     assert kept({"FDR": [0.05, 0.2]}, fdr=0.1)[0] == [True, False]
+
+
+def test_p_values_that_are_called_fdr_are_told_of(caplog):
+    header = ("snp", "pvalue")
+    by = Significance.of("t", header, detect("t", header, {"fdr": "pvalue"}), Asked())
+    assert by.words == "pvalue (read as FDR) < 0.05"
+    assert "pvalue, which is named as a p-value, is read as FDR; --pvalue P" in caplog.text
+    caplog.clear()
+    kept({"FDR": [0.01], "pvalue": [0.01]})
+    assert not caplog.text
+
+
+@pytest.mark.parametrize("name", ["p", "P-value", "p.value", "pval_nominal", "nom_pval"])
+def test_names_of_p_values(name):
+    assert is_p(name)
+
+
+@pytest.mark.parametrize("name", ["FDR", "qval", "padj", "p.adjust", "pvalue_adj", "pip", "adj_p"])
+def test_names_that_are_none_of_p_values(name):
+    assert not is_p(name)
 
 
 def test_p_values_when_asked():
@@ -60,9 +80,9 @@ def test_no_column_at_all():
 
 @pytest.mark.parametrize("value", [-0.1, 1.5, np.inf])
 def test_values_out_of_range(value):
-    with pytest.raises(InputFileError, match=r"t row 2 has FDR .*: want 0 to 1; −log10"):
+    with pytest.raises(InputFileError, match=r"t line 3 has FDR .*: want 0 to 1; −log10"):
         kept({"FDR": [0.1, value]})
-    with pytest.raises(InputFileError, match="t row 1 has its p-value"):
+    with pytest.raises(InputFileError, match="t line 2 has its p-value"):
         kept({"p": [value], "pval_nominal_threshold": [0.1]})
 
 

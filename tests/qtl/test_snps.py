@@ -51,13 +51,13 @@ def test_identifiers_of_both_kinds_in_one_block():
 @pytest.mark.parametrize("name", ["rs12", "chr1", "1:a_A_C", ":5", "99999999999999999999999"])
 def test_identifiers_that_hold_none(name):
     with pytest.raises(
-        InputFileError, match=r"t row 2 has the SNP .*, which holds no place: want chr"
+        InputFileError, match=r"t line 2 has the SNP .*, which holds no place: want chr"
     ):
         read({"snp": pa.array(["1:5_A_C", name])})
 
 
 def test_an_identifier_with_too_large_a_position():
-    with pytest.raises(InputFileError, match="t from row 1 on has a SNP with no position"):
+    with pytest.raises(InputFileError, match="t line 1 or one below it has a SNP with no position"):
         read({"snp": pa.array(["1:99999999999999999999999_A_C"])})
 
 
@@ -92,7 +92,7 @@ def test_alleles_in_the_name_of_a_snp_with_columns_of_its_place():
 
 
 def test_positions_that_are_not_whole():
-    with pytest.raises(InputFileError, match=r"t row 2 has pos 6.5: want a whole number"):
+    with pytest.raises(InputFileError, match=r"t line 2 has pos 6.5: want a whole number"):
         read({"chrom": pa.array(["1", "1"]), "pos": pa.array([5.0, 6.5])})
     assert whole(np.array([1e5, np.nan]), "t", "pos", np.array([1, 2])).tolist() == [100_000, 0]
 
@@ -106,7 +106,7 @@ def test_names_in_a_second_table(tmp_path):
     assert found.alleles.names is None
     assert len(set(found.alleles.codes.tolist()[:2])) == 2  # one place, two SNPs
     assert found.missing.tolist() == [False, False, False, True]
-    with pytest.raises(InputFileError, match=r"row 1 has the SNP 'rs9', which .*snps.txt does not"):
+    with pytest.raises(InputFileError, match=r"line 1 has the SNP 'rs9', which .*snps.txt does"):
         read({"SNP": pa.array(["rs9"])}, places=places)
 
 

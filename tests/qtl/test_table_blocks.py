@@ -1,6 +1,7 @@
 """Tables in blocks: the same rows whatever the file, and what is wrong with damaged ones."""
 
 import gzip
+import itertools
 
 import numpy as np
 import pyarrow as pa
@@ -27,19 +28,16 @@ def text_of(separator="\t", head="snp\ttarget\tfdr\n", end="\n"):
     return head.replace("\t", separator) + "".join(separator.join(r) + end for r in rows())
 
 
-def read(path, first=None):
+def read(path, first=2):
     table = open_table(path)
-    used = []
 
-    def use(block, number):
-        used.append(number)
-        return block, number
+    def use(block, numbers):
+        return block, numbers
 
     found = list(read_blocks(table, ["fdr", "snp", "target"], ["number", "text", "label"], use))
     whole = pa.concat_tables([b for b, _ in found]).unify_dictionaries()
-    numbers = [n for _, n in found]
-    sizes = [b.num_rows for b, _ in found]
-    assert numbers == (1 + np.concatenate([[0], np.cumsum(sizes)[:-1]])).tolist()
+    numbers = np.concatenate([n for _, n in found])
+    assert numbers.tolist() == list(range(first, first + whole.num_rows))
     return whole, len(found)
 
 
@@ -72,7 +70,22 @@ def test_comments_and_a_header_with_a_hash(tmp_path):
     path = tmp_path / "t.txt"
     path.write_text("##made by us\n\n" + text_of(head="#snp\ttarget\tfdr\n"))
     assert open_table(path).header == ("snp", "target", "fdr")
-    check(read(path)[0])
+    check(read(path, 4)[0])
+
+
+def test_lines_are_those_of_the_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(table_blocks, "BLOCK", 40)
+    path = tmp_path / "t.txt"
+    lines = ["##x", "snp\ttarget\tfdr", "a\tx\t0", "", "b\tx\t1", "\r", "", "c\tx\t2", "d\tx\t3"]
+    path.write_bytes(("\n".join(lines) + "\n").encode() + b"e\tx\t4\n" * 9)
+
+    def use(block, numbers):
+        return list(zip(block["fdr"].to_pylist(), numbers.tolist(), strict=True))
+
+    blocks = read_blocks(open_table(path), ["fdr"], ["number"], use)
+    found = list(itertools.chain.from_iterable(blocks))
+    assert found[:4] == [(0, 3), (1, 5), (2, 8), (3, 9)]
+    assert found[4:] == [(4, n) for n in range(10, 19)]
 
 
 def test_quoted_text(tmp_path):
@@ -93,7 +106,7 @@ def test_parquet(tmp_path, monkeypatch, dictionary):
     pq.write_table(table, tmp_path / "t.parquet")
     opened = open_table(tmp_path / "t.parquet")
     assert (opened.kind, opened.what) == ("parquet", "Parquet")
-    whole, blocks = read(tmp_path / "t.parquet")
+    whole, blocks = read(tmp_path / "t.parquet", 1)
     assert blocks > 40
     assert whole["snp"].to_pylist() == list(columns[0])
     np.testing.assert_array_equal(whole["fdr"].to_numpy(), fdr.to_numpy(zero_copy_only=False))
@@ -102,7 +115,7 @@ def test_parquet(tmp_path, monkeypatch, dictionary):
 def test_parquet_with_text_for_a_number(tmp_path):
     table = pa.table({"snp": ["a"], "target": ["b"], "fdr": ["much"]})
     pq.write_table(table, tmp_path / "t.parquet")
-    with pytest.raises(InputFileError, match="from row 1 on has fdr of type string: want a number"):
+    with pytest.raises(InputFileError, match="row 1 and those below have fdr of type string: "):
         read(tmp_path / "t.parquet")
 
 
@@ -112,8 +125,8 @@ def test_blueprint_has_no_header(tmp_path):
     table = open_table(path)
     assert table.header == BLUEPRINT
     assert table.what == "text, spaces"
-    found = list(read_blocks(table, ["FDR"], ["number"], lambda block, _: block.num_rows))
-    assert found == [3]
+    found = list(read_blocks(table, ["FDR"], ["number"], lambda block, lines: lines.tolist()))
+    assert found == [[1, 2, 3]]
 
 
 def test_a_gzip_that_is_cut_off(tmp_path):
@@ -136,13 +149,13 @@ def test_rows_that_cannot_be_read(tmp_path):
     path = tmp_path / "t.txt"
     path.write_text(text_of() + "1:7_A_C\tx\n")
     message = (
-        f"row {ROWS + 1} has 2 columns, the header has 3: is it cut off, or not separated by tabs"
+        f"line {ROWS + 2} has 2 columns, the header has 3: is it cut off, or not separated by tabs"
     )
     with pytest.raises(InputFileError, match=message):
         read(path)
     path.write_text(text_of() + "1:7_A_C\tx\tsmall\n")
     with pytest.raises(
-        InputFileError, match=f"row {ROWS + 1} has fdr 'small': want a number, or NA"
+        InputFileError, match=f"line {ROWS + 2} has fdr 'small': want a number, or NA"
     ):
         read(path)
 
@@ -150,7 +163,7 @@ def test_rows_that_cannot_be_read(tmp_path):
 def test_rows_with_names_of_rows(tmp_path):
     path = tmp_path / "t.txt"
     path.write_text("snp target fdr\n1 1:7_A_C x 0.1\n")
-    with pytest.raises(InputFileError, match="row 1 has a column more than the header: if R wrote"):
+    with pytest.raises(InputFileError, match="line 2 has a column more than the header: if R"):
         read(path)
 
 

@@ -8,9 +8,10 @@ import pytest
 
 from tfepi.qtl.chromosomes import OTHER, Names
 from tfepi.qtl.layouts import detect
+from tfepi.qtl.place_bases import half_open
 from tfepi.qtl.place_files import read_places
 from tfepi.qtl.snps import Labels, Snps
-from tfepi.qtl.targets import TargetColumns, Targets, half_open
+from tfepi.qtl.targets import TargetColumns, Targets
 from tfrecords_tools.errors import InputFileError
 
 SIZES = {"chr1": 100_000, "chr2": 50_000, "chrY": 9_000}
@@ -52,7 +53,7 @@ def test_names_that_hold_a_place(name):
 @pytest.mark.parametrize("name", ["ENSG00000227232.5", "chr1:1000", "cg00001234", "a:b-c"])
 def test_names_that_hold_none(name):
     with pytest.raises(
-        InputFileError, match=r"t row 1: target .* holds no place: want names as chr1"
+        InputFileError, match=r"t line 1: target .* holds no place as chr1:1000-2000"
     ):
         place({"phenotype_id": pa.array([name])})
 
@@ -88,7 +89,7 @@ def test_a_file_of_targets(tmp_path):
     places = read_places(tmp_path / "t.bed", "table of targets")
     columns = {"gene": pa.array(["p2", "p1", None, "p2"])}
     assert place(columns, places=places)[0] == [(1, 0, 4), (0, 5, 9), (1, 0, 4)]
-    with pytest.raises(InputFileError, match=r"row 1: target 'p3' is not in .*t.bed: add it"):
+    with pytest.raises(InputFileError, match=r"line 1: target 'p3' is not in .*t.bed: add it"):
         place({"gene": pa.array(["p3"])}, places=places)
 
 
@@ -109,15 +110,33 @@ def test_targets_that_lie_nowhere(name, message):
         place({"phenotype_id": pa.array([name])})
 
 
+def test_an_end_before_the_start_is_refused_whatever_is_counted_from():
+    for base in (0, 1):
+        with pytest.raises(InputFileError, match="is at chr1:20-10: want start ≤ end"):
+            place({"phenotype_id": pa.array(["chr1:20-10"])}, base=base)
+
+
+def test_what_names_a_place_is_said_with_all_that_may_name_it():
+    with pytest.raises(InputFileError) as error:
+        place({"phenotype_id": pa.array(["g"])})
+    for name in ("target_start=COLUMN", "target_end", "target_chrom", "distance=COLUMN"):
+        assert name in str(error.value)
+    assert "--targets" in str(error.value)
+
+
 def test_the_last_base_of_a_chromosome():
     assert place({"phenotype_id": pa.array(["chr1:99000-100000"])})[0] == [(0, 98_999, 100_000)]
 
 
 def test_a_target_with_two_places():
     columns = {"gene": pa.array(["g", "h", "g"]), "tss": pa.array([10.0, 5.0, 11.0])}
-    message = r"row 3 has target 'g' at chr1:10-11 \(0-based\), a row before at 9-10: name a column"
+    message = "line 3 has target 'g' at chr1:11, and a row above has it at chr1:10: name a column"
     with pytest.raises(InputFileError, match=message):
         place(columns)
+    columns = {"gene": pa.array(["g", "g"]), "tss_distance": pa.array([10.0, -10.0])}
+    message = "'g' at chr1:110, and a row above has it at chr1:90: is tss_distance SNP minus target"
+    with pytest.raises(InputFileError, match=message):
+        place(columns, [100, 100])
 
 
 def test_a_table_without_targets():
@@ -138,3 +157,4 @@ def test_half_open():
     assert half_open(5, 9, 1) == (4, 9)
     assert half_open(5, 9, 0) == (5, 9)
     assert half_open(5, 5, 0) == (5, 6)
+    assert half_open(5, 3, 0) == (5, 3)

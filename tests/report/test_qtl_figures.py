@@ -57,6 +57,13 @@ def test_regions(result):
         assert steps.get_data().values.sum() == (degrees > 0).sum() == 120
         assert none.get_height() == 180
         assert axis.get_yscale() == "log"
+        assert axis.get_xticklabels()[0].get_text() == "none"
+        assert axis.get_xticks()[0] == none.get_x() + none.get_width() / 2 < 0
+        numbers = [t.get_text() for t in axis.get_xticklabels()[1:]]
+        assert numbers == [str(int(x)) for x in axis.get_xticks()[1:]]
+        assert len(numbers) > 2
+        assert int(numbers[0]) > 0
+        assert steps.get_data().edges[0] == 0.5  # a bar is about its number
     assert "none: 180 regions" in [t.get_text() for t in top.get_legend().get_texts()]
     over = result.summary["connected"]
     wanted = f"> 100: {over['over']:,} regions, {over['share_over']:.2%} of all"

@@ -38,7 +38,8 @@ def test_connect(run_script, folder, tmp_path):
     assert done.stderr == ""
     assert lines[0].startswith(
         "mono: blueprint layout (text, spaces), positions counted from 1 (chromosome 1 is chr1), "
-        "assembly not stated by the table; the lengths are of none that is known; SNPs column"
+        "assembly not stated by the table (GRCh37 as distributed); the lengths are of none that is "
+        "known; SNPs column"
     )
     rows = {cells[0]: cells[1:] for line in lines if (cells := re.split(r"\s{2,}", line))}
     assert rows["Connected QTLs"] == ["9000", "7000"]
@@ -66,7 +67,8 @@ def test_options_reach_the_count(run_script, folder, tmp_path):
     done = run_script(SCRIPT.name, "connect", folder / "mono.txt", *places, *options)
     text = done.stdout
     assert "of targets from 0 (chromosome 1 is chr1), assembly mine (--assembly)" in text
-    assert "are on chromosomes that are not counted" in text
+    assert "are on chromosomes that --chroms does not count" in text
+    assert "mono, connected: not tested whether a power law fits its tail (from " in text
     assert re.search(r"^All regions +1000$", text, re.MULTILINE)
     assert "Regions with > 20 QTLs" in text
     stems = ("distances", "mono_regions", "mono_degrees")
@@ -102,10 +104,16 @@ def test_options_reach_the_count(run_script, folder, tmp_path):
             [],
             "has no links: of 1 rows 1 are not significant",
         ),
-        ("a\tb\n1\t2\n", [], "has no column for the SNP and its position: it has a, b; wanted is"),
+        ("a\tb\n1\t2\n", [], "has no column for the SNP and its position: it has a, b; names th"),
         ("snp\ttarget\tfdr\n", ["--chroms", "chr9"], "unknown chromosome 'chr9' in --chroms"),
         ("snp\ttarget\tfdr\n", ["--fdr", "2"], "--fdr is 2: want a number above 0, up to 1"),
         ("", [], "is empty: want a header and rows"),
+        ("snp\ttarget\tfdr\n", ["--bin_width", "0"], "--bin_width is 0: want at least 1"),
+        (
+            "s\tt\tfdr\n1:5_A_C\tg\t0.01\n",
+            ["--columns", "snp=s", "--columns", "target=t"],
+            "line 2: target 'g' holds no place as chr1:1000-2000",
+        ),
     ],
 )
 def test_bad_input_gets_one_line(folder, tmp_path, capsys, table, options, message):
@@ -117,6 +125,14 @@ def test_bad_input_gets_one_line(folder, tmp_path, capsys, table, options, messa
     assert error.startswith("error: ")
     assert error.count("\n") == 1
     assert message in error
+
+
+def test_a_table_of_no_published_layout_is_called_so_once(run_script, folder, tmp_path):
+    (tmp_path / "generic.tsv").write_text("snp\ttarget\tfdr\n1:5_A_C\t1:1-9\t0.01\n")
+    options = ["-g", folder / "chrom.sizes", "-o", tmp_path / "out", "--no_figures", "-q"]
+    done = run_script(SCRIPT.name, "connect", tmp_path / "generic.tsv", *options)
+    assert done.stdout.startswith("generic: no published layout (text, tabs), positions counted")
+    assert "generic, connected: not tested: 1 connected bin, fewer than 50\n" in done.stdout
 
 
 def main(argv):

@@ -122,7 +122,7 @@ def test_few_positives_are_counted_and_no_error(here, good, folder, tmp_path):
     ("more", "message"),
     [
         (["--stat", "D2"], "has SAD, not D2"),
-        (["--positive", "2"], "want 0 <= negative <= positive <= 1"),
+        (["--positive", "2"], "--positive is 2 and --negative 0.01: want 0 <= n"),
         (["--groups", "9,1"], "groups are '9,1'"),
         (["--match", "distance"], "unknown feature 'distance'"),
         (["--only", "tissue=Liver"], "unknown column 'tissue'"),
@@ -130,10 +130,13 @@ def test_few_positives_are_counted_and_no_error(here, good, folder, tmp_path):
         (["--columns", "pip=beta"], "want a probability, 0 to 1"),
         (["--base", "0"], "with positions moved by -1"),
         (["--tss", "none.gtf"], "tss none.gtf does not exist"),
-        (["--over", "sum"], "unknown summary over targets 'sum'"),
+        (["--over", "sum"], "unknown summary over targets 'sum' in --over"),
         (["--query", "x", "--target", "T0"], "both choose targets"),
-        (["--bootstrap", "3"], "want 0 for no intervals, or at least 20"),
-        (["--controls", "0"], "0 negatives for each positive"),
+        (["--bootstrap", "3"], "--bootstrap is 3: want 0 for no intervals, or at least 20"),
+        (["--block_bp", "0"], "--block_bp is 0: want 1 or more"),
+        (["--effect_floor", "-1"], "--effect_floor is -1: want 0 or more"),
+        (["--bins", "0"], "--bins is 0: want 1 or more"),
+        (["--controls", "0"], "--controls is 0: want 1 or more"),
     ],
 )
 def test_one_line_for_what_cannot_be(here, good, tmp_path, more, message):
@@ -146,13 +149,26 @@ def test_one_line_for_what_cannot_be(here, good, tmp_path, more, message):
 def test_p_values_and_strange_chromosomes(here, good, folder, tmp_path):
     table = pd.read_csv(folder / "qtls.tsv", sep="\t")
     for change, message in (
-        (table.rename(columns={"pip": "pvalue"}), "no PIP: pvalue say what is associated"),
+        (table.rename(columns={"pip": "pvalue"}), "no PIP: pvalue says what is associated"),
         (table.assign(variant=table["variant"].str.replace("chr1", "chr7")), "are on chr7 …"),
     ):
         change.to_csv(tmp_path / "q.tsv", sep="\t", index=False)
         status, _, errors = here(SCRIPT, "exam", tmp_path / "q.tsv", *good[1:])
         assert status == 2
         assert message in errors[-1]
+
+
+def test_a_vcf_in_the_place_of_a_table_or_of_scores(here, good, folder):
+    for arguments, message in (
+        ([folder / "in.vcf", *good[1:]], "in.vcf is a VCF, which has no PIPs"),
+        (
+            [good[0], folder / "in.vcf", *good[2:]],
+            "in.vcf is a VCF: want the folder that",
+        ),
+    ):
+        status, _, errors = here(SCRIPT, "exam", *arguments)
+        assert (status, len(errors)) == (2, 1)
+        assert message in errors[0]
 
 
 def test_help_answers_without_anything_heavy(run_script):

@@ -194,7 +194,8 @@ def check_values(frame: pd.DataFrame, path: Path, what: str) -> None:
             )
 
     for name in (c for c in ("pos", "cpg_pos") if c in frame):
-        refuse(frame[name] < 1, name, "a position counted from 1 (this file looks 0-based)")
+        refuse(frame[name] == 0, name, "a position counted from 1 (this file looks 0-based)")
+        refuse(frame[name] < 1, name, "a position counted from 1")
         refuse(frame[name] % 1 > 0, name, "a whole number")
         refuse(frame[name] >= 1 << 31, name, "a position in bp")
     for name, (low, high) in _BOUNDS.items():

@@ -71,11 +71,15 @@ class Names:
     def __init__(self, sizes: Mapping[str, int], counted: Sequence[str]):
         self._known = {plain(name): OTHER for name in sizes}
         self._known |= {plain(name): number for number, name in enumerate(counted)}
-        self._sizes = sizes
+        self._sizes, self._counted = sizes, list(counted)
 
     def number(self, name: str) -> int | None:
         """Return the number of a chromosome, `OTHER` if it is not counted, None if unknown."""
         return self._known.get(plain(name))
+
+    def name(self, number: int) -> str:
+        """Return what the lengths call a counted chromosome, or that it is another one."""
+        return self._counted[number] if number >= 0 else "another chromosome"
 
     def renamed(self, names: Sequence[str]) -> str | None:
         """Return the first of a table's names that the lengths write otherwise: "1 is chr1"."""

@@ -32,7 +32,13 @@ def add(subparsers) -> None:
     )
     p.add_argument("-o", "--out", required=True, metavar="DIR", help="folder to write")
     r = p.add_argument_group("reading")
-    r.add_argument("--columns", metavar="ROLE=COLUMN,…", help="names of columns, by role")
+    r.add_argument(
+        *("--columns", "--column"),
+        action="append",
+        metavar="ROLE=COLUMN,…",
+        help="names of columns: snp, chrom, pos, ref, alt, target, target_chrom, target_start, "
+        "target_end, distance, end_distance, fdr, p, threshold; may be repeated",
+    )
     r.add_argument("--targets", metavar="FILE", help="places of targets: BED, GTF, table")
     r.add_argument("--snps", metavar="FILE", help="places of SNPs: table of name, chromosome, pos")
     r.add_argument("--base", type=int, choices=(0, 1), help="positions are counted from [1]")
@@ -73,7 +79,7 @@ def add(subparsers) -> None:
     )
     t = p.add_argument_group("test of a scale-free network")
     t.add_argument(
-        "--resamples", type=int, default=200, help="bootstrap, 0: no p-value [%(default)s]"
+        "--resamples", type=int, default=200, help="for its p-value, 0: none [%(default)s]"
     )
     add_seed(t)
     p.add_argument("--no_figures", action="store_true", help="tables only")
@@ -94,6 +100,7 @@ def work(args: Namespace) -> None:
 
     own = ("max_distance", "many", "chroms", "base", "target_base", "assembly", "columns")
     own += ("targets", "snps", "resamples", "seed")
+    args.columns = ",".join(args.columns) if args.columns else None
     options = Options(
         asked=Asked(args.fdr, args.pvalue, args.bh, args.tests),
         counting=Counting(args.place, args.distinct_snps),

@@ -62,7 +62,8 @@ class Options:
         for name, least in (("max_distance", 1), ("width", 1), ("many", 0), ("resamples", 0)):
             value = getattr(self, name)
             if value < least:
-                raise ConfigError(f"--{name} is {value}: want at least {least}")
+                option = "bin_width" if name == "width" else name
+                raise ConfigError(f"--{option} is {value}: want at least {least}")
 
 
 def link_reader(path: str | Path, options: Options) -> LinkReader:

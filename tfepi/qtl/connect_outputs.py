@@ -33,11 +33,10 @@ class HubRule:
     degree: int | None = None
 
     def __post_init__(self):
-        if not 0 <= self.quantile <= 1 or (self.degree is not None and self.degree < 1):
-            raise ConfigError(
-                f"--hub_quantile is {self.quantile:g} and --hub_degree {self.degree}: want 0 to 1, "
-                "and a number from 1"
-            )
+        if not 0 <= self.quantile <= 1:
+            raise ConfigError(f"--hub_quantile is {self.quantile:g}: want a number from 0 to 1")
+        if self.degree is not None and self.degree < 1:
+            raise ConfigError(f"--hub_degree is {self.degree}: want 1 or more")
 
     def least(self, degrees: np.ndarray) -> int:
         """Return the smallest degree of a hub.

@@ -15,11 +15,13 @@ from tfepi.qtl.connect_outputs import write_connectivity
 from tfepi.qtl.connect_tables import as_tsv, density, fraction_table, report_table
 from tfepi.qtl.connectivity import Connectivity, connect
 from tfepi.qtl.degree_laws import ScaleFree, scale_free
+from tfepi.qtl.layouts import GENERIC
 from tfepi.qtl.links import LinkReader, Links, left_out, read_links
 from tfepi.qtl.power_law import FEWEST
 from tfrecords_tools.chrom_sizes import read_sizes
 from tfrecords_tools.errors import ConfigError, InputFileError
 from tfrecords_tools.files import write_json, write_text
+from tfrecords_tools.number_text import number_of
 from tfrecords_tools.output import check_folder, claim_folder, run_record
 
 FORMAT, FORMAT_VERSION = "tfepi-qtl-connectivity", 1
@@ -154,7 +156,6 @@ def _connect(
     hubs = write_connectivity(folder / name, found, options.hubs, assembly or "", place)
     degrees = dict(zip(KINDS, (found.connected, found.binned), strict=True))
     laws = {k: _law(d, options, f"{name}, {k}", quiet) for k, d in degrees.items()}
-    few = f"fewer than {FEWEST} connected bins, or all of one degree: not tested"
     summary = {
         "path": str(reader.table.path),
         "file": reader.table.what,
@@ -171,7 +172,9 @@ def _connect(
         "target_number": found.targets,
         **{kind: density(d, options.many) for kind, d in degrees.items()},
         "hubs": {"by": options.hubs.by, **hubs},
-        "scale_free": {k: few if law is None else law.to_json() for k, law in laws.items()},
+        "scale_free": {
+            k: untested(degrees[k]) if law is None else law.to_json() for k, law in laws.items()
+        },
     }
     return Result(summary, found, laws)
 
@@ -183,8 +186,10 @@ def described(name: str, summary: Mapping) -> list[str]:
         base += f", of targets from {summary['target_base']}"
     if summary["chromosome_names"]:
         base += f" (chromosome {summary['chromosome_names']})"
+    layout = summary["layout"]
+    layout = "no published layout" if layout == GENERIC else f"{layout} layout"
     return [
-        f"{name}: {summary['layout']} layout ({summary['file']}), {base}, assembly "
+        f"{name}: {layout} ({summary['file']}), {base}, assembly "
         f"{summary['assembly_stated']}; SNPs {summary['snps']}; targets {summary['targets']}; "
         f"significant: {summary['significant']}",
         f"{name}: {summary['rows']['links']:,} links of {summary['target_number']:,} targets; "
@@ -193,19 +198,36 @@ def described(name: str, summary: Mapping) -> list[str]:
 
 
 def _law(degrees: np.ndarray, options: Options, label: str, quiet: bool) -> ScaleFree | None:
-    positive = degrees[degrees > 0]
-    if len(positive) < FEWEST or positive.min() == positive.max():
+    if untested(degrees):
         return None
-    return scale_free(positive, options.resamples, options.seed, label, quiet)
+    return scale_free(degrees[degrees > 0], options.resamples, options.seed, label, quiet)
+
+
+def untested(degrees: np.ndarray) -> str | None:
+    """Return why degrees are not tested for a power law, or None.
+
+    Args:
+        degrees: of each bin, some above 0.
+    """
+    positive = degrees[degrees > 0]
+    if len(positive) < FEWEST:
+        return f"not tested: {number_of(len(positive), 'connected bin')}, fewer than {FEWEST}"
+    if positive.min() == positive.max():
+        return f"not tested: all {len(positive)} connected bins have the degree {positive[0]}"
+    return None
 
 
 def _counted(counted: Mapping[str, int], sizes: Mapping[str, int], bins: GenomeBins) -> str:
-    shown = list(counted)
-    text = ", ".join(shown) if len(shown) < 4 else f"{shown[0]} … {shown[-1]}"
-    rest = f" of {len(sizes)}; others with --chroms" if len(counted) < len(sizes) else ""
-    return (
-        f"{len(bins):,} regions of {bins.width:,} bp on {len(counted)} chromosomes ({text}){rest}"
-    )
+    text = f"{len(bins):,} regions of {bins.width:,} bp on "
+    text += f"{number_of(len(counted), 'chromosome')}: {_some(list(counted))}"
+    others = [name for name in sizes if name not in counted]
+    return text + (f"; not counted: {_some(others)} (see --chroms)" if others else "")
+
+
+def _some(names: Sequence[str]) -> str:
+    """Return a list of names, of many the first ones."""
+    more = f" and {len(names) - 3} more" if len(names) > 4 else ""
+    return ", ".join(names[:3] if more else names) + more
 
 
 def _assembly(
@@ -229,5 +251,13 @@ def _assembly(
         return stated, f"{stated} (the SNPs' names)"
     if stated:
         return stated, f"{stated} (the layout)"
+    usual = reader.layout.distributed
+    if usual and ours and not same_assembly(usual, ours):
+        _log.warning(
+            "QTL table %s does not say its assembly, and the lengths are of %s: %s tables are "
+            "distributed in positions of %s; give lengths of that, or --assembly if it was lifted",
+            *(path, ours, reader.layout.name, usual),
+        )
     lengths = f"the lengths are {ours}" if ours else "the lengths are of none that is known"
-    return None, f"not stated by the table; {lengths}"
+    usual = f" ({usual} as distributed)" if usual else ""
+    return None, f"not stated by the table{usual}; {lengths}"

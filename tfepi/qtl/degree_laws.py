@@ -11,10 +11,9 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.special import erfc, log_ndtr, zeta
 
-from tfepi.qtl.power_law import Fitted, counted, fit, fit_and_test
+from tfepi.qtl.power_law import P_FIT, Fitted, counted, fit, fit_and_test
 
 ALTERNATIVES = ("lognormal", "exponential", "stretched_exponential")
-P_FIT = 0.1  # a power law is rejected at or below (Clauset et al., §4.1)
 P_RATIO = 0.1  # a ratio's sign is trusted below (§5)
 _NAMES = {"lognormal": "log-normal", "stretched_exponential": "stretched exponential"}
 
@@ -212,17 +211,27 @@ class ScaleFree:
 
     @property
     def verdict(self) -> str:
-        """What the tests say, in a sentence."""
+        """What the tests say, in a sentence, and no more than the resamples can tell."""
         f, law = self.fitted, self.fitted.law
         nearer, over_all = _nearest(self.tail), _nearest(self.whole)
-        if f.p is not None and f.p <= P_FIT:
+        p = f.p_shown
+        if f.p is None:
+            text = "not tested whether a power law fits its tail"
+            p = "--resamples 0"
+        elif f.rejected is None:
+            text = "not decided whether a power law fits its tail"
+            low, high = f.p_interval
+            p += (
+                f": {low:.2g} to {high:.2g} at 95%, and the limit is {P_FIT}; give more --resamples"
+            )
+        elif f.rejected:
             text = "a power law is rejected even in its tail"
         elif nearer:
             text = "another law than a power law is nearer in its tail"
         else:
             text = "a power law is not rejected in its tail"
         text += f" (from {law.xmin} on, {law.tail / self.values:.1%} of connected bins; "
-        text += f"exponent {law.alpha:.3g}; {f.p_shown})"
+        text += f"exponent {law.alpha:.3g}; {p})"
         text += f"; nearest there: {nearer}" if nearer else ""
         return text + (f"; over all degrees nearer: {over_all}" if over_all else "")
 
@@ -238,6 +247,8 @@ class ScaleFree:
             "tail": law.tail,
             "ks": law.ks,
             "p": f.p,
+            "p_interval": f.p_interval,
+            "rejected": f.rejected,
             "resamples": f.resamples,
             "alternatives": {name: ratio.to_json() for name, ratio in self.tail.items()},
             "whole": {

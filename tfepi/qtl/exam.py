@@ -59,13 +59,12 @@ class Options:
     bootstrap: Bootstrap = field(default_factory=Bootstrap)
 
     def __post_init__(self):
-        if self.controls < 1 or (self.bins is not None and self.bins < 1):
-            bins = "" if self.bins is None else f" in {self.bins} bins"
-            raise ConfigError(
-                f"{self.controls} negatives for each positive{bins}: want 1 or more of each"
-            )
+        for name in ("controls", "bins"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ConfigError(f"--{name} is {value}: want 1 or more")
         if not 0 <= self.effect_floor < np.inf:
-            raise ConfigError(f"smallest effect is {self.effect_floor:g}: want 0 or more")
+            raise ConfigError(f"--effect_floor is {self.effect_floor:g}: want 0 or more")
 
 
 def exam(

@@ -53,6 +53,11 @@ class Sheet:
         """Blocks of the matched variants."""
         return replace(self.blocks, index=self.blocks.index[self.matched])
 
+    @property
+    def causal_blocks(self) -> int:
+        """Number of blocks that hold a positive: the fewer, the less sure the intervals."""
+        return len(np.unique(self.blocks.index[self.positive]))
+
     def signed(self, score: np.ndarray) -> np.ndarray:
         """Return which positives have an effect whose sign counts, and a score, bool [variants]."""
         large = np.isfinite(self.effect) & (np.abs(self.effect) >= self.floor)
@@ -81,6 +86,20 @@ def groups(sheet: Sheet, edges: Sequence[int]) -> list[tuple[int | None, int | N
     if sheet.distance is None or not len(edges):
         return [(None, None)]
     return [(None, None), *zip((None, *edges), (*edges, None), strict=True)]
+
+
+def group_name(low: int | None, high: int | None) -> str:
+    """Return what a group by distance is called."""
+
+    def bp(value: int) -> str:
+        return f"{value / 1000:g} kb" if value >= 1000 else f"{value} bp"
+
+    if low is None:
+        return "all" if high is None else f"< {bp(high)}"
+    if high is None:
+        return f"≥ {bp(low)}"
+    number, unit = bp(low).split()
+    return f"{number}–{bp(high)}" if bp(high).endswith(unit) else f"{bp(low)}–{bp(high)}"
 
 
 def accuracy(sheet: Sheet, score: np.ndarray, size: np.ndarray, bootstrap: Bootstrap) -> dict:

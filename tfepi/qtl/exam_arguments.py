@@ -5,6 +5,7 @@ from argparse import Namespace
 from pathlib import Path
 
 from tfrecords_tools.command import add_common
+from tfrecords_tools.errors import ConfigError
 
 
 def add(subparsers) -> None:
@@ -29,7 +30,8 @@ def add(subparsers) -> None:
         action="append",
         default=[],
         metavar="OURS=THEIRS",
-        help="what a column is called, as pip=prob or effect=slope; may be repeated",
+        help="what a column is called: chrom, pos, ref, alt, effect_allele, other_allele, variant, "
+        "pip, effect, gene, distance, frequency, ld_score; may be repeated",
     )
     q.add_argument(
         "--only",
@@ -57,7 +59,9 @@ def add(subparsers) -> None:
     )
     s = p.add_argument_group("scores")
     s.add_argument("--stat", default="SAD", help="one of those that were scored [%(default)s]")
-    s.add_argument("--target", default="", help="targets, or columns of a table, by commas [all]")
+    s.add_argument(
+        "--target", default="", help="targets by identifier, or columns of a table, by commas [all]"
+    )
     s.add_argument("--query", help="targets that match this query")
     s.add_argument(
         "--over", default="max", help="several targets become one by max or mean [%(default)s]"
@@ -75,12 +79,28 @@ def add(subparsers) -> None:
     m.add_argument("--controls", type=int, default=4, help="of each, at most [%(default)s]")
     m.add_argument("--bins", type=int, help="of each feature [4 to 10, as negatives allow]")
     r = p.add_argument_group("results")
-    r.add_argument("--groups", default="1000,10000,100000", help="by distance, bp [%(default)s]")
+    r.add_argument(
+        "--groups",
+        default="1000,10000,100000",
+        help="edges of groups by distance, bp [%(default)s]",
+    )
     r.add_argument("--bootstrap", type=int, default=1000, help="resamples, 0: none [%(default)s]")
     r.add_argument("--block_bp", type=int, help="of the genome [by the number of variants]")
     r.add_argument("--no_figures", "--no-figures", action="store_true", help="none")
     add_common(p)
     p.set_defaults(work=work)
+
+
+def check(bootstrap: int, block_bp: int | None) -> None:
+    """Refuse numbers of resamples or bp that no interval can be made with.
+
+    Raises:
+        ConfigError: naming the option.
+    """
+    if bootstrap < 0 or 0 < bootstrap < 20:
+        raise ConfigError(f"--bootstrap is {bootstrap}: want 0 for no intervals, or at least 20")
+    if block_bp is not None and block_bp < 1:
+        raise ConfigError(f"--block_bp is {block_bp}: want 1 or more")
 
 
 def work(args: Namespace) -> None:
@@ -93,6 +113,7 @@ def work(args: Namespace) -> None:
     from tfepi.qtl.exam_scores import Choice, listed, named_scores
     from tfepi.qtl.exam_variants import Limits
 
+    check(args.bootstrap, args.block_bp)
     options = Options(
         limits=Limits(args.positive, args.negative),
         match_on=None if args.match is None else listed(args.match),

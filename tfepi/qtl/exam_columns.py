@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from tfepi.qtl.table_lines import is_vcf
 from tfrecords_tools.errors import ConfigError, InputFileError, unknown
 
 ALIASES = {
@@ -42,12 +43,13 @@ _VARIANT = (
 )
 
 
-def parse_pairs(texts: Iterable[str], what: str) -> list[tuple[str, str]]:
+def parse_pairs(texts: Iterable[str], what: str, form: str) -> list[tuple[str, str]]:
     """Return name and value of texts NAME=VALUE.
 
     Args:
         texts: as given.
         what: the option, for messages.
+        form: what it wants, for messages.
 
     Raises:
         ConfigError: another form.
@@ -56,7 +58,7 @@ def parse_pairs(texts: Iterable[str], what: str) -> list[tuple[str, str]]:
     for text in texts:
         name, sign, value = (part.strip() for part in text.partition("="))
         if not (name and sign and value):
-            raise ConfigError(f"{what} is {text!r}: want NAME=VALUE")
+            raise ConfigError(f"{what} is {text!r}: want {form}")
         found.append((name, value))
     return found
 
@@ -74,8 +76,13 @@ def find_columns(
 
     Raises:
         ConfigError: a name that is none of ours, or a column that is not there.
-        InputFileError: no column of variants, none of PIPs, or p-values in its place.
+        InputFileError: no column of variants, none of PIPs, or p-values in its place; a VCF.
     """
+    if is_vcf(header):
+        raise InputFileError(
+            f"{path} is a VCF, which has no PIPs: want a table of fine-mapped QTLs; score a VCF's "
+            "variants with tfepi_variants.py, or give it, named .vcf or .vcf.gz, as --background"
+        )
     found = {}
     by_name = {name.lower(): name for name in reversed(header)}
     for ours, theirs in (named or {}).items():
@@ -106,7 +113,8 @@ def _check_pip(found: Mapping[str, str], header: list[str], path: object) -> Non
             "posterior inclusion probabilities of fine-mapping are wanted"
         )
     if "pip" not in found:
-        why = f": {', '.join(other)} say what is associated, not what is causal" if other else ""
+        say = "says" if len(other) == 1 else "say"
+        why = f": {', '.join(other)} {say} what is associated, not what is causal" if other else ""
         raise InputFileError(
             f"QTL table {path} has no PIP{why}; give fine-mapped QTLs, or name the column with "
             f"--columns pip=NAME; it has {', '.join(header)[:200]}"

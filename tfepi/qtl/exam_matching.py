@@ -21,6 +21,12 @@ from tfrecords_tools.errors import ConfigError, unknown
 
 FEATURE_NAMES = {"tss": TSS, "peak": PEAK, "frequency": FREQUENCY, "ld": LD}
 """What `--match` calls a feature → the feature."""
+_SOURCES = {
+    TSS: "--tss FILE, or name a column with --columns distance=NAME",
+    PEAK: "--peaks FILE",
+    FREQUENCY: "a background with AF, or name a column with --columns frequency=NAME",
+    LD: "--ld_scores FILE, or name a column with --columns ld_score=NAME",
+}
 _MOST_BINS = 10
 _FEWEST_BINS = 4  # rather than fewer: fewer negatives of each, and then fewer positives
 _STREAM = 7  # spawn key: this module's own random stream
@@ -37,12 +43,14 @@ class Matching:
         features: that were matched.
         edges: feature → where its second bin and each further one begins.
         lacking: positives without one of the features.
+        asked: most negatives of each that were asked for.
     """
 
     controls: Controls
     features: tuple[str, ...]
     edges: dict[str, np.ndarray]
     lacking: int
+    asked: int
 
     @property
     def negatives(self) -> np.ndarray:
@@ -58,6 +66,7 @@ class Matching:
             "positives": cases,
             "negatives": cases * each,
             "negatives_of_each": each,
+            "negatives_asked": self.asked,
             "unmatched": self.controls.unmatched,
             "without_feature": self.lacking,
         }
@@ -83,7 +92,7 @@ def chosen_features(
         names = []
         for name in asked:
             if name not in FEATURE_NAMES:
-                raise unknown("feature", name, FEATURE_NAMES)
+                raise unknown("feature", name, FEATURE_NAMES, "in --match")
             names.append(FEATURE_NAMES[name])
     else:
         names = [n for n in FEATURE_NAMES.values() if n in features]
@@ -97,7 +106,7 @@ def chosen_features(
             continue
         message = f"no {' and no '.join(missing)} has a value"
         if asked is not None and (~positive).any():
-            raise ConfigError(f"cannot match on {name}: {message}; give a file or column with it")
+            raise ConfigError(f"cannot match on {name}: {message}; give {_SOURCES[name]}")
         if (~positive).any():
             _log.warning("variants are not matched on %s: %s", name, message)
     return found
@@ -131,7 +140,7 @@ def match(
         raise ConfigError(f"features have {bins} bins: want 1 or more")
     if not features:
         alike = draw_controls(positive, ~positive, np.zeros(len(positive), int), per_case, seed)
-        return Matching(alike, (), {}, 0)
+        return Matching(alike, (), {}, 0, per_case)
     whole = ~np.isnan(np.array(list(features.values()))).any(axis=0)
     sides = (positive & whole, ~positive & whole)
     if not sides[0].any():
@@ -149,7 +158,8 @@ def match(
     of, edges = tried[count]
     controls = draw_controls(positive, ~positive, of, each, seed)
     controls = replace(controls, controls=_nearest(controls, of, positive, features, seed))
-    return Matching(controls, tuple(features), edges, int((positive & ~whole).sum()))
+    lacking = int((positive & ~whole).sum())
+    return Matching(controls, tuple(features), edges, lacking, per_case)
 
 
 def _nearest(

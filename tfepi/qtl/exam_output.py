@@ -5,14 +5,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from tfepi.analysis.pair_tables import shown
-from tfepi.qtl.exam_accuracy import NAMES, STATISTICS
+from tfepi.qtl.exam_accuracy import NAMES, STATISTICS, group_name
 from tfepi.qtl.exam_result import Exam
 from tfrecords_tools.files import atomic_path, write_text
+from tfrecords_tools.number_text import number_of
 from tfrecords_tools.text_table import text_table
 
 COLUMNS = (
-    *("score", "less", "from", "to", "positives", "negatives", "statistic", "variants", "value"),
-    *("low", "high", "formula_low", "formula_high", "p"),
+    *("score", "less", "from", "to", "positives", "negatives", "blocks", "statistic", "variants"),
+    *("value", "low", "high", "formula_low", "formula_high", "p"),
 )
 VARIANTS = (
     "chrom",
@@ -54,7 +55,7 @@ def write_exam(folder: Path, exam: Exam) -> None:
 def _long(marks: Mapping) -> list[dict]:
     """Return a row for each statistic of a score in a group."""
     rows = []
-    fixed = {k: marks[k] for k in ("score", "from", "to", "positives", "negatives")}
+    fixed = {k: marks[k] for k in ("score", "from", "to", "positives", "negatives", "blocks")}
     for name in (s for s in STATISTICS if s in marks):
         found = marks[name]
         count = marks["positives"] + marks["negatives"]
@@ -109,15 +110,24 @@ def _write_variants(path: Path, exam: Exam) -> None:
 
 def summary(result: Mapping) -> str:
     """Return the tables that the command prints: scores by distance, balance, differences."""
-    header = ("score", result["distance"] or "variants", "positives", "negatives")
+    header = ["score", result["distance"] or "variants", "positives", "negatives", "AUROC"]
+    header += ["by DeLong", "AUPRC", "n", NAMES["sign_accuracy"], "n"]
+    header += [NAMES[s] for s in STATISTICS[3:]]
     lines = []
     for marks in (*result["accuracy"], *result["baselines"]):
-        if not marks["positives"] + marks["negatives"] and marks["from"] != marks["to"]:
+        own = marks.get("effects")
+        there = marks["positives"] + marks["negatives"] + (own or 0)
+        if not there and marks["from"] != marks["to"]:
             continue
         row = [marks["score"], group_name(marks["from"], marks["to"])]
-        row += [str(marks["positives"]), str(marks["negatives"])]
-        lines.append(row + [_cell(marks[s]) if s in marks else "" for s in STATISTICS])
-    parts = [text_table((*header, *(NAMES[s] for s in STATISTICS)), lines)]
+        row += [str(marks["positives"]), str(marks["negatives"]), _cell(marks["auroc"])]
+        row += [_ends(marks["auroc"]["delong"]), _cell(marks["auprc"])]
+        if own is None:
+            lines.append(row + [""] * 5)
+            continue
+        row += [str(marks["sign_accuracy"]["variants"]), _cell(marks["sign_accuracy"]), str(own)]
+        lines.append(row + [_cell(marks[s]) for s in STATISTICS[3:]])
+    parts = [text_table(header, lines), "\n".join(_numbers(result))]
     unmatched = [
         f"{name} {found['auroc']['value']:.3f} (of {found['negatives']} candidates)"
         for name, found in result["unmatched"].items()
@@ -130,6 +140,32 @@ def summary(result: Mapping) -> str:
     if result["differences"]:
         parts.append(_differences(result["differences"]))
     return "\n\n".join(parts) + "\n"
+
+
+def _numbers(result: Mapping) -> list[str]:
+    """Return how many positives each statistic is of, and why, and what its intervals are."""
+    names: dict[str, list[str]] = {}
+    wholes = [m for m in result["accuracy"] if m["from"] is None and m["to"] is None]
+    for marks in wholes:
+        signs = marks["sign_accuracy"]
+        left = f" ({signs['zero']} with a score of 0 left out)" if signs["zero"] else ""
+        text = (
+            f"{number_of(result['counts']['positives'], 'positive')}; AUROC and AUPRC of the "
+            f"{marks['positives']} that have matched negatives "
+            f"({result['matching']['negatives_of_each']} each), Spearman of the {marks['effects']} "
+            f"with an effect, sign accuracy of the {signs['variants']} whose effect has a sign "
+            f"that counts{left}"
+        )
+        names.setdefault(text, []).append(marks["score"])
+    lines = [f"{', '.join(scores)}: {text}" for text, scores in names.items()]
+    if any(marks[name]["interval"] for marks in wholes for name in STATISTICS):
+        blocks = result["blocks"]
+        lines.append(
+            f"intervals: bootstrap of {number_of(blocks['count'], 'block')} of {blocks['bp']:,} "
+            f"bp, of which {wholes[0]['blocks']} have positives; DeLong's takes variants for "
+            "independent"
+        )
+    return lines
 
 
 def _balance(rows: Sequence[Mapping]) -> str:
@@ -161,20 +197,8 @@ def _p(value: float | None) -> str:
 def _cell(found: Mapping) -> str:
     if found["value"] is None:
         return "-"
-    low, high = found["interval"] or (None, None)
-    ends = "" if low is None else f" [{low:.3f}, {high:.3f}]"
-    return f"{found['value']:.3f}{ends}"
+    return f"{found['value']:.3f} {_ends(found['interval'])}".strip()
 
 
-def group_name(low: int | None, high: int | None) -> str:
-    """Return what a group by distance is called."""
-
-    def bp(value: int) -> str:
-        return f"{value / 1000:g} kb" if value >= 1000 else f"{value} bp"
-
-    if low is None:
-        return "all" if high is None else f"< {bp(high)}"
-    if high is None:
-        return f"≥ {bp(low)}"
-    number, unit = bp(low).split()
-    return f"{number}–{bp(high)}" if bp(high).endswith(unit) else f"{bp(low)}–{bp(high)}"
+def _ends(interval: Sequence[float] | None) -> str:
+    return "" if interval is None else f"[{interval[0]:.3f}, {interval[1]:.3f}]"

@@ -11,14 +11,13 @@ from tfepi.evaluation.classification import classification
 from tfepi.qtl.exam_accuracy import Sheet, accuracy, differences, groups
 from tfepi.qtl.exam_features import PEAK, TSS
 from tfepi.qtl.exam_matching import Matching, balance_table, baseline
+from tfepi.qtl.exam_notes import notes
 from tfepi.qtl.exam_scores import Scores
 from tfepi.qtl.exam_variants import Labelled
 from tfrecords_tools.progress import progress
 
 FORMAT = "tfepi-qtl-exam"
 FORMAT_VERSION = 1
-BALANCED = 0.1
-"""Standardised differences below this are called balanced (Austin 2009)."""
 _NO_RESAMPLES = Bootstrap(resamples=0, rank_resamples=0)
 
 
@@ -107,7 +106,7 @@ def hold_exam(
     marks, alone = [], []
     for low, high in groups(sheet, edges):
         some, inside = sheet.rows(low, high), sheet.inside(low, high)
-        group = {"from": low, "to": high}
+        group = {"from": low, "to": high, "blocks": some.causal_blocks}
         for name, (score, size) in values.items():
             row = accuracy(some, score[inside], size[inside], bootstrap)
             marks.append({"score": name} | group | row)
@@ -133,7 +132,7 @@ def hold_exam(
         "baselines": alone,
         "unmatched": {n: classification(positive, v, None, bootstrap) for n, v in sizes.items()},
         "differences": differences(sheet, values, bootstrap) if len(read) > 1 else [],
-        "notes": _notes(marks, labelled, matching, apart),
+        "notes": notes(marks, labelled, matching, apart),
     }
     by_target = _by_target(read, rows, part, sheet, quiet)
     return Exam(result, table, sheet, examined, by_target)
@@ -194,33 +193,6 @@ def _by_target(
             name = {"score": scores.name, "target": target.identifier}
             found.append(name | {"description": target.description} | row)
     return found
-
-
-def _notes(
-    marks: Sequence[dict], labelled: Labelled, matching: Matching, apart: Sequence[dict]
-) -> list[str]:
-    """Return what a reader must know of results that are not there, or of fewer variants."""
-    notes = [m["note"] for m in marks[:1] if m["note"]]
-    notes += [m["effect_note"] for m in marks[:1] if m["effect_note"]]
-    counts = labelled.counts
-    left = matching.controls.unmatched
-    if left:
-        lacking = f", {matching.lacking} for want of a feature" if matching.lacking else ""
-        notes.append(f"{left} of {counts['positives']} positives have no matched negative{lacking}")
-    if not counts["candidates"]:
-        notes.append(
-            "no scored variant is a candidate negative: score some, or give a --background"
-        )
-    elif not matching.features:
-        notes.append("negatives are not matched on anything: no feature is known of both sides")
-    for row in apart:
-        left = row["difference_after"]
-        if row["matched"] and left is not None and abs(left) > BALANCED:
-            notes.append(
-                f"matched positives and negatives still differ in {row['feature']} by {left:.2f} "
-                "standard deviations: try fewer --controls, more --bins, or more candidates"
-            )
-    return notes
 
 
 def _defined(row: dict) -> dict:

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from tfepi.association.columns import header as text_header
 from tfepi.qtl.exam_columns import ALIASES, is_packed, parsed_variants
+from tfepi.qtl.table_lines import at_row, is_vcf, line_of_row
 from tfepi.variants.scores import NO_EFFECT
 from tfrecords_tools.errors import InputFileError, unknown
 from tfrecords_tools.targets import Target
@@ -68,9 +69,11 @@ class ScoreTable:
         frame["pos"] = pd.to_numeric(frame["pos"], errors="coerce")
         bad = frame[["chrom", "pos", "ref", "alt"]].isna().any(axis=1) | (frame["pos"] % 1 != 0)
         if bad.any():
-            row = int(np.flatnonzero(bad)[0])
+            row = int(np.flatnonzero(bad)[0]) + 1
+            if self.text is not None:
+                row = line_of_row(self.path, row, self.text[2])
             raise InputFileError(
-                f"scores {self.path}: row {row + 1} has no chrom, pos, ref and alt: every variant "
+                f"{at_row(self.path, row, 'scores')} has no chrom, pos, ref and alt: every variant "
                 "needs its place and alleles"
             )
         frame = frame.assign(id=frame.get("id", "."))
@@ -164,6 +167,11 @@ def _of_columns(
 
 
 def _place(names: list[str], path: Path) -> dict[str, str]:
+    if is_vcf(names):
+        raise InputFileError(
+            f"scores {path} is a VCF: want the folder that tfepi_variants.py wrote for it, or its "
+            "scores.h5 or scores.parquet"
+        )
     lower = {n.lower(): n for n in reversed(names)}
     found = {}
     for ours in ("chrom", "pos", "ref", "alt", "variant"):

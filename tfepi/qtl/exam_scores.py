@@ -53,7 +53,7 @@ class Choice:
 
     def __post_init__(self):
         if self.over not in OVER:
-            raise unknown("summary over targets", self.over, OVER)
+            raise unknown("summary over targets", self.over, OVER, "in --over")
         if self.targets and self.query:
             raise ConfigError("--target and --query both choose targets: give one")
 

@@ -7,6 +7,7 @@ import contextlib
 import csv
 import gzip
 import logging
+import re
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from tfepi.qtl.exam_columns import (
     parsed_variants,
     place_columns,
 )
+from tfepi.qtl.table_lines import at_row
 from tfrecords_tools.errors import ConfigError, InputFileError, unknown
 from tfrecords_tools.files import existing
 
@@ -70,7 +72,7 @@ def read_qtls(
 
     Args:
         path: tab-, comma- or space-separated text, plain or gzip, or Parquet; see `exam_columns`.
-        named: OURS=THEIRS, what a column is called.
+        named: OURS=THEIRS, what a column is called, or several by commas.
         only: COLUMN=VALUE of the rows that are read; several of one column are alternatives.
         first: what the first base of a chromosome is counted as, 1 or 0.
         pips: whether there must be PIPs; else all are 0.
@@ -84,7 +86,9 @@ def read_qtls(
         raise ConfigError(f"positions count from {first}: want 1 or 0")
     path = existing(path, "QTL table")
     names, frames = _opened(path)
-    columns = find_columns(names, path, dict(parse_pairs(named, "--columns")), pips)
+    each = [part for text in named for part in re.split(r",(?=\w+=)", text)]
+    pairs = parse_pairs(each, "--columns", "OURS=THEIRS, as pip=prob")
+    columns = find_columns(names, path, dict(pairs), pips)
     wanted = _filters(only, names, path)
     place = place_columns(columns)
     read = {c: columns[c] for c in (*place, *NUMBERS, "gene") if c in columns}
@@ -130,7 +134,7 @@ def _best(table: pd.DataFrame) -> pd.DataFrame:
 def _filters(only: Sequence[str], names: list[str], path: Path) -> dict[str, set[str]]:
     wanted: dict[str, set[str]] = {}
     lower = {n.lower(): n for n in names}
-    for column, value in parse_pairs(only, "--only"):
+    for column, value in parse_pairs(only, "--only", "COLUMN=VALUE, as tissue=Liver"):
         if column.lower() not in lower:
             raise unknown("column", column, names, f"in {path}")
         wanted.setdefault(lower[column.lower()], set()).add(value)
@@ -194,8 +198,7 @@ def numbers(values: pd.Series, name: str, path: Path) -> pd.Series:
     if bad.any():
         line = bad.index[bad.to_numpy()][0]
         raise InputFileError(
-            f"QTL table {path} line {line} has {name} {str(values[line])[:40]!r}: want a number, "
-            "or NA"
+            f"{at_row(path, line)} has {name} {str(values[line])[:40]!r}: want a number, or NA"
         )
     return found
 
@@ -205,12 +208,12 @@ def _check(found: pd.DataFrame, path: Path, first: int) -> None:
         if bad.any():
             line = bad.index[bad.to_numpy()][0]
             value = found.loc[line, name] - ((1 - first) if name == "pos" else 0)
-            raise InputFileError(
-                f"QTL table {path} line {line} has {name} {value:.10g}: want {want}"
-            )
+            raise InputFileError(f"{at_row(path, line)} has {name} {value:.10g}: want {want}")
 
-    zero = " (does it count from 0? then --base 0)" if first else ""
-    refuse(found["pos"] < 1, "pos", f"a position counted from {first}{zero}")
+    if first:
+        zero = "a position counted from 1 (does it count from 0? then --base 0)"
+        refuse(found["pos"] == 0, "pos", zero)
+    refuse(found["pos"] < 1, "pos", f"{first} or more")
     refuse((found["pos"] % 1 > 0) | (found["pos"] >= 1 << 31), "pos", "a whole number of bp")
     for name, (low, high) in _BOUNDS.items():
         want = "a probability, 0 to 1" if high == 1 else "a finite number"

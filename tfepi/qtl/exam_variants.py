@@ -22,6 +22,8 @@ from tfrecords_tools.intervals import covered_bases, merge_array
 SCORED = "scores"
 """The background of all scored variants."""
 _FEWEST_SHIFTED = 5  # variants that a shift by one base finds, for it to be told
+_TURNED = 0.95  # share of variants with REF and ALT exchanged above which it is told
+_FEWEST_TURNED = 20  # variants, for that
 _log = logging.getLogger(__name__)
 
 
@@ -43,8 +45,8 @@ class Limits:
     def __post_init__(self):
         if not (0 <= self.negative <= self.positive <= 1 and self.positive > 0):
             raise ConfigError(
-                f"PIP of positives is {self.positive:g} or more, of negatives below "
-                f"{self.negative:g}: want 0 <= negative <= positive <= 1"
+                f"--positive is {self.positive:g} and --negative {self.negative:g}: want "
+                "0 <= negative <= positive <= 1"
             )
 
 
@@ -57,10 +59,12 @@ class Labelled:
             pip, effect (of ALT), swapped (whether its sign was turned), gene, distance,
             frequency (of the rarer allele), ld_score; NaN where it is not known.
         counts: of rows and variants on the way.
+        no_effects: why no variant of the table has an effect that can be used, or None.
     """
 
     table: pd.DataFrame
     counts: dict[str, int]
+    no_effects: str | None = None
 
 
 def label_variants(
@@ -95,6 +99,7 @@ def label_variants(
     scores = scores.reset_index(drop=True)
     spans = _check_places(scores, causal, what)
     joined = _join(scores, qtls.table, what)
+    _check_turned(joined, what)
     order = np.argsort(-joined.table["pip"].to_numpy(), kind="stable")
     found = joined.table.iloc[order].drop_duplicates("row").set_index("row")
     found = found.rename(columns={"beta": "effect"})[
@@ -125,7 +130,30 @@ def label_variants(
     table["swapped"] = table["swapped"].eq(True)
     counts["turned"] = int((table["positive"] & table["swapped"]).sum())
     table["frequency"] = np.minimum(table["frequency"], 1 - table["frequency"])
-    return Labelled(table, counts)
+    return Labelled(table, counts, _no_effects(qtls.table))
+
+
+def _no_effects(table: pd.DataFrame) -> str | None:
+    if table["effect"].isna().all():
+        return "the QTL table has no effects; name their column with --columns effect=NAME"
+    if table["a1"].isna().all():
+        return (
+            "the QTL table has no alleles, so that it is not known of which its effects are; name "
+            "them with --columns ref=NAME --columns alt=NAME, or effect_allele and other_allele"
+        )
+    return None
+
+
+def _check_turned(joined: Joined, what: str) -> None:
+    """Warn of a table most of whose effects are of the scored REF, as if columns were exchanged."""
+    turned, count = joined.counts["swapped"], joined.counts["matched"]
+    if count >= _FEWEST_TURNED and turned > _TURNED * count:
+        _log.warning(
+            "%s: in %d of %d variants the allele of the effect is the scored REF, so that the "
+            "effect's sign is turned: are its two alleles exchanged? then --columns names them "
+            "(ref=ALT_COLUMN alt=REF_COLUMN)",
+            *(what, turned, count),
+        )
 
 
 def _join(scores: pd.DataFrame, table: pd.DataFrame, what: str) -> Joined:

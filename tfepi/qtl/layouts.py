@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from tfepi.qtl.table_lines import is_vcf
 from tfrecords_tools.errors import ConfigError, InputFileError, unknown
 
 ALIASES = {
@@ -39,6 +40,9 @@ BLUEPRINT = (
 )
 """Columns of BLUEPRINT's tables, which have no header, by their README."""
 
+GENERIC = "generic"
+"""Layout of tables that are of no published one."""
+
 _SIGNATURES = (
     ("blueprint", {"chr:pos_ref_alt", "phenotypeid"}),
     ("blueprint", {"chr.pos_ref_alt", "phenotypeid"}),
@@ -51,6 +55,8 @@ _SIGNATURES = (
     ("matrix_eqtl", {"snps", "gene", "fdr"}),
 )
 _ASSEMBLIES = {"eqtl_catalogue": "GRCh38"}
+_DISTRIBUTED = {"blueprint": "GRCh37"}
+_HEADER = 300  # characters of one that are shown
 _PLACED_SNP = re.compile(r"[^\s:_]+:\d+[:_][A-Za-z<>*\-,.]+[:_][A-Za-z<>*\-,.]+")
 
 
@@ -59,14 +65,16 @@ class Layout:
     """What a table's columns are.
 
     Attributes:
-        name: "blueprint", "gtex", … or "generic".
+        name: "blueprint", "gtex", … or `GENERIC`.
         columns: role (of `ALIASES`) → name of the column in the file.
         assembly: of the layout's positions, where all its tables are of one; else None.
+        distributed: that of the project's own files, which lifted ones look like, or None.
     """
 
     name: str
     columns: Mapping[str, str] = field(default_factory=dict)
     assembly: str | None = None
+    distributed: str | None = None
 
     def has(self, *roles: str) -> bool:
         """Tell whether all these roles have a column."""
@@ -104,8 +112,13 @@ def detect(path: object, header: Sequence[str], named: Mapping[str, str] | None 
         named: role → column, instead of what the names say.
 
     Raises:
-        InputFileError: a column that was named is not there, or a name is there twice.
+        InputFileError: a column that was named is not there, a name is there twice, or a VCF.
     """
+    if is_vcf(header):
+        raise InputFileError(
+            f"{path} is a VCF, which has no targets: want a table of QTLs, a row for each SNP and "
+            "target"
+        )
     lower = [name.lower() for name in header]
     twice = [n for n in header if header.count(n) > 1]
     if twice:
@@ -122,8 +135,8 @@ def detect(path: object, header: Sequence[str], named: Mapping[str, str] | None 
                 f"{', '.join(header)}"
             )
         columns[role] = column
-    name = next((n for n, wanted in _SIGNATURES if wanted <= set(lower)), "generic")
-    return Layout(name, columns, _ASSEMBLIES.get(name))
+    name = next((n for n, wanted in _SIGNATURES if wanted <= set(lower)), GENERIC)
+    return Layout(name, columns, _ASSEMBLIES.get(name), _DISTRIBUTED.get(name))
 
 
 def lacking(path: object, header: Sequence[str], what: str, *roles: str) -> InputFileError:
@@ -133,10 +146,12 @@ def lacking(path: object, header: Sequence[str], what: str, *roles: str) -> Inpu
         path: of the table.
         header: names of its columns.
         what: is lacking ("place of the target").
-        roles: any of which would do.
+        roles: any of which would do; "chrom,pos": both together.
     """
-    wanted = "; ".join(f"{role}: {', '.join(ALIASES[role].split())}" for role in roles)
+    named = [",".join(f"{r}=COLUMN" for r in role.split(",")) for role in roles]
+    single = [r for role in roles for r in role.split(",")]
+    wanted = "; ".join(f"{role}: {', '.join(ALIASES[role].split())}" for role in single)
     return InputFileError(
-        f"{path} has no column for the {what}: it has {', '.join(header)}; wanted is one of "
-        f"({wanted}), or name it with --columns {roles[0]}=COLUMN"
+        f"{path} has no column for the {what}: it has {', '.join(header)[:_HEADER]}; names that "
+        f"are known are ({wanted}); others are named with --columns {' or '.join(named)}"
     )

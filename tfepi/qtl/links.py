@@ -12,6 +12,7 @@ from tfepi.qtl.layouts import Layout
 from tfepi.qtl.significance import Significance, largest_significant
 from tfepi.qtl.snps import Labels, SnpColumns, Snps, assembly_of_names
 from tfepi.qtl.table_blocks import QtlTable, read_blocks
+from tfepi.qtl.table_lines import at_row
 from tfepi.qtl.targets import RowTargets, TargetColumns, Targets
 from tfrecords_tools.errors import InputFileError
 
@@ -170,8 +171,8 @@ def corrected(reader: LinkReader, quiet: bool = False) -> Significance:
     """
     by = reader.significance
 
-    def use(rows: pa.Table, first: int) -> tuple[int, float, np.ndarray]:
-        value = by.values(rows.rename_columns(["p"]), first)
+    def use(rows: pa.Table, numbers: np.ndarray) -> tuple[int, float, np.ndarray]:
+        value = by.values(rows.rename_columns(["p"]), numbers)
         value = value[~np.isnan(value)]
         return len(value), value.max(initial=0.0), value[value < by.asked.fdr]
 
@@ -186,7 +187,7 @@ def left_out(counts: dict[str, int]) -> str:
     words = {
         "missing": "lack a value",
         "not_significant": "are not significant",
-        "other_chromosome": "are on chromosomes that are not counted",
+        "other_chromosome": "are on chromosomes that --chroms does not count",
         "across_chromosomes": "link two chromosomes",
         "too_far": "are too far apart",
         "duplicates": "are duplicates",
@@ -199,10 +200,10 @@ def _blocks(reader: LinkReader, quiet: bool):
     roles = reader.roles
     columns = [reader.layout.columns[role] for role in roles]
 
-    def use(rows: pa.Table, first: int) -> _Block:
+    def use(rows: pa.Table, numbers: np.ndarray) -> _Block:
         rows = rows.rename_columns(list(roles))
-        kept, missing = reader.significance.of_rows(rows, first)
-        numbers = first + np.flatnonzero(kept)
+        kept, missing = reader.significance.of_rows(rows, numbers)
+        numbers = numbers[kept]
         chosen = rows.filter(pa.array(kept)) if not kept.all() else rows
         snps = reader.snps.read(chosen, numbers)
         targets = reader.targets.read(chosen, snps, numbers)
@@ -233,25 +234,26 @@ def _check_known(names: Names, block: _Block, chrom: np.ndarray, path: Path) -> 
     bad = np.flatnonzero(chrom == UNKNOWN)
     if len(bad):
         name = block.snps.chrom.names[block.snps.chrom.codes[bad[0]]]
-        raise names.unknown(name, f"QTL table {path} row {block.numbers[bad[0]]}: the SNP")
+        raise names.unknown(name, f"{at_row(path, block.numbers[bad[0]])}: the SNP")
 
 
 def _check_inside(
     block: _Block, pos: np.ndarray, chrom: np.ndarray, length: np.ndarray, reader: LinkReader
 ) -> None:
-    where = f"QTL table {reader.table.path} row"
+    path = reader.table.path
     low = np.flatnonzero(pos < 0)
     if len(low):
-        raise InputFileError(
-            f"{where} {block.numbers[low[0]]} has a SNP at {block.snps.pos[low[0]]}, and positions "
-            f"are counted from {reader.base}: if the table counts from 0, say --base 0"
-        )
+        at = int(block.snps.pos[low[0]])
+        advice = f": want {reader.base} or more"
+        if at == 0:
+            advice = ", and positions are counted from 1: if the table counts from 0, say --base 0"
+        raise InputFileError(f"{at_row(path, block.numbers[low[0]])} has a SNP at {at}{advice}")
     high = np.flatnonzero((chrom >= 0) & (pos >= length[np.maximum(chrom, 0)]))
     if len(high):
         h = high[0]
         name = block.snps.chrom.names[block.snps.chrom.codes[h]]
         raise InputFileError(
-            f"{where} {block.numbers[h]} has a SNP at {name}:{block.snps.pos[h]}, and the "
+            f"{at_row(path, block.numbers[h])} has a SNP at {name}:{block.snps.pos[h]}, and the "
             f"chromosome has {length[chrom[h]]} bp: is the table of another assembly than the "
             "lengths?"
         )

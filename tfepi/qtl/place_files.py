@@ -108,9 +108,14 @@ def _frame(path: Path, what: str) -> pd.DataFrame:
         with (gzip.open if packed else open)(path, "rt", encoding="utf-8") as handle:
             separator = "\t" if "\t" in handle.readline() else r"\s+"
             handle.seek(0)
-            return pd.read_csv(handle, sep=separator, header=None, dtype=str, na_filter=False)
+            how = {"header": None, "dtype": str, "na_filter": False, "skip_blank_lines": False}
+            frame = pd.read_csv(handle, sep=separator, **how).fillna("")
     except (pd.errors.ParserError, pd.errors.EmptyDataError, ValueError, EOFError) as error:
         raise InputFileError(f"{what} {path} is no table ({error}): want tabs or spaces") from None
+    frame = frame[frame.ne("").any(axis=1)]  # indexed by line, from 0
+    if frame.empty:
+        raise InputFileError(f"{what} {path} is no table (it is blank): want tabs or spaces")
+    return frame
 
 
 def _whole(column: pd.Series, path: Path, what: str) -> np.ndarray:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import zeta
+from scipy.stats import binomtest
 
 from tfrecords_tools.errors import ConfigError
 from tfrecords_tools.progress import progress
@@ -17,6 +18,8 @@ from tfrecords_tools.progress import progress
 FEWEST = 50  # values in the tail: with fewer, estimates are not to be trusted (§3.5)
 CANDIDATES = 100  # of xmin, evenly among the distinct values
 LEVEL = 0.95
+P_FIT = 0.1  # a power law is rejected at or below (§4.1)
+FEWEST_RESAMPLES = 20  # for intervals
 _LOW, _HIGH = 1.01, 50.0  # exponents that are looked at
 _STEP = 1e-3
 _TABLE = 20_000  # values of a power law that are drawn exactly
@@ -45,10 +48,10 @@ class Fitted:
 
     Attributes:
         law: the fit.
-        alpha_interval: 95% interval of alpha over resamples, or None.
+        alpha_interval: 95% interval of alpha over resamples, None of fewer than 20.
         xmin_interval: likewise.
         p: share of resamples of the law that lie at least as far from their own fit; None without
-            resamples. The law is rejected where it is at most 0.1 (§4.1).
+            resamples. It is a multiple of 1 / resamples.
         resamples: of each bootstrap.
     """
 
@@ -59,11 +62,33 @@ class Fitted:
     resamples: int
 
     @property
-    def p_shown(self) -> str:
-        """The p-value in words; of none of the resamples as far, that it is below one of them."""
+    def farther(self) -> int:
+        """How many resamples of the law lie at least as far."""
+        return round((self.p or 0) * self.resamples)
+
+    @property
+    def p_interval(self) -> tuple[float, float] | None:
+        """The 95% interval of p that so many resamples leave (Clopper and Pearson), or None."""
         if self.p is None:
-            return "not tested (no resamples)"
-        return f"p = {self.p:.2g}" if self.p else f"p < {1 / self.resamples:.2g}"
+            return None
+        ends = binomtest(self.farther, self.resamples).proportion_ci(LEVEL, "exact")
+        return float(ends.low), float(ends.high)
+
+    @property
+    def rejected(self) -> bool | None:
+        """Whether p is at most `P_FIT`; None where its interval holds that, or without p."""
+        if self.p is None or self.p_interval[0] <= P_FIT < self.p_interval[1]:
+            return None
+        return self.p <= P_FIT
+
+    @property
+    def p_shown(self) -> str:
+        """The p-value in words, with the resamples it is of; of none as far, its upper limit."""
+        if self.p is None:
+            return "fit not tested"
+        if not self.farther:
+            return f"p < {self.p_interval[1]:.2g}, none of {self.resamples} resamples"
+        return f"p = {self.p:.2g}, {self.farther} of {self.resamples} resamples"
 
 
 def counted(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -238,11 +263,15 @@ def fit_and_test(
         farther += _refit(*resample(x, count, law, rng), law).ks >= law.ks
         again = rng.multinomial(n, count / n)
         found.append(_refit(x[again > 0], again[again > 0], law))
-    ends = ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
-    alphas, xmins = (np.quantile([getattr(f, k) for f in found], ends) for k in ("alpha", "xmin"))
-    return Fitted(
-        law, tuple(alphas.tolist()), tuple(xmins.tolist()), farther / resamples, resamples
-    )
+    intervals = (_interval([getattr(f, key) for f in found]) for key in ("alpha", "xmin"))
+    return Fitted(law, *intervals, farther / resamples, resamples)
+
+
+def _interval(values: list[float]) -> tuple[float, float] | None:
+    """Return the 95% interval of resamples; of few it would be too narrow."""
+    if len(values) < FEWEST_RESAMPLES:
+        return None
+    return tuple(np.quantile(values, ((1 - LEVEL) / 2, (1 + LEVEL) / 2)).tolist())
 
 
 def _refit(x: np.ndarray, count: np.ndarray, law: PowerLaw) -> PowerLaw:

@@ -1,5 +1,7 @@
 """Which rows of a QTL table are significant."""
 
+import logging
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -7,10 +9,13 @@ import numpy as np
 import pyarrow as pa
 
 from tfepi.qtl.layouts import Layout, lacking
+from tfepi.qtl.table_lines import at_row
 from tfrecords_tools.errors import ConfigError, InputFileError
 
 FDR = 0.05
 _MOST = 0.9  # largest p-value of a table that is taken to hold all tests
+_P_NAME = re.compile(r"p|pnominal|nominalp|(nom|nominal)?pval(?!.*(adj|bonf|fdr|corr)).*")
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -76,6 +81,12 @@ class Significance:
                 raise lacking(path, header, "p-value", "p")
             return cls(path, "p", columns["p"], asked)
         if layout.has("fdr"):
+            if is_p(columns["fdr"]):
+                _log.warning(
+                    "QTL table %s: %s, which is named as a p-value, is read as FDR; --pvalue P "
+                    "takes p-values below P, and --bh computes their FDR",
+                    *(path, columns["fdr"]),
+                )
             return cls(path, "fdr", columns["fdr"], asked)
         if layout.has("threshold", "p"):
             if asked.fdr != FDR:
@@ -106,14 +117,15 @@ class Significance:
         if self.asked.bh:
             return f"FDR of {self.column} (Benjamini-Hochberg) < {self.asked.fdr:g}"
         limit = self.asked.fdr if self.role == "fdr" else self.asked.pvalue
-        return f"{self.column} < {limit:g}"
+        read = " (read as FDR)" if self.role == "fdr" and is_p(self.column) else ""
+        return f"{self.column}{read} < {limit:g}"
 
-    def values(self, rows: pa.Table, first: int) -> np.ndarray:
+    def values(self, rows: pa.Table, numbers: np.ndarray) -> np.ndarray:
         """Return p-values or false discovery rates of rows; NaN is missing.
 
         Args:
             rows: columns named by role.
-            first: number of the first row in the table.
+            numbers: of the rows in the table, for messages.
 
         Raises:
             InputFileError: a value out of 0 to 1.
@@ -124,22 +136,22 @@ class Significance:
         if len(bad):
             column = "its p-value" if self.role == "threshold" else self.column
             raise InputFileError(
-                f"QTL table {self.path} row {first + bad[0]} has {column} {value[bad[0]]:g}: want "
-                "0 to 1; −log10 and scores are not read"
+                f"{at_row(self.path, numbers[bad[0]])} has {column} {value[bad[0]]:g}: want 0 to "
+                "1; −log10 and scores are not read"
             )
         return value
 
-    def of_rows(self, rows: pa.Table, first: int) -> tuple[np.ndarray, np.ndarray]:
+    def of_rows(self, rows: pa.Table, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return which rows are significant, and which have no value.
 
         Args:
             rows: columns named by role.
-            first: number of the first row in the table.
+            numbers: of the rows in the table, for messages.
 
         Raises:
             InputFileError: a value out of 0 to 1.
         """
-        value = self.values(rows, first)
+        value = self.values(rows, numbers)
         missing = np.isnan(value)
         if self.role == "threshold":
             limit = rows["threshold"].to_numpy()
@@ -167,6 +179,11 @@ class Significance:
         if self.asked.tests is not None and self.asked.tests < count:
             raise ConfigError(f"--tests is {self.asked.tests}, and {self.path} lists {count} tests")
         return self.asked.tests or count
+
+
+def is_p(column: str) -> bool:
+    """Tell whether a column is named as p-values that are not corrected for many tests."""
+    return bool(_P_NAME.fullmatch(re.sub("[^a-z]", "", column.lower())))
 
 
 def largest_significant(p: np.ndarray, tests: int, fdr: float) -> float:

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from tfepi.qtl.layouts import Layout, lacking
 from tfepi.qtl.place_files import PlaceFile
+from tfepi.qtl.table_lines import at_row
 from tfrecords_tools.errors import InputFileError
 
 _PLACED = r"^(?P<chrom>[^\s:]+?)[:_](?P<pos>[0-9]+)(?:[:_](?P<rest>.*))?$"
@@ -99,7 +100,7 @@ class SnpColumns:
         self._path, self._layout, self._places = path, layout, places
         self._by_columns = places is None and layout.has("chrom", "pos")
         if not self._by_columns and not layout.has("snp"):
-            raise lacking(path, header, "SNP and its position", "snp", "pos")
+            raise lacking(path, header, "SNP and its position", "snp", "chrom,pos")
         self._alleles = ("ref", "alt") if layout.has("ref", "alt") else ()
         if not self._alleles and layout.has("snp"):
             self._alleles = ("snp",)
@@ -161,7 +162,7 @@ class SnpColumns:
         if len(bad):
             example = column[int(bad[0])].as_py()
             raise InputFileError(
-                f"QTL table {self._path} row {numbers[bad[0]]} has the SNP {example!r}, which "
+                f"{at_row(self._path, numbers[bad[0]])} has the SNP {example!r}, which "
                 "holds no place: want chr:pos_ref_alt, chr_pos_ref_alt, or columns of chromosome "
                 "and position, or give a table of places with --snps"
             )
@@ -170,7 +171,7 @@ class SnpColumns:
             pos = pos.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
         except pa.ArrowInvalid as error:
             raise InputFileError(
-                f"QTL table {self._path} from row {numbers[0]} on has a SNP with no position "
+                f"{at_row(self._path, numbers[0])} or one below it has a SNP with no position "
                 f"({error})"
             ) from None
         return Snps(Labels.of(chrom), pos, Labels.of(rest), missing)
@@ -183,7 +184,7 @@ class SnpColumns:
         bad = np.flatnonzero((found < 0) & ~missing)
         if len(bad):
             raise InputFileError(
-                f"QTL table {self._path} row {numbers[bad[0]]} has the SNP "
+                f"{at_row(self._path, numbers[bad[0]])} has the SNP "
                 f"{names.names[names.codes[bad[0]]]!r}, which {self._places.path} does not have"
             )
         places = self._places
@@ -203,8 +204,8 @@ def whole(value: np.ndarray, path: object, column: str, numbers: np.ndarray) -> 
     bad = np.flatnonzero((filled % 1 != 0) | (np.abs(filled) >= 1 << 53))
     if len(bad):
         raise InputFileError(
-            f"QTL table {path} row {numbers[bad[0]]} has {column} {value[bad[0]]:.12g}: want a "
-            "whole number"
+            f"{at_row(path, numbers[bad[0]])} has {column} {value[bad[0]]:.12g}: want a whole "
+            "number"
         )
     return filled.astype(np.int64)
 

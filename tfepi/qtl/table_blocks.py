@@ -15,12 +15,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, TypeVar
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
 
 from tfepi.qtl.layouts import BLUEPRINT, has_no_header
+from tfepi.qtl.table_lines import at_row
 from tfrecords_tools.errors import InputFileError
 from tfrecords_tools.files import existing
 from tfrecords_tools.progress import progress
@@ -43,6 +45,8 @@ class QtlTable:
         kind: "parquet", "text" or "gzip".
         separator: between the columns of a text.
         skip: bytes of a text before its first row.
+        size: of the file, bytes.
+        above: lines of a text before its first row; 0 of Parquet.
     """
 
     path: Path
@@ -51,6 +55,7 @@ class QtlTable:
     separator: str = "\t"
     skip: int = 0
     size: int = field(default=0, compare=False)
+    above: int = 0
 
     @property
     def what(self) -> str:
@@ -73,11 +78,11 @@ def open_table(path: str | Path) -> QtlTable:
             return QtlTable(path, tuple(pq.read_schema(path).names), "parquet", size=size)
     kind = "gzip" if first[:2] == b"\x1f\x8b" else "text"
     with _readable(path), _opened(path, kind) as handle:
-        skip = 0
+        skip = above = 0
         for line in iter(lambda: handle.readline(_HEADER_BYTES), b""):
             if line.strip() and not line.startswith(b"##"):
                 break
-            skip += len(line)
+            skip, above = skip + len(line), above + 1
         else:
             raise InputFileError(f"QTL table {path} is empty: want a header and rows")
     try:
@@ -89,15 +94,15 @@ def open_table(path: str | Path) -> QtlTable:
     separator = "\t" if "\t" in text else max(" ,", key=text.count)
     cells = [cell.strip(' "') for cell in text.removeprefix("#").split(separator)]
     if has_no_header(cells):
-        return QtlTable(path, BLUEPRINT, kind, separator, skip, size)
-    return QtlTable(path, tuple(cells), kind, separator, skip + len(line), size)
+        return QtlTable(path, BLUEPRINT, kind, separator, skip, size, above)
+    return QtlTable(path, tuple(cells), kind, separator, skip + len(line), size, above + 1)
 
 
 def read_blocks(
     table: QtlTable,
     columns: Sequence[str],
     kinds: Sequence[str],
-    use: Callable[[pa.Table, int], T],
+    use: Callable[[pa.Table, np.ndarray], T],
     quiet: bool = False,
 ) -> Iterator[T]:
     """Yield what `use` makes of each block of rows, in order; `use` runs in threads.
@@ -106,11 +111,12 @@ def read_blocks(
         table: to read.
         columns: names of the columns that are read.
         kinds: of each: "number" (float64), "text", or "label" (text of few values).
-        use: called with the columns of a block and the number of its first row, from 1.
+        use: called with the columns of a block and the line of each of its rows, from 1 and with
+            the header counted; of Parquet the row, from 1.
         quiet: no progress bar.
 
     Raises:
-        InputFileError: damaged, cut off, or a value that is no number (with its row).
+        InputFileError: damaged, cut off, or a value that is no number (with its line).
     """
     types = {"number": pa.float64(), "text": pa.string()}
     types["label"] = pa.dictionary(pa.int32(), pa.string())
@@ -121,15 +127,16 @@ def read_blocks(
     bar = progress(total=table.size, unit="B", label=table.path.name, quiet=quiet)
     with bar, ThreadPoolExecutor(threads) as pool, _readable(table.path):
 
-        def work(block, first: int):
-            return use(parse(table, block, wanted, first), first)
+        def work(block, lines: int, first: int):
+            rows = parse(table, block, wanted, first)
+            return use(rows, _numbers(block, rows.num_rows, lines, first))
 
         pending: deque = deque()
-        row = 1
+        first = table.above + 1
         try:
-            for block, rows, at in _ahead(source):
-                pending.append((pool.submit(work, block, row), at))
-                row += rows
+            for block, lines, at in _ahead(source):
+                pending.append((pool.submit(work, block, lines, first), at))
+                first += lines
                 while len(pending) > threads + 1:
                     yield _finished(pending, bar)
             while pending:
@@ -155,7 +162,7 @@ def _finished(pending: deque, bar):
 
 
 def _text(table: QtlTable) -> Iterator[tuple[bytes, int, int]]:
-    """Yield blocks of whole lines, the number of their rows, and how far the file was read."""
+    """Yield blocks of whole lines, their number, and how far the file was read."""
     with open(table.path, "rb", buffering=0) as raw, _unpacked(raw, table.kind) as handle:
         handle.seek(table.skip)
         rest = b""
@@ -173,6 +180,14 @@ def _text(table: QtlTable) -> Iterator[tuple[bytes, int, int]]:
                 )
         if rest:
             yield rest, 1, raw.tell()
+
+
+def _numbers(block, rows: int, lines: int, first: int) -> np.ndarray:
+    """Return the line of each row of a block: blank lines are no rows."""
+    if rows == lines:
+        return np.arange(first, first + rows)
+    full = [bool(line.rstrip(b"\r")) for line in block.split(b"\n")]
+    return first + np.flatnonzero(full)
 
 
 def _parse(table: QtlTable, block: bytes, wanted: dict[str, pa.DataType], first: int) -> pa.Table:
@@ -200,31 +215,29 @@ def _parse(table: QtlTable, block: bytes, wanted: dict[str, pa.DataType], first:
 def _faulty(
     table: QtlTable, block: bytes, wanted: dict[str, pa.DataType], first: int, error: Exception
 ) -> InputFileError:
-    """Return the error of the first row of a block that cannot be read."""
+    """Return the error of the first line of a block that cannot be read."""
     numbers = [c for c, kind in wanted.items() if kind == pa.float64()]
-    for row, line in enumerate(block.decode(errors="replace").splitlines(), first):
+    for number, line in enumerate(block.decode(errors="replace").split("\n"), first):
+        line = line.rstrip("\r")
+        where = at_row(table.path, number)
         cells = [c.strip('"') for c in line.split(table.separator)]
         if line and len(cells) == len(table.header) + 1:
             return InputFileError(
-                f"QTL table {table.path} row {row} has a column more than the header: if R wrote "
-                "it, write it with row.names = FALSE"
+                f"{where} has a column more than the header: if R wrote it, write it with "
+                "row.names = FALSE"
             )
         if line and len(cells) != len(table.header):
             return InputFileError(
-                f"QTL table {table.path} row {row} has {len(cells)} columns, the header has "
-                f"{len(table.header)}: is it cut off, or not separated by "
-                f"{_NAMED[table.separator]}?"
+                f"{where} has {len(cells)} columns, the header has {len(table.header)}: is it cut "
+                f"off, or not separated by {_NAMED[table.separator]}?"
             )
         for column in numbers if line else ():
             cell = cells[table.header.index(column)]
             try:
                 float("nan" if cell in _MISSING else cell)
             except ValueError:
-                return InputFileError(
-                    f"QTL table {table.path} row {row} has {column} {cell[:40]!r}: want a number, "
-                    "or NA"
-                )
-    return InputFileError(f"QTL table {table.path} from row {first} on is no table ({error})")
+                return InputFileError(f"{where} has {column} {cell[:40]!r}: want a number, or NA")
+    return InputFileError(f"{at_row(table.path, first)} and those below are no table ({error})")
 
 
 def _parquet(table: QtlTable, wanted: dict[str, pa.DataType]) -> Iterator[tuple]:
@@ -252,7 +265,7 @@ def _cast(
             found.append(column.cast(kind))
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
             raise InputFileError(
-                f"QTL table {table.path} from row {first} on has {name} of type {column.type}: "
+                f"{at_row(table.path, first)} and those below have {name} of type {column.type}: "
                 f"want {'a number' if kind == pa.float64() else 'text'} ({error})"
             ) from None
     return pa.table(found, names=list(wanted))

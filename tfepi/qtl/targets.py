@@ -5,8 +5,9 @@ it, or from an identifier that holds it ("10:1016421:1019322", "K27AC_chr10:1016
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,10 @@ import pyarrow.compute as pc
 
 from tfepi.qtl.chromosomes import OTHER, Names
 from tfepi.qtl.layouts import Layout, lacking
+from tfepi.qtl.place_bases import half_open, no_bases, shown
 from tfepi.qtl.place_files import PlaceFile
 from tfepi.qtl.snps import Labels, Snps, whole
+from tfepi.qtl.table_lines import at_row
 from tfrecords_tools.errors import InputFileError
 
 # A place may begin anywhere in an identifier, so that matches overlap: hence the lookahead.
@@ -38,6 +41,7 @@ class RowTargets:
         start: first base as the table counts it, int64 [rows]; None likewise.
         end: last base (counted from 1) or the base behind it (from 0); None likewise.
         missing: rows without target, bool [rows].
+        by: column of distances that places are reckoned from, or None.
     """
 
     labels: Labels
@@ -45,11 +49,12 @@ class RowTargets:
     start: np.ndarray | None
     end: np.ndarray | None
     missing: np.ndarray
+    by: str | None = None
 
     def __getitem__(self, kept: np.ndarray) -> "RowTargets":
         """Return the targets of some of the rows."""
         parts = (self.labels, self.chrom, self.start, self.end, self.missing)
-        return RowTargets(*(None if part is None else part[kept] for part in parts))
+        return RowTargets(*(None if part is None else part[kept] for part in parts), self.by)
 
 
 class TargetColumns:
@@ -117,7 +122,7 @@ class TargetColumns:
             InputFileError: a position that is not whole.
         """
         missing = np.zeros(len(numbers), bool)
-        chrom = start = end = None
+        chrom = start = end = by = None
         if self.source in ("columns", "distance"):
             first, last = {
                 "columns": ("target_start", "target_end"),
@@ -126,7 +131,7 @@ class TargetColumns:
             start = self._whole(rows, first, numbers, missing)
             end = self._whole(rows, last, numbers, missing) if last in rows.column_names else start
             if self.source == "distance":
-                start, end = snps.pos - start, snps.pos - end
+                start, end, by = snps.pos - start, snps.pos - end, self._layout.columns["distance"]
             chrom = snps.chrom
             if "target_chrom" in rows.column_names:
                 chrom = Labels.of(rows["target_chrom"])
@@ -138,7 +143,7 @@ class TargetColumns:
             numbers_of = [pa.array(v).cast(pa.string()) for v in (start, end)]
             labels = Labels.of(pc.binary_join_element_wise(names, *numbers_of, ":"))
         missing |= labels.codes < 0
-        return RowTargets(labels, chrom, start, end, missing)
+        return RowTargets(labels, chrom, start, end, missing, by)
 
     def _whole(
         self, rows: pa.Table, role: str, numbers: np.ndarray, missing: np.ndarray
@@ -204,7 +209,7 @@ class Targets:
             in_file = self.file.find([rows.labels.names[code] for code, _ in fresh])
         for k, (code, row) in enumerate(fresh):
             name = rows.labels.names[code]
-            where = f"QTL table {self.path} row {numbers[row]}: target {name!r}"
+            where = partial(self._where, numbers[row], name)
             at = None if in_file is None else int(in_file[k])
             known[code] = self._add(where, name, at, rows, row)
             self.numbers[name] = int(known[code])
@@ -213,11 +218,17 @@ class Targets:
             self._same_place(rows, found, numbers)
         return found
 
-    def _add(self, where: str, name: str, at: int | None, rows: RowTargets, row: int) -> int:
+    def _where(self, number: int, name: str) -> str:
+        """Return how an error begins; it reads from the file, so only when there is one."""
+        return f"{at_row(self.path, number)}: target {name!r}"
+
+    def _add(self, where: Callable, name: str, at: int | None, rows: RowTargets, row: int) -> int:
         base = self.base
         if at is not None:
             if at < 0:
-                raise InputFileError(f"{where} is not in {self.file.path}: add it, or its version")
+                raise InputFileError(
+                    f"{where()} is not in {self.file.path}: add it, or its version"
+                )
             base = base if self.file.base is None else self.file.base
             chrom = self.file.chroms[self.file.chrom[at]]
             start, end = int(self.file.start[at]), int(self.file.end[at])
@@ -228,14 +239,14 @@ class Targets:
             chrom, start, end = self._named(where, name)
         number = self.names.number(chrom)
         if number is None:
-            raise self.names.unknown(chrom, where)
+            raise self.names.unknown(chrom, where())
         low, high = half_open(start, end, base)
         if low < 0 or high <= low:
-            advice = "count it from 0 with --target_base 0" if start == 0 else "want start ≤ end"
-            raise InputFileError(f"{where} is at {chrom}:{start}-{end}: {advice}")
+            place = shown(chrom, start, end)
+            raise InputFileError(f"{where()} is at {place}{no_bases(start, base, rows.by)}")
         if number != OTHER and high > self.lengths[number]:
             raise InputFileError(
-                f"{where} ends at {high} on {chrom}, which has {self.lengths[number]} bp: is the "
+                f"{where()} ends at {high} on {chrom}, which has {self.lengths[number]} bp: is the "
                 "table of another assembly than the lengths?"
             )
         if len(self) == self._places.shape[1]:
@@ -243,12 +254,14 @@ class Targets:
         self._places[:, len(self)] = number, low, high
         return len(self)
 
-    def _named(self, where: str, name: str) -> tuple[str, int, int]:
+    def _named(self, where: Callable, name: str) -> tuple[str, int, int]:
         matches = [m.group("chrom", "start", "end") for m in _PLACED.finditer(name)]
         if not matches:
             raise InputFileError(
-                f"{where} holds no place: want names as chr1:1000-2000 or 1:1000:2000, columns "
-                "of start and end, or give a file of targets with --targets"
+                f"{where()} holds no place as chr1:1000-2000 or 1:1000:2000, and no column is "
+                "known to say where it lies: name one with --columns target_start=COLUMN (and "
+                "target_end, target_chrom) or distance=COLUMN (SNP minus target, bp), or give a "
+                "file of places with --targets"
             )
         known = [m for m in matches if self.names.number(m[0]) is not None]
         chrom, start, end = (known or matches)[0]
@@ -263,23 +276,11 @@ class Targets:
         if len(bad):
             b = bad[0]
             name = rows.labels.names[rows.labels.codes[b]]
+            here = shown(rows.chrom.names[rows.chrom.codes[b]], rows.start[b], rows.end[b])
+            there = shown(self.names.name(chrom[b]), start[b] + self.base, end[b])
+            reason = f"is {rows.by} SNP minus target, in bp? else " if rows.by else ""
             raise InputFileError(
-                f"QTL table {self.path} row {numbers[b]} has target {name!r} at "
-                f"{rows.chrom.names[rows.chrom.codes[b]]}:{low[b]}-{high[b]} (0-based), a row "
-                f"before at {start[b]}-{end[b]}: name a column that tells targets apart with "
-                "--columns target=COLUMN"
+                f"{at_row(self.path, numbers[b])} has target {name!r} at {here}, and a row above "
+                f"has it at {there}: {reason}name a column that tells targets apart with --columns "
+                "target=COLUMN"
             )
-
-
-def half_open(start, end, base: int):
-    """Return start and end of an interval, 0-based and half-open.
-
-    Args:
-        start: first base, counted from `base`; a number or an array.
-        end: counted from 1 the last base; counted from 0 the base behind it, or the same as
-            `start` for one base.
-        base: 0 or 1.
-    """
-    if base == 1:
-        return start - 1, end
-    return start, np.maximum(end, start + 1)

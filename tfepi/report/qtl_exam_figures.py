@@ -7,13 +7,18 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from tfepi.qtl.exam_accuracy import NAMES
-from tfepi.qtl.exam_output import group_name
-from tfepi.qtl.exam_result import BALANCED, Exam
+from tfepi.qtl.exam_accuracy import NAMES, group_name
+from tfepi.qtl.exam_notes import BALANCED
+from tfepi.qtl.exam_result import Exam
 from tfepi.report.figures import FIRST, GREY, LEGEND_COLUMNS, SECOND, save_figure, some, styled
 
 _SCORES = (FIRST, SECOND, "#029e73", "#cc78bc", "#ca9161", "#56b4e9")
 _MOST_PANELS = 3
+_OF = {
+    "auroc": "with negatives",
+    "sign_accuracy": "with signs",
+    "spearman": "with effects",
+}
 
 
 def draw_exam(exam: Exam, folder: str | Path) -> list[Path]:
@@ -84,14 +89,20 @@ def _estimate(found: Mapping) -> str:
 def distance_figure(result: Mapping) -> Figure:
     """Draw AUROC, sign accuracy and Spearman's correlation by distance.
 
-    Beside AUROC of scores stands that of the first matched feature alone.
+    Beside AUROC of scores stands that of the first matched feature alone. Each panel says how many
+    positives its values are of: AUROC is of those with matched negatives, the others need none.
 
     Args:
         result: of exam.json.
     """
-    rows = [m for m in result["accuracy"] if m["positives"]]
-    places = {(m["from"], m["to"]): m["positives"] for m in rows}
     panels = {"auroc": 0.5, "sign_accuracy": 0.5, "spearman": 0.0}
+    drawn = {
+        (m["from"], m["to"])
+        for m in result["accuracy"]
+        if m["positives"] or any(m[name]["value"] is not None for name in panels)
+    }
+    rows = [m for m in result["accuracy"] if (m["from"], m["to"]) in drawn]
+    places = list(dict.fromkeys((m["from"], m["to"]) for m in rows))
     scores = list(result["scores"])
     with styled():
         figure = Figure(figsize=(2.2 + 2.2 * len(places), 3.8), layout="constrained")
@@ -107,15 +118,31 @@ def distance_figure(result: Mapping) -> Figure:
                 }
                 _points(axis, [own.get(p) for p in places], shift, colour, name)
             axis.axhline(chance, color=GREY, linewidth=0.8, linestyle=":")
-            ticks = [f"{group_name(*p)}\nn = {count}" for p, count in places.items()]
+            of = {p: [] for p in places}
+            for m in rows:
+                of[m["from"], m["to"]].append(_number(m, statistic))
+            ticks = [f"{group_name(*p)}\nn = {_span(of[p])}" for p in places]
             axis.set_xticks(range(len(places)), ticks, fontsize=7)
             axis.set(ylabel=NAMES[statistic], xlim=(-0.5, len(places) - 0.5))
-        axes[1].set_xlabel(f"{result['distance']}, and matched causal variants")
+            axis.set_xlabel(f"{result['distance']}\nn: positives {_OF[statistic]}", fontsize=8)
         handles, labels = axes[0].get_legend_handles_labels()
         figure.legend(
             handles, labels, loc="outside upper left", ncols=min(len(labels), LEGEND_COLUMNS)
         )
     return figure
+
+
+def _number(marks: Mapping, statistic: str) -> int:
+    """Return how many positives a statistic is of."""
+    if statistic == "sign_accuracy":
+        return marks[statistic]["variants"]
+    return marks["positives" if statistic == "auroc" else "effects"]
+
+
+def _span(counts: Sequence[int]) -> str:
+    """Return a number, or the lowest and highest where scores differ."""
+    low, high = min(counts), max(counts)
+    return f"{low}" if low == high else f"{low}–{high}"
 
 
 def _points(
@@ -155,6 +182,9 @@ def effects_figure(exam: Exam) -> Figure:
                 for s in ("sign_accuracy", "spearman", "spearman_abs")
                 if found[s]["value"] is not None
             ]
+            signs = found["sign_accuracy"]
+            if signs["value"] is not None and signs["variants"] < used.sum():
+                text[0] += f" (n = {signs['variants']})"
             heading = "\n".join([f"{found['score']} (n = {used.sum()})", *text])
             axis.set_title(heading, loc="left", fontsize=8)
             limits = {"xlim": (-1.05, 1.05), "ylim": (-1.05, 1.05), "aspect": "equal"}

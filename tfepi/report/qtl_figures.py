@@ -79,7 +79,7 @@ def distance_figure(results: Mapping[str, Result]) -> Figure:
 def region_figure(name: str, result: Result) -> Figure:
     """Draw how many regions have how many connected (top) and binned QTLs (bottom).
 
-    Regions with none are a bar of their own, left of the axis.
+    Regions with none are a bar of their own, left of 1, at the tick "none".
 
     Args:
         name: of the table.
@@ -97,11 +97,14 @@ def _regions(axis: Axes, result: Result, kind: str) -> None:
     degrees, summary = getattr(result.found, kind), result.summary[kind]
     most = max(1, int(degrees.max()))
     step = _round_step(most)
-    edges = np.arange(1, most + step + 1, step)
+    edges = np.arange(1, most + step + 1, step) - 0.5  # bars are about whole numbers
     axis.stairs(np.histogram(degrees, edges)[0], edges, fill=True, color=FIRST)
     width = max(1.0, most / 60)
-    none = summary["without"]
-    axis.bar(-1.5 * width, none, width, color=GREY, label=f"none: {none:,} regions")
+    none, at = summary["without"], -1.5 * width
+    axis.bar(at, none, width, color=GREY, label=f"none: {none:,} regions")
+    ticks = MaxNLocator(7, integer=True, steps=[1, 2, 5, 10]).tick_values(1, most)
+    ticks = [int(tick) for tick in ticks if 1 <= tick <= most]
+    axis.set_xticks([at, *ticks], ["none", *map(str, ticks)])
     unit = "" if step == 1 else f" (bars of {step})"
     axis.set(
         yscale="log",
@@ -112,7 +115,7 @@ def _regions(axis: Axes, result: Result, kind: str) -> None:
     many = summary["over_than"]
     if most > many:
         label = f"> {many}: {summary['over']:,} regions, {summary['share_over']:.2%} of all"
-        axis.axvline(many, color=SECOND, linestyle="--", linewidth=1, label=label)
+        axis.axvline(many + 0.5, color=SECOND, linestyle="--", linewidth=1, label=label)
     axis.legend(loc="upper right")
 
 
@@ -155,7 +158,7 @@ def _laws(axis: Axes, test: ScaleFree, x: np.ndarray) -> None:
     law = test.fitted.law
     points = np.unique(np.geomspace(law.xmin, x[-1], 200).round())
     share = law.tail / test.values
-    label = f"power law of the tail, x ≥ {law.xmin}: exponent {law.alpha:.2f}, "
+    label = f"power law of the tail, x ≥ {law.xmin}: exponent {law.alpha:.2f};\n"
     label += test.fitted.p_shown
     ratio = next(iter(test.tail.values()))
     above = ratio.power_law.above(points, law.xmin)
