@@ -200,10 +200,6 @@ def _theory_ends(axis: Axes, found: Found) -> None:
 def distance_axis(axis: Axes, label: str) -> None:
     """Label an axis of positions or distances, in bp or kb as its limits want."""
     low, high = axis.get_xlim()
-    if high - low >= _THOUSAND:
-        axis.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v / 1000:g}"))
-        label = f"{label} (kb)"
-    else:
-        axis.xaxis.set_major_formatter(FuncFormatter(lambda v, _: f"{v:,.0f}"))
-        label = f"{label} (bp)"
-    axis.set_xlabel(label)
+    unit, scale, text = ("kb", 1000, "g") if high - low >= _THOUSAND else ("bp", 1, ",.0f")
+    axis.xaxis.set_major_formatter(lambda v, _: f"{v / scale:{text}}".replace("-", "−"))
+    axis.set_xlabel(f"{label} ({unit})")
