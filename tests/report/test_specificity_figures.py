@@ -13,7 +13,8 @@ from tfepi.report.specificity_figures import (
     averages_figure,
     overcorrelation_figure,
 )
-from tfepi.specificity.accuracy import averages, correlations
+from tfepi.specificity.accuracy import correlations
+from tfepi.specificity.averages import averages, beside_donors
 from tfepi.specificity.height_matching import Matching, height_matched
 from tfepi.specificity.overcorrelation import overcorrelation
 from tfrecords_tools.errors import ConfigError
@@ -90,8 +91,17 @@ def test_accuracy_by_cluster(tmp_path, values):
     own = table[table.cell_type != "mean"]
     assert {x for x, _ in drawn} == set(own["pearsonr_log2"].round(9))
     found = texts(figure)
-    for text in ("genome-wide (200)", "the cluster's own", "between donors", "median"):
+    for text in ("genome-wide (200)", "the cluster's own", "between donors, 2 cell types", "mean"):
         assert text in found
+    assert "pale" not in found
+    lines = {round(line.get_xdata()[0], 9) for line in axis.get_lines() if len(line.get_xdata())}
+    means = table[table.cell_type == "mean"]["pearsonr_log2"].round(9)
+    assert set(means) <= lines
+    few = table.assign(n=np.where(table.group == "a", 19, table.n))
+    figure = accuracy_figure(few)
+    assert "pale: fewer than 20" in texts(figure)
+    pale = [c.get_offsets()[0][1] for c in figure.axes[0].collections if c.get_alpha() < 1]
+    assert {round(y) for y in pale} == {4}  # below all positions, peaks, ubiquitous, specific
     with pytest.raises(ConfigError, match="no clusters with a defined accuracy"):
         accuracy_figure(table.assign(pearsonr_log2=np.nan))
 
@@ -99,8 +109,15 @@ def test_accuracy_by_cluster(tmp_path, values):
 def test_averages_of_models(tmp_path, values):
     found = correlations(*values, Bootstrap(20))
     table = averages(found)
-    figure = averages_figure({"one": table, "two": table.assign(low=np.nan)}, found.table())
+    donors = correlations(*values[:2][::-1], *values[2:], Bootstrap(20))
+    donors.value[:, 1] = np.nan  # only liver has donors
+    beside = beside_donors(found, donors)
+    figure = averages_figure({"one": table, "two": table.assign(low=np.nan)}, beside)
     saved(figure, tmp_path)
+    assert "between donors, of liver" in texts(figure)
+    drawn = {tuple(line.get_ydata()) for line in figure.axes[0].get_lines()}
+    for row in beside.itertuples():
+        assert {(row.ceiling, row.ceiling), (row.pearsonr_log2,)} <= drawn
     [axis] = figure.axes
     bars = sorted(round(b.get_height(), 9) for b in axis.patches)
     shown = table[table.average != "ubiquitous less specific"]["pearsonr_log2"]
@@ -121,6 +138,7 @@ def test_overcorrelations(tmp_path, values):
     saved(figure, tmp_path)
     assert len(figure.axes) == 5
     image = figure.axes[1].get_images()[0].get_array()
+    assert "-" not in texts(figure).replace("-task", "")  # minus signs
     assert image[0, 1] == image[1, 0] == pytest.approx(tables[1]["overcorrelation"].iloc[0])
     assert "multitask specific peaks: mean" in texts(figure).replace("\n", " ")
     with pytest.raises(ConfigError, match="no groups of peaks"):
@@ -138,7 +156,11 @@ def test_heights(tmp_path):
     figure = heights_figure(table)
     saved(figure, tmp_path)
     assert len(figure.axes[0].patches) == 4
-    assert "ubiquitous peaks (≤ 30)" in texts(figure)
+    assert "ubiquitous peaks (30 bins)" in texts(figure)
+    assert "whiskers: middle 90%" in texts(figure)
+    of_own = table[table.group == "specific"].assign(group="own", n=[6, 34])
+    found = texts(heights_figure(pd.concat([table, of_own])))
+    assert "the cell type's own clusters (6 to 34 bins by cell type)" in found
     assert "own" not in texts(figure)
     with pytest.raises(ConfigError, match="no ubiquitous or specific peaks"):
         heights_figure(table.assign(n=0))

@@ -9,6 +9,7 @@ import pytest
 
 from tfepi.spec import CallablePredictor, Head, ModelSpec
 from tfepi.specificity.cluster_file import read_clusters
+from tfepi.specificity.peak_values import NO_OWN
 from tfrecords_tools.targets import Target
 
 SCRIPT = "tfepi_specificity.py"
@@ -108,7 +109,7 @@ def test_clusters(clusters, data, peaks, here):
         assert (clusters / "figures" / f"{name}.png").stat().st_size > 4000
 
 
-def test_peaks_called_from_the_records(here, data, tmp_path):
+def test_peaks_called_from_the_records(here, data, peaks, tmp_path):
     out = tmp_path / "called"
     options = ("--threshold", 3, "-k", "4", "--normalise", "none", "-q", "--no_figures")
     status, _, _ = here(SCRIPT, "clusters", data.folder, "-o", out, *options)
@@ -120,6 +121,41 @@ def test_peaks_called_from_the_records(here, data, tmp_path):
     assert (table["open_in"].str.split(",").str.len()).between(1, 3).all()
     summary = json.loads((out / "clusters.json").read_text())
     assert summary["peaks_from"]["thresholds"] == dict.fromkeys(CELLS, 3.0)
+    # the data's own width may be named; what would do nothing is refused
+    again = ("--overwrite", "--width", WIDTH, "-t", "z,x")
+    status, printed, _ = here(SCRIPT, "clusters", data.folder, "-o", out, *options, *again)
+    assert status == 0
+    names = [f"{name}, " for name in ("clusters.json", "clusters.tsv", "run.json", "signal.h5")]
+    assert printed.splitlines()[-1] == f"wrote {out}: {''.join(names)}beds/"
+    assert json.loads((out / "clusters.json").read_text())["cell_types"] == ["z", "x"]
+    for change, message in (
+        (("--width", 100), "--width 100 is given, and bins of this data folder are of 16 bp"),
+        (("--nan", "keep"), "--nan keep is given, and it is of tracks, while a data folder"),
+        (("--quantile", 0.9), "--quantile 0.9 and --threshold 3 are two ways to call peaks"),
+        (("--chroms", "chr9"), "no window of"),
+        (("--threshold", 1e6), "no bin of a cell type is above its threshold: lower --threshold"),
+        (("--peaks", peaks), "--threshold 3.0 is given, and it is of peaks that are called, while"),
+    ):
+        status, _, errors = here(
+            SCRIPT, "clusters", data.folder, "-o", tmp_path / "no", *options, *change
+        )
+        assert (status, len(errors)) == (2, 1)
+        assert message in errors[0]
+
+
+def test_peaks_left_out_are_counted(here, data, peaks, tmp_path):
+    with open(peaks, "a") as file:
+        file.write("chr1\t900000\t900100\n")  # in no window
+    out = tmp_path / "out"
+    how = ("--normalise", "scale", "-k", 4, "-q", "--no_figures", "--peaks", peaks)
+    status, printed, _ = here(SCRIPT, "clusters", data.folder, "-o", out, *how)
+    assert status == 0
+    first = printed.splitlines()[0]
+    assert first.startswith("160 of 161 peaks in 4 clusters (")
+    assert first.endswith("; 1 without a value in some cell type")
+    counts = [int(x.split()[1]) for x in printed.splitlines()[2:-1]]
+    assert sum(counts) == 160
+    assert (out / "left_out.bed").read_text().count("\n") == 1
 
 
 def test_accuracy_of_a_model_and_of_its_test(here, clusters, data, model, tmp_path):
@@ -129,6 +165,18 @@ def test_accuracy_of_a_model_and_of_its_test(here, clusters, data, model, tmp_pa
     status, printed, errors = here(SCRIPT, "accuracy", *named, *options, out)
     assert (status, errors) == (0, [])
     assert "specific clusters" in printed
+    first, *_, last = printed.splitlines()
+    assert first == (
+        "tested: 120 windows of label 'test', in which are 96 of 160 peaks: 24 bins of 24 "
+        "ubiquitous peaks, 72 bins of 72 specific peaks"
+    )
+    names = {p.name + "/" * p.is_dir() for p in out.iterdir() if not p.name.startswith(".")}
+    assert set(last.removeprefix(f"wrote {out}: ").split(", ")) == names
+    for option in (("--label", "test"), ("--no_rc",), ("--shifts", "0"), ("--batch_size", "8")):
+        done = ("--test", out / "test", *option, "-o", tmp_path / "no", "-q")
+        status, _, errors = here(SCRIPT, "accuracy", clusters, *done)
+        assert (status, len(errors)) == (2, 1)
+        assert f"{' '.join(option)} is given, and --test {out / 'test'} is a test" in errors[0]
     table = pd.read_csv(out / "accuracy.tsv", sep="\t").set_index(["group", "cell_type"])
     with h5py.File(out / "test" / "preds.h5") as p, h5py.File(out / "test" / "targets.h5") as t:
         predicted, measured = p["preds"][:].astype(float), t["targets"][:].astype(float)
@@ -183,11 +231,25 @@ def test_replicates(here, clusters, data, model, tmp_path, write_bigwig):
     options = ("--bootstrap", 20, "--draws", 1, "-q", "--no_figures", "--replicates", table, "-o")
     named = (clusters, model / "params.json", model, data.folder)
     out = tmp_path / "accuracy"
-    assert here(SCRIPT, "accuracy", *named, *options, out)[0] == 0
+    status, printed, _ = here(SCRIPT, "accuracy", *named, *options, out)
+    assert status == 0
     found = pd.read_csv(out / "ceiling.tsv", sep="\t").set_index(["group", "cell_type"])
     assert found.loc[("specific", "y"), "pearsonr_log2"] > 0.8
     assert np.isnan(found.loc[("specific", "x"), "pearsonr_log2"])
     assert "genome-wide" not in found.index.get_level_values(0)
+    # beside the model in the same cell type, in print, table and json
+    beside = pd.read_csv(out / "donors.tsv", sep="\t").set_index("average")
+    assert set(beside["cell_types"]) == {"y"}
+    own = pd.read_csv(out / "accuracy.tsv", sep="\t").set_index(["group", "cell_type"])
+    row = beside.loc["specific peaks"]
+    model_in_y = own.loc[("specific", "y"), "pearsonr_log2"]
+    assert row["pearsonr_log2"] == pytest.approx(model_in_y, abs=1e-5)
+    assert row["ceiling"] == pytest.approx(found.loc[("specific", "y"), "pearsonr_log2"], abs=1e-5)
+    assert {"own clusters", "ubiquitous peaks", "all peaks"} <= set(beside.index)
+    told = json.loads((out / "accuracy.json").read_text())["donors"]
+    assert [r["average"] for r in told] == beside.index.tolist()
+    [line] = [x for x in printed.splitlines() if x.startswith("specific peaks (y)")]
+    assert f"{model_in_y:.3f}" in line
 
 
 @pytest.mark.parametrize(
@@ -195,6 +257,7 @@ def test_replicates(here, clusters, data, model, tmp_path, write_bigwig):
     [
         ({"-t": "x"}, "there is one cell type (x)"),
         ({"--label": "valid"}, "unknown label 'valid'"),
+        ({"-t": "x,w"}, "unknown target 'w'"),
         ({"--test": "somewhere"}, "leave one out"),
         ({"--rule": "middle"}, "unknown rule 'middle'"),
         ({"--edges": "3,2"}, "at least two, rising"),
@@ -239,21 +302,25 @@ def test_clusters_of_other_chromosomes_and_of_too_little(here, clusters, data, m
     assert not (tmp_path / "out").exists()
 
 
-def test_a_cluster_without_tested_peaks_is_counted(here, clusters, data, model, tmp_path):
+def test_a_cluster_without_tested_peaks_is_counted(here, clusters, data, model, tmp_path, caplog):
     table = tmp_path / "some.tsv"
     lines = (clusters / "clusters.tsv").read_text().splitlines(keepends=True)
     kept = [x for x in lines if "\tx\t" not in x or int(x.split("\t")[1]) < 50_000]
     table.write_text("".join(kept))
     named = (model / "params.json", model, data.folder)
     options = ("--bootstrap", 20, "--draws", 1, "-o", tmp_path / "out", "--no_figures")
-    status, printed, _ = here(SCRIPT, "accuracy", table, *named, *options)
+    status, printed, errors = here(SCRIPT, "accuracy", table, *named, *options, "-q")
     assert status == 0
     assert "own clusters" not in printed  # there is no clusters.json beside the table
     summary = json.loads((tmp_path / "out" / "accuracy.json").read_text())
     assert summary["tested"]["x"] == {"bins": 0, "peaks": 0}
-    assert summary["notes"] == [
+    assert summary["notes"][0] == (
         "cluster x has no peak among those tested: its accuracy is undefined"
-    ]
+    )
+    assert summary["notes"][1] == NO_OWN
+    assert "clusters.json" in NO_OWN
+    assert [r.getMessage() for r in caplog.records if r.levelname == "WARNING"] == summary["notes"]
+    assert errors == []
 
 
 def test_constant_predictions_are_undefined_and_said_to_be(

@@ -1,7 +1,13 @@
 """`tfepi_specificity.py procedures`: trained, compared, resumed, and what it refuses."""
 
 import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,8 +18,10 @@ from tfrecords_tools.data import Data
 from tfrecords_tools.genome import Genome, decode
 
 SCRIPT = "tfepi_specificity.py"
+SCRIPTS = Path(__file__).parents[2] / "scripts"
+pytestmark = pytest.mark.filterwarnings("ignore:Even though the .*run_functions_eagerly")
 PARAMS = {
-    "train": {"batch_size": 8, "loss": "poisson", "steps_per_epoch": 2, "best_by": "loss"},
+    "train": {"batch_size": 32, "loss": "poisson", "steps_per_epoch": 2, "best_by": "loss"},
     "model": {
         "name": "basset",
         "input_length": 256,
@@ -27,6 +35,18 @@ PARAMS = {
         "augment_rc": True,
     },
 }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def eager():
+    """Run TensorFlow's functions as they are: two steps take less than tracing them does."""
+    from tfepi.startup import import_tensorflow
+
+    config = import_tensorflow(deterministic=True).config
+    before = config.functions_run_eagerly()
+    config.run_functions_eagerly(True)
+    yield
+    config.run_functions_eagerly(before)
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +100,7 @@ def command(built):
 
     def arguments(out, *more) -> list:
         fixed = (built / "data", built / "clusters.tsv", "-o", out, "--params")
-        changes = ("--single", "T0", "--seeds", 1, "--bootstrap", 20, "-q", *more)
+        changes = ("--single", "T0", "--seeds", 1, "--bootstrap", 20, "--shifts", "1", "-q", *more)
         return ["procedures", *fixed, built / "params.json", "--epochs", 1, *changes]
 
     return arguments
@@ -92,15 +112,13 @@ def compared(tmp_path_factory, command, built, genome_folder):
     import contextlib
     import io
     import runpy
-    from pathlib import Path
 
     out = tmp_path_factory.mktemp("compared") / "out"
-    script = Path(__file__).parents[2] / "scripts" / SCRIPT
     text = io.StringIO()
     more = ("--replicates", built / "donors.tsv", "--sites", built / "sites.tsv")
     arguments = command(out, *more, "-f", genome_folder / "genome.fa")
     with contextlib.redirect_stdout(text):
-        status = runpy.run_path(str(script))["main"]([*map(str, arguments)])
+        status = runpy.run_path(str(SCRIPTS / SCRIPT))["main"]([*map(str, arguments)])
     assert status == 0
     return out, text.getvalue()
 
@@ -132,6 +150,14 @@ def test_tables(compared, built):
     row = own[(own.procedure == "multitask") & (own.seed == 44) & (own.cell_type == "T1")]
     assert float(row.value.iloc[0]) == pytest.approx(wanted, abs=1e-6)
     assert int(row.n.iloc[0]) == sum(rows)
+    assert f"tested: {data.counts['test']} bins, {sum(rows)} in specific peaks" in text
+    assert "one seed: no interval over seeds" in text
+    *_, last = text.splitlines()
+    assert last.startswith(f"wrote {out}: plan.json, procedures.json, procedures.tsv, run.json, ")
+    assert set(last.split(": ", 1)[1].split(", ")) == {
+        p.name + "/" * p.is_dir() for p in out.iterdir() if not p.name.startswith(".")
+    }
+    assert ["there is no clusters.json" in n for n in value["notes"]] == [False, True]
     assert "1 single task (1 cell type)" in text
     assert "2 multitask (1 cell type)" in text
     assert "4 multitask, non-ubiquitous (3 cell types)" in text
@@ -141,7 +167,7 @@ def test_tables(compared, built):
     assert f"{counts['multitask_peaks']:,}" in text
     assert value["training"]["single_task"]["mean_steps"] == 2
     assert {d["verdict"] for d in value["directions"]} <= {
-        *("holds", "holds on average", "not seen", "opposite", "not measured")
+        *("as reported, one seed", "not as reported, one seed", "not measured")
     }
 
 
@@ -168,12 +194,12 @@ def test_replicates_and_variants(compared, built):
     ratios = np.load(out / "variants" / "multitask_peaks" / "seed44.npy")
     assert ratios.shape == (len(counts), 3)
     assert ((ratios > 0) & (ratios < 1)).all()
-    # the ratio of one site by the plain definition: mean over strands and shifts of each allele
+    # the ratio of one site by the plain definition: mean over strands of each allele, shifted
     from tfepi.predictors import load_predictor
     from tfepi.spec import AveragedPredictor
 
     predictor = load_predictor(out / "models" / "multitask_peaks" / "seed44")
-    averaged = AveragedPredictor(predictor, True, (1, 0, -1))
+    averaged = AveragedPredictor(predictor, True, (1,))
     site = counts.sort_values(["chrom", "pos0"]).iloc[0]
     with Genome(json.loads((out / "run.json").read_text())["inputs"]["fasta"]["path"]) as genome:
         low = int(site.pos0) - 127  # the site is the 16th base of the bin, which begins at 112
@@ -221,8 +247,32 @@ def test_resumed_is_as_uninterrupted(compared, command, built, genome_folder, he
     assert status == 2
     assert "--resume to go on" in error[0]
     status, _, error = here(SCRIPT, *command(again, "--resume", "--seeds", 2))
-    assert status == 2
-    assert "of other params, seeds, cell types" in error[0]
+    assert (status, len(error)) == (2, 1)
+    assert "again holds an experiment with seeds [44], now [44, 45]: give what" in error[0]
+
+
+@pytest.mark.slow
+def test_killed_is_as_uninterrupted(command, tmp_path):
+    """kill −9 while the first and the third model is trained, and once the first is predicted."""
+
+    def start(out) -> subprocess.Popen:
+        words = [sys.executable, SCRIPTS / SCRIPT, *command(out, "--resume", "--no_figures")]
+        env = os.environ | {"PYTHONPATH": str(SCRIPTS.parent)}
+        return subprocess.Popen([*map(str, words)], env=env, stdout=subprocess.DEVNULL)
+
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    assert start(whole).wait() == 0
+    for place in ("models/single_task", "predictions/single_task", "models/multitask_peaks"):
+        running = start(killed)
+        while not (killed / place).exists():
+            assert running.poll() is None
+            time.sleep(0.05)
+        running.kill()
+        assert running.wait() == -signal.SIGKILL
+        assert not (killed / "procedures.json").exists()
+    assert start(killed).wait() == 0
+    for name in ("procedures.tsv", "procedures.json", "plan.json"):
+        assert (killed / name).read_bytes() == (whole / name).read_bytes()
 
 
 def test_what_is_refused(command, built, here, tmp_path):
@@ -251,6 +301,7 @@ def test_what_is_refused(command, built, here, tmp_path):
         (("-p", 0), "want at least 1"),
         (("--sites", "counts.tsv"), "-f FASTA is not given"),
         (("-f", "genome.fa"), "--sites COUNTS is not given"),
+        (("--reads", 30), "--reads 30 is given, and it is of sites, of which there are none"),
         (("--replicates", "no.tsv"), "no.tsv does not exist"),
     ):
         status, _, error = here(SCRIPT, *command(out, *change))

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from tfepi.evaluation.bootstrap import Blocks, Bootstrap, multiplicities
-from tfepi.specificity.accuracy import averages, by_cluster, correlations, groups
+from tfepi.specificity.accuracy import by_cluster, correlations, few_bins, groups
+from tfepi.specificity.averages import averages, beside_donors
+from tfepi.specificity.replicates import ceiling
 from tfrecords_tools.errors import ConfigError
 
 NAMES = ("ubiquitous", "a", "b+c")
@@ -90,7 +92,9 @@ def test_what_is_undefined_says_why():
     table = found.table().set_index(["group", "cell_type"])
     for pair in (("a", "x"), ("b+c", "y"), ("ubiquitous", "z"), ("a", "mean")):
         assert table.loc[pair, ["pearsonr_log2", "low", "high"]].isna().all()
-    # a mean is over what is defined
+    # a mean, and its number, are over what is defined
+    assert table.loc[("b+c", "mean"), "note"] == "of 2 of 3 cell types"
+    assert table.loc[("b+c", "mean"), "n"] == found.n[2, [0, 2]].sum()
     assert table.loc[("b+c", "mean"), "pearsonr_log2"] == pytest.approx(
         found.value[2, [0, 2]].mean()
     )
@@ -122,6 +126,48 @@ def test_one_cell_type_has_no_mean():
     truth, prediction, cluster, blocks = draw()
     table = by_cluster(truth[:, :1], prediction[:, :1], cluster, NAMES, CELLS[:1], blocks)
     assert set(table["cell_type"]) == {"x"}
+
+
+def test_averages_beside_donors_are_of_the_same_cell_types():
+    truth, prediction, cluster, blocks = draw(seed=4)
+    how = (cluster, NAMES, CELLS, blocks, Bootstrap(60))
+    found = correlations(truth, prediction, *how)
+    rng = np.random.default_rng(1)
+    signals = {"y": np.stack([truth[:, 1] * rng.gamma(9, 1 / 9, len(truth)) for _ in "ab"], axis=1)}
+    donors = ceiling(signals, *how)
+    table = beside_donors(found, donors, {"a": ("x",), "b+c": ("y", "z")}).set_index("average")
+    value, top = (dict(zip(f.groups, f.value, strict=True)) for f in (found, donors))
+    assert set(table["cell_types"]) == {"y"}
+    for name, groups_of in (
+        ("specific peaks", ["specific"]),
+        ("specific clusters", ["a", "b+c"]),
+        ("own clusters", ["b+c"]),
+        ("ubiquitous peaks", ["ubiquitous"]),
+        ("all peaks", ["peaks"]),
+    ):
+        row = table.loc[name]
+        assert row["pairs"] == len(groups_of)
+        assert row["pearsonr_log2"] == pytest.approx(np.mean([value[g][1] for g in groups_of]))
+        assert row["ceiling"] == pytest.approx(np.mean([top[g][1] for g in groups_of]))
+        assert row["difference"] == pytest.approx(row["pearsonr_log2"] - row["ceiling"])
+        assert row["difference_low"] < row["difference"] < row["difference_high"]
+    assert "genome-wide" not in table.index
+    none = beside_donors(found, ceiling({"y": np.full((len(truth), 2), np.nan)}, *how))
+    assert not len(none)
+
+
+def test_few_positions_are_noted():
+    truth, prediction, cluster, blocks = draw()
+    cluster[np.flatnonzero(cluster == 1)[19:]] = -1
+    table = by_cluster(truth, prediction, cluster, NAMES, CELLS, blocks, Bootstrap(20))
+    own = table[(table.group == "a") & (table.cell_type != "mean")]
+    assert [f"{n} positions, fewer than 20" for n in own["n"]] == own["note"].tolist()
+    assert set(table[table.group == "b+c"]["note"]) == {""}
+    assert few_bins({"a": 19, "b": 20, "c": 0}) == [
+        "fewer than 20 tested bins in 1 of 3 groups of peaks (a 19): r there, and its interval, "
+        "say little"
+    ]
+    assert few_bins({"a": 20}) == []
 
 
 def test_arrays_of_other_shapes():

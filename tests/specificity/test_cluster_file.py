@@ -3,7 +3,12 @@
 import numpy as np
 import pytest
 
-from tfepi.specificity.cluster_file import peak_clusters, read_clusters, write_clusters
+from tfepi.specificity.cluster_file import (
+    cluster_table,
+    peak_clusters,
+    read_clusters,
+    write_clusters,
+)
 from tfrecords_tools.errors import ConfigError, InputFileError
 
 
@@ -22,6 +27,19 @@ def test_written_and_read_again(tmp_path):
     assert found.start.tolist() == [0, 40, 100, 5]
     assert found.specific().tolist() == [False, True, True, True]
     assert str(found.intervals()[1]) == str(peaks().intervals()[1])
+
+
+def test_the_folder_of_a_clustering_is_read_as_its_table(tmp_path):
+    table = tmp_path / "clusters.tsv"
+    write_clusters(table, peaks())
+    assert read_clusters(tmp_path).names == read_clusters(table).names
+    assert cluster_table(tmp_path) == table
+    assert cluster_table(table) == table
+    table.rename(tmp_path / "other.tsv")
+    with pytest.raises(InputFileError, match=r"folder .* has no clusters\.tsv: give a folder that"):
+        read_clusters(tmp_path)
+    with pytest.raises(InputFileError, match=r"table of clusters .* does not exist"):
+        cluster_table(tmp_path / "none")
 
 
 def test_the_cluster_at_a_position():

@@ -112,7 +112,7 @@ def test_names_say_where_clusters_are_open():
     of, found, joined = names_of(means, [3, 4, 2, 5, 2, 2])
     assert joined == 1
     names = [c.name for c in found]
-    assert names == ["B_2", "ubiquitous", "A_1+C", "B", "broad", "broad_2"]
+    assert names == ["B.cluster2", "ubiquitous", "A_1+C", "B", "broad", "broad.cluster2"]
     assert found[1].cell_types == CELLS
     assert found[2].cell_types == ("A/1", "C")
     assert found[1].tau == pytest.approx(tau(flat))
@@ -146,7 +146,7 @@ def test_no_cluster_need_be_ubiquitous():
 def test_a_cell_type_called_as_a_group_is():
     share = np.array([[1.0, 0, 0], [0, 1, 0], [0, 0, 1]])
     _, found, _ = named(np.arange(3), share, share, ("ubiquitous", "Specific", "mean"))
-    assert [c.name for c in found] == ["ubiquitous_2", "Specific_2", "mean_2"]
+    assert [c.name for c in found] == ["ubiquitous.cluster2", "Specific.cluster2", "mean.cluster2"]
 
 
 def test_long_names_are_cut():

@@ -9,6 +9,7 @@ from tfepi.specificity.height_matching import (
     Matching,
     height_edges,
     height_matched,
+    height_matched_resamples,
     parse_edges,
 )
 from tfrecords_tools.errors import ConfigError
@@ -87,8 +88,41 @@ def test_too_few_positions_are_counted_only():
     cluster = np.where(np.cumsum(cluster > 0) > 9, np.where(cluster > 0, -1, cluster), cluster)
     table = height_matched(truth, prediction, cluster, *rest, Bootstrap(20), Matching(draws=2))
     assert table["specific"].isna().all()
-    assert table["n_specific"].max() == 18  # of two cell types together
-    assert table[table.matching == "none"]["n_ubiquitous"].min() > 100
+    each = table[table.cell_type != "mean"]
+    assert each["n_specific"].max() == 9
+    assert each[each.matching == "none"]["n_ubiquitous"].min() > 100
+    assert set(each["note"]) == {"fewer than 10 positions"}
+    means = table[table.cell_type == "mean"]
+    assert means["n_specific"].max() == 0
+    assert set(means["note"]) == {"without x, y"}
+
+
+def test_a_mean_counts_the_cell_types_it_is_of():
+    truth, prediction, cluster, *rest = draw()
+    truth = truth.copy()
+    truth[np.flatnonzero(cluster == 2)[9:], 1] = np.nan  # nine peaks of y's own clusters are left
+    own = {"a": ("x",), "b": ("y",)}
+    table = height_matched(truth, prediction, cluster, *rest, Bootstrap(20), Matching(None, 2), own)
+    rows = table[(table.set == "own") & (table.matching == "none")].set_index("cell_type")
+    assert rows.loc["y", "n_specific"] == 9
+    assert np.isnan(rows.loc["y", "specific"])
+    for column in ("n_specific", "n_ubiquitous", "specific", "height_ubiquitous", "ks"):
+        assert rows.loc["mean", column] == rows.loc["x", column]
+    assert rows.loc["mean", "note"] == "without y"
+    assert set(table[table.set == "specific"]["note"]) == {""}
+
+
+def test_resamples_of_means_give_their_intervals():
+    values = draw()
+    table, drawn = height_matched_resamples(*values, Bootstrap(200), Matching(draws=4))
+    assert table.equals(height_matched(*values, Bootstrap(200), Matching(draws=4)))
+    [row] = table[(table.matching == "sampled") & (table.cell_type == "mean")].itertuples()
+    own = drawn["specific", "sampled"]
+    assert own.shape == (3, 200)
+    assert np.allclose(own[2], own[1] - own[0])
+    assert np.quantile(own[2], (0.025, 0.975)) == pytest.approx(
+        (row.difference_low, row.difference_high)
+    )
 
 
 def test_edges():

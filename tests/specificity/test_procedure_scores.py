@@ -19,13 +19,14 @@ from tfepi.specificity.cluster_file import UBIQUITOUS, peak_clusters
 from tfepi.specificity.procedure_directions import differences, directions
 from tfepi.specificity.procedure_runs import jobs_of
 from tfepi.specificity.procedure_scores import CLUSTERS, OWN, score
+from tfepi.specificity.procedure_summary import number as shown_number
+from tfepi.specificity.procedure_summary import summary
 from tfepi.specificity.procedure_tables import (
     COLUMNS,
     long_table,
     matched,
     means,
     overcorrelations,
-    summary,
 )
 from tfepi.specificity.procedure_windows import Measured
 from tfepi.specificity.procedures import (
@@ -211,7 +212,71 @@ def test_differences_are_paired(scores):
         if (r["first"], r["second"], r["group"]) == ("multitask_peaks", "multitask", SPECIFIC)
     )
     assert (peaks["difference"], peaks["blocks"]) == (row["difference"], row["blocks"])
-    assert told["multitask: overcorrelated in specific peaks"]["blocks"] is None
+
+
+def test_intervals_over_blocks_are_of_paired_resamples(experiment, scores):
+    _, measured, names, _ = experiment
+    told = {d["claim"]: d for d in directions(scores)}
+    for claim, found in told.items():
+        low, high = found["blocks"] or (0, 0)
+        if found["statistic"] != "auroc_direction":
+            assert low < found["difference"]["value"] < high, claim
+        else:
+            assert found["blocks"] is None
+    # one of them by repeating the bins of the drawn blocks
+    from tfepi.evaluation.bootstrap import interval, multiplicities
+
+    times = multiplicities(measured.blocks.count, 1000, Bootstrap().seed)[:40]
+    drawn = np.zeros(40)
+    for seed in SEEDS:
+        gaps = []
+        for procedure in (SINGLE, MULTITASK):
+            own = predicted(experiment, procedure, seed)
+            for row in times:
+                at = np.flatnonzero(np.isin(names, CELLS))
+                at = np.repeat(at, row[measured.blocks.index[at]])
+                truth = [measured.truth[at, CELLS.index(c)].astype(float) for c in ALONE]
+                gaps.append(correlation(*(own[c][at] for c in ALONE)) - correlation(*truth))
+        drawn += (np.array(gaps[:40]) - np.array(gaps[40:])) / len(SEEDS)
+    first = scores.drawn_over(SINGLE, SPECIFIC, ALONE)
+    second = scores.drawn_over(MULTITASK, SPECIFIC, ALONE)
+    np.testing.assert_allclose((first - second)[:40], drawn, atol=1e-6)
+    ends = told["single task: less overcorrelated"]["blocks"]
+    assert ends == pytest.approx(interval(first - second, 0.95))
+    assert scores.drawn_over(MULTITASK, SPECIFIC, ("a", "b")) is None
+    assert scores.drawn_matched(MULTITASK, SPECIFIC, ALONE) is None
+
+
+def test_one_seed_has_no_verdict_on_the_chance_of_training(experiment):
+    jobs, measured, _, _ = experiment
+    found = score([j for j in jobs if j.model.seed == 44], measured)
+    told = directions(found)
+    kinds = {d["verdict"] for d in told}
+    assert kinds == {"as reported, one seed", "not as reported, one seed", "not measured"}
+    text = summary(json.loads(json.dumps(described(found), allow_nan=False)))
+    assert text.count("one seed: no interval over seeds") == 1
+    assert text.count("not measured") == 1  # four directions of one reason
+    assert "4 directions (peaks only: direction of allelic" in text
+    assert text.endswith("no heterozygous sites are given (--sites, -f)")
+    figure = procedures_figure(means(found), (SPECIFIC,))
+    assert figure._supxlabel.get_text().endswith("; one seed")
+    assert not len(figure.axes[0].lines[0].get_xdata())  # no circle beside the same value
+
+
+def described(found, ceiling=None, **more) -> dict:
+    """Return a value of procedures.json as far as the summary reads it."""
+    training = {p.name: {"windows": 1234, "mean_steps": 99.0} for p in PROCEDURES}
+    value = {"means": means(found, ceiling), "directions": directions(found)}
+    value |= {"training": training, "parameters": {"multitask": 4321}, "blocks": 20}
+    value["test_bins"] = {GENOME: 1900, SPECIFIC: 540, UBIQUITOUS: 180}
+    return value | more
+
+
+def test_numbers_for_people():
+    assert [shown_number(v, True) for v in (0.12345, -0.0004, -0.00001, 0.0)] == [
+        *("+0.123", "-0.0004", "0.000", "0.000")
+    ]
+    assert shown_number(0.5) == "0.500"
 
 
 def test_no_resamples_no_interval_over_blocks(experiment):
@@ -235,15 +300,18 @@ def test_tables(experiment, scores):
     rows = means(scores)
     assert all(r["ceiling"] is None for r in rows)
     assert {len(r["cell_types"]) for r in rows if r["cells"] == "single"} == {2}
-    training = {p.name: {"windows": 1234, "mean_steps": 99.0} for p in PROCEDURES}
-    value = {"means": rows, "directions": directions(scores), "training": training}
-    value["parameters"] = {"multitask": 4321}
+    sample = {"sample": "", "sites": 80, "in_training_windows": 37, "specific": 11, "ubiquitous": 9}
+    variants = {"reads_above": 20, "samples": [sample]}
+    value = described(scores, variants=variants)
     text = summary(json.loads(json.dumps(value, allow_nan=False)))
+    assert "tested: 1,900 bins, 540 in specific peaks and 180 in ubiquitous peaks, in 20" in text
+    assert "sites: 80 with more than 20 reads, 37 of them in windows of training" in text
+    assert "ceiling" not in text
     assert "2 multitask (2 cell types)" in text
     assert "2 multitask (3 cell types)" in text
     assert text.count("1,234") == 5
     assert "model: 4,321 trained parameters with 3 cell types" in text
-    assert len({line.index("|") for line in text.splitlines()[:6]}) == 1
+    assert len({line.index("|") for line in text.splitlines()[1:7]}) == 1
 
 
 def test_ceiling_is_that_of_the_same_clusters(experiment, scores, write_bigwig, tmp_path):
@@ -274,7 +342,17 @@ def test_ceiling_is_that_of_the_same_clusters(experiment, scores, write_bigwig, 
     assert row["ceiling"] == pytest.approx(found.value[place])
     of_a = scores.mean(MULTITASK, SPECIFIC, ("a",))[0]
     assert row["less_ceiling"]["by_seed"]["44"] == pytest.approx(of_a[44] - row["ceiling"])
+    assert row["with_donors"]["cell_types"] == ["a"]
+    assert row["with_donors"]["pearsonr_log2"]["by_seed"]["44"] == pytest.approx(of_a[44])
     assert rows["multitask", "all", GENOME]["ceiling"] is None
+    text = summary(json.loads(json.dumps(described(scores, found), allow_nan=False)))
+    assert "R − ceiling (specific, ubiquitous)" in text
+    assert "ceiling: correlation between donors of a; R less the ceiling is over" in text
+    figure = procedures_figure(means(scores, found), (GENOME, SPECIFIC))
+    drawn = {tuple(line.get_xdata()) for line in figure.axes[1].lines}
+    assert (row["ceiling"], row["ceiling"]) in drawn
+    assert (row["with_donors"]["pearsonr_log2"]["value"],) in drawn
+    assert figure.legends[0].get_texts()[0].get_text() == "between donors, of a"
 
 
 def test_predictions_that_do_not_fit(experiment, tmp_path):
@@ -321,10 +399,16 @@ def test_figures_draw_what_there_is(scores):
         "3 multitask, peaks (3 cell types)",
         "4 multitask, non-ubiquitous (3 cell types)",
     ]
+    assert figure.axes[0].get_xlim() == figure.axes[1].get_xlim()
+    assert not figure.legends
     drawn = figure.axes[1].lines[-1].get_xdata()
     wanted = [r["pearsonr_log2"]["value"] for r in rows if r["group"] == SPECIFIC]
     np.testing.assert_allclose(drawn, wanted)
-    assert len(single_task_figure(scores).axes) == 3
+    figure = single_task_figure(scores)
+    assert len({a.get_xlim() for a in figure.axes}) == 1
+    assert [t.get_text() for t in figure.legends[0].get_texts()] == [
+        *("multitask", "single task", "a single seed of either")
+    ]
     table = mean_table(scores, MULTITASK)
     own = table[(table.group == SPECIFIC) & (table.cell_type == "mean")].pearsonr_log2.iloc[0]
     mean = np.mean(list(scores.mean(MULTITASK, SPECIFIC, CELLS)[0].values()))

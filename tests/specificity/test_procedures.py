@@ -15,6 +15,7 @@ from tfepi.specificity.procedures import (
     SINGLE,
     Model,
     Plan,
+    changed,
     check_clusters,
     chosen_alone,
 )
@@ -67,15 +68,31 @@ def test_budget():
     section = {"batch_size": 10, "steps_per_epoch": 40, "patience": 2, "train_epochs_max": 9}
     params = parse_params({"train": section, "model": {"name": "basset"}})
     plan = Plan(params, (44,), ("a", "b"), ("a",), budget="steps")
-    assert plan.params_for(1000, 1000) is params
+    assert plan.params_for(1000, 1000) == params
     found = plan.params_for(95, 1000)  # 9 steps an epoch beside 40: five times as many epochs
     assert (found.train.patience, found.train.train_epochs_max) == (10, 45)
     assert found.source["train"]["patience"] == 10
     assert found.source["train"]["batch_size"] == 10
-    assert parse_params(found.source).train == found.train
-    assert Plan(params, (44,), ("a", "b"), ("a",)).params_for(95, 1000) is params
+    again = parse_params(found.source)
+    assert (again.model, again.train.steps_per_epoch) == (found.model, 40)
+    # a set with fewer steps than the number of all windows asks for its own, without a warning
+    assert found.train.steps_per_epoch == 9
+    fewer = Plan(params, (44,), ("a", "b"), ("a",)).params_for(95, 1000)
+    assert fewer.train.steps_per_epoch == 9
+    assert (fewer.train.patience, fewer.source) == (2, params.source)
     with pytest.raises(ConfigError, match="unknown budget 'step': did you mean 'steps'"):
         Plan(params, (44,), ("a", "b"), ("a",), budget="step")
+
+
+def test_what_differs_between_two_plans():
+    plans = [Plan(PARAMS, seeds, ("a", "b"), ("a",)).to_json() for seeds in ((44,), (44, 45))]
+    there, now = ({"plan": p, "data": "1f", "clusters": "2a"} for p in plans)
+    assert changed(there, there) == []
+    assert changed(there, now) == ["seeds [44], now [44, 45]"]
+    now = {"plan": plans[0] | {"params": {"model": {"name": "other"}}}, "data": "1e"}
+    assert changed(there, now | {"clusters": "2a"}) == [
+        *('name "basset", now "other"', "other data")
+    ]
 
 
 def test_cell_types_trained_alone():
@@ -132,7 +149,9 @@ def test_interval_over_seeds_holds_the_truth():
     [
         (0.1, [0.05, 0.15], UP, "holds"),
         (0.1, [-0.05, 0.25], UP, "holds on average"),
-        (0.1, None, UP, "holds on average"),
+        (0.1, None, UP, "as reported, one seed"),
+        (-0.1, None, UP, "not as reported, one seed"),
+        (-0.1, None, DOWN, "as reported, one seed"),
         (-0.1, [-0.25, 0.05], UP, "not seen"),
         (-0.1, [-0.15, -0.05], UP, "opposite"),
         (-0.1, [-0.15, -0.05], DOWN, "holds"),
@@ -142,8 +161,8 @@ def test_interval_over_seeds_holds_the_truth():
         (0.1, [0.05, 0.15], NOT_UP, "opposite"),
         (0.1, [-0.05, 0.25], NOT_UP, "holds"),
         (-0.1, [-0.15, -0.05], NOT_UP, "holds"),
-        (-0.1, None, NOT_UP, "holds on average"),
-        (0.1, None, NOT_UP, "not seen"),
+        (-0.1, None, NOT_UP, "as reported, one seed"),
+        (0.1, None, NOT_UP, "not as reported, one seed"),
         (None, None, UP, "not measured"),
     ],
 )

@@ -63,6 +63,13 @@ def test_signal_without_profiles(change, how, error, message):
         profiles(change(signal()), CELLS, how)
 
 
+def test_peaks_left_out_are_in_the_count_of_a_silent_cell_type():
+    signal = np.array([[1.0, 0], [2, 0], [0, 0], [np.nan, 1]])
+    message = r"b has no signal in any of 2 peaks \(2 more have no value or no signal anywhere\)"
+    with pytest.raises(InputFileError, match=message):
+        profiles(signal, ("a", "b"))
+
+
 def test_tau():
     assert tau([1, 1, 1]) == 0
     assert tau([5, 0, 0]) == 1

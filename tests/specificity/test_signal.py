@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tfepi.specificity.named_peaks import named_peaks, named_signal
+from tfepi.specificity.options_given import split_names
 from tfepi.specificity.peak_calls import CallRule
 from tfepi.specificity.record_signal import RecordSignal
 from tfepi.specificity.track_signal import TrackSignal
@@ -132,7 +133,7 @@ def test_bins_called_from_records(data):
         for b in np.flatnonzero(value[:, 1].astype(float) > limits[0]):
             opened |= set(range(start + b * WIDTH, start + (b + 1) * WIDTH))
     assert {int(p) for a, b in found[0]["chr1"] for p in range(a, b)} == opened
-    with pytest.raises(InputFileError, match="no bin of 'a'"):
+    with pytest.raises(InputFileError, match=r"no window of .* lies on chr9: .* are on chr1;"):
         RecordSignal(made).calls(CallRule(), ["chr9"])
     everything = np.concatenate([v[:, 1] for v in kept.values()]).astype(float)
     assert limits[0] == np.quantile(everything[everything > 0], 0.5, method="inverted_cdf")
@@ -171,6 +172,27 @@ def test_signal_that_is_not_there(tmp_path, tracks):
         named_signal(tmp_path / "none")
     with pytest.raises(ConfigError, match="unknown NaN policy 'drop'"):
         named_signal(tracks, nan="drop")
+
+
+def test_peaks_of_another_genome(data, tracks):
+    for source in (RecordSignal(data[0]), named_signal(tracks)):
+        with pytest.raises(InputFileError, match=r"chr9.*chr1"):
+            source.at([Interval("chr9", 0, 10)])
+    with pytest.raises(InputFileError, match=r"track of a: .* no chromosome 'chr9': .*--chroms"):
+        named_signal(tracks).calls(CallRule(), ["chr9"])
+
+
+def test_names_with_commas(tracks, tmp_path):
+    assert named_signal(tracks, names=["b,a"]).cell_types == ("b", "a")
+    assert named_signal(tracks, names=["b", "a"]).cell_types == ("b", "a")
+    with pytest.raises(ConfigError, match="',' has no name"):
+        named_signal(tracks, names=[","])
+    targets = (Target(0, "liver, adult"), Target(1, "lung"))
+    assert split_names(["liver, adult", "lung"], targets) == ["liver, adult", "lung"]
+    assert split_names(None, targets) == []
+    table = tmp_path / "a,b.txt"
+    table.touch()
+    assert split_names([str(table)], targets) == [str(table)]
 
 
 def test_peaks_are_called_where_no_table_names_them(data):

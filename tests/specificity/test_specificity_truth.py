@@ -5,7 +5,8 @@ import pytest
 from sklearn.metrics import adjusted_rand_score
 
 from tfepi.evaluation.bootstrap import Blocks, Bootstrap
-from tfepi.specificity.accuracy import averages, correlations
+from tfepi.specificity.accuracy import correlations
+from tfepi.specificity.averages import averages
 from tfepi.specificity.cluster_run import ClusterOptions, cluster_peaks
 from tfepi.specificity.clustering import Search
 from tfepi.specificity.overcorrelation import overcorrelation
@@ -108,7 +109,7 @@ def test_peaks_of_each_cell_type_say_where_they_are_open():
     assert len(found.peaks) == len(source.peaks)
     assert found.open.tolist() == [[c in PLANTED[k][0] for c in CELLS] for k in source.kind]
     chosen = ClusterOptions(search=Search(("kmeans",), (5,)), chroms=("chr9",))
-    with pytest.raises(ConfigError, match="no peak on chr9"):
+    with pytest.raises(ConfigError, match="no peak is on chr9: --chroms names others"):
         cluster_peaks(source, sets, chosen)
 
 

@@ -100,7 +100,7 @@ def heat_map(
             if np.isfinite(value):
                 shade = np.dot(drawn.cmap(drawn.norm(value))[:3], (0.3, 0.59, 0.11))
                 ink = "white" if shade < 0.5 else "black"
-                text = f"{value:.2f}".replace("0.", ".", 1)
+                text = f"{value:.2f}".replace("0.", ".", 1).replace("-", "−")
                 axis.text(column, row, text, ha="center", va="center", fontsize=5.5, color=ink)
     return drawn
 

@@ -60,9 +60,8 @@ def heights_figure(table: pd.DataFrame) -> Figure:
             for line in drawn["medians"]:
                 line.set(color="black")
             name = "the cell type's own clusters" if group == OWN else f"{group} peaks"
-            handles.append(
-                Patch(facecolor=colour, alpha=0.6, label=f"{name} (≤ {own['n'].max():,})")
-            )
+            label = f"{name} ({_counts(own['n'])})"
+            handles.append(Patch(facecolor=colour, alpha=0.6, label=label))
         axis.set_xticks(
             range(len(cells)),
             [short(c, _NAME) for c in cells],
@@ -72,8 +71,16 @@ def heights_figure(table: pd.DataFrame) -> Figure:
             fontsize=7,
         )
         axis.set(ylabel="peak height, log2(x + 1)")
-        figure.legend(handles=handles, loc="outside upper center", ncols=len(handles))
+        note = "box: middle half of the bins, whiskers: middle 90%"
+        axis.set_title(note, loc="left", fontsize=8)
+        figure.legend(handles=handles, loc="outside upper center", ncols=1)
     return figure
+
+
+def _counts(n: pd.Series) -> str:
+    """Return how many bins a cell type has: the same for all, or from the fewest to the most."""
+    low, high = int(n.min()), int(n.max())
+    return f"{high:,} bins" if low == high else f"{low:,} to {high:,} bins by cell type"
 
 
 def matched_figure(table: pd.DataFrame) -> Figure:

@@ -16,8 +16,8 @@ from tfepi.report.model_panels import NO_ESTIMATE, draw_estimates, name_rows
 from tfepi.report.panels import Observed, observed_predicted
 from tfepi.report.specificity_figures import accuracy_figure, heights_figure, overcorrelation_figure
 from tfepi.specificity.accuracy import GENOME, MEAN, SPECIFIC
-from tfepi.specificity.accuracy_run import height_table
 from tfepi.specificity.cluster_file import UBIQUITOUS
+from tfepi.specificity.height_table import height_table
 from tfepi.specificity.procedure_aurocs import MATCHED, TASKS
 from tfepi.specificity.procedure_comparison import Compared
 from tfepi.specificity.procedure_estimates import over_seeds
@@ -29,6 +29,7 @@ from tfrecords_tools.targets import Target
 
 _R = "Pearson r of log2(x + 1)"
 _SEEDS = "mean, 95% interval over seeds (small circles: single seeds)"
+_ONE_SEED = "one seed"
 _TITLES = {p.name: p.title for p in PROCEDURES}
 _MOST_SCATTERS = 6
 
@@ -105,7 +106,8 @@ def procedures_figure(rows: Sequence[dict], groups: Sequence[str]) -> Figure:
 
     Args:
         rows: of `procedure_tables.means` or `matched`.
-        groups: panels; dotted lines are correlations between donors.
+        groups: panels; dotted lines are correlations between donors, diamonds the procedure's
+            mean over the cell types that have donors, where these are not all.
 
     Raises:
         ConfigError: no row.
@@ -118,9 +120,27 @@ def procedures_figure(rows: Sequence[dict], groups: Sequence[str]) -> Figure:
     panels = []
     for group in groups:
         own = [by_key[(*key, group)] for key in keys]
-        limits = [r.get("ceiling") for r in own]
+        limits = [_beside(r) for r in own]
         panels.append((_name(group), [r["pearsonr_log2"] for r in own], limits))
-    return _panels(names, panels, f"mean {_R}; {_SEEDS}")
+    figure = _panels(names, panels, f"mean {_R}")
+    donors = {c for r in rows if r.get("with_donors") for c in r["with_donors"]["cell_types"]}
+    if donors:
+        axis = figure.axes[0]
+        handles = [axis.plot([], [], "k:")[0], axis.plot([], [], "kD", markersize=4)[0]]
+        of = f"of {short(min(donors))}" if len(donors) == 1 else f"{len(donors)} cell types"
+        labels = (f"between donors, {of}", "the procedure, in these")
+        with styled():
+            figure.legend(handles, labels, loc="outside upper center", ncols=2)
+    return figure
+
+
+def _beside(row: dict) -> tuple[float, float | None] | None:
+    """Return the ceiling and, where it is of fewer cell types, the procedure's value in these."""
+    beside = row.get("with_donors")
+    if beside is None:
+        return None
+    same = beside["cell_types"] == row["cell_types"]
+    return row["ceiling"], None if same else beside["pearsonr_log2"]["value"]
 
 
 def auroc_figure(panels: dict[str, Sequence[dict]]) -> Figure:
@@ -145,7 +165,7 @@ def auroc_figure(panels: dict[str, Sequence[dict]]) -> Figure:
     for name, rows in panels.items():
         by_name = {r["procedure"]: r["auroc"] for r in rows}
         drawn.append((labels.get(name, name), [by_name.get(n, NO_ESTIMATE) for n in shown], None))
-    figure = _panels([_TITLES[n] for n in shown], drawn, f"AUROC; {_SEEDS}")
+    figure = _panels([_TITLES[n] for n in shown], drawn, "AUROC")
     for axis in figure.axes:
         axis.axvline(0.5, color=GREY, linestyle="--", linewidth=0.9)
     return figure
@@ -155,18 +175,30 @@ def _panels(names: Sequence[str], panels: Sequence[tuple], label: str) -> Figure
     with styled():
         size = (2.6 + 2.4 * len(panels), 1.2 + 0.42 * len(names))
         figure = Figure(figsize=size, layout="constrained")
-        axes = figure.subplots(1, len(panels), squeeze=False, sharey=True)[0]
+        axes = figure.subplots(1, len(panels), squeeze=False, sharex=True, sharey=True)[0]
         for axis, (title, estimates, limits) in zip(axes, panels, strict=True):
-            draw_estimates(axis, estimates)
             for y, limit in enumerate(limits or ()):
                 if limit is not None:
-                    axis.plot((limit, limit), (y - 0.4, y + 0.4), "k:", linewidth=1.5)
+                    axis.plot((limit[0], limit[0]), (y - 0.4, y + 0.4), "k:", linewidth=1.5)
+                    if limit[1] is not None:
+                        axis.plot(limit[1], y, "kD", markersize=4)
+            draw_estimates(axis, [_shown(e) for e in estimates])
             axis.set_title(title)
         name_rows(axes[0], names)
         for axis in axes[1:]:
             axis.grid(axis="x", color="0.9", linewidth=0.6)
-        figure.supxlabel(label, fontsize=8)
+        every = [e for _, estimates, _ in panels for e in estimates]
+        figure.supxlabel(f"{label}; {_seeds(every)}", fontsize=8)
     return figure
+
+
+def _shown(estimate: dict) -> dict:
+    """Return an estimate as it is drawn: of one seed without a circle beside the same value."""
+    return estimate if estimate["interval"] else estimate | {"by_seed": {}}
+
+
+def _seeds(estimates: Sequence[dict]) -> str:
+    return _SEEDS if any(e["interval"] for e in estimates) else _ONE_SEED
 
 
 def single_task_figure(scores: Scores) -> Figure:
@@ -180,21 +212,28 @@ def single_task_figure(scores: Scores) -> Figure:
     with styled():
         figure = Figure(figsize=(2.6 + 2.4 * len(groups), 1.5 + 0.45 * len(cells)))
         figure.set_layout_engine("constrained")
-        axes = figure.subplots(1, len(groups), squeeze=False, sharey=True)[0]
+        axes = figure.subplots(1, len(groups), squeeze=False, sharex=True, sharey=True)[0]
+        every = []
         looks = ((MULTITASK, FIRST, "o", -0.14), (SINGLE, SECOND, "D", 0.14))
         for axis, group in zip(axes, groups, strict=True):
             for procedure, colour, marker, aside in looks:
                 estimates = [
                     over_seeds(scores.mean(procedure, group, (cell,))[0]) for cell in cells
                 ]
-                draw_estimates(axis, estimates, colour, marker, aside, procedure.title[2:])
+                drawn = [_shown(e) for e in estimates]
+                draw_estimates(axis, drawn, colour, marker, aside, procedure.title[2:])
+                every += estimates
             axis.set_title(_name(group))
         name_rows(axes[0], [short(c) for c in cells])
         for axis in axes[1:]:
             axis.grid(axis="x", color="0.9", linewidth=0.6)
         handles, labels = axes[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside upper center", ncols=2)
-        figure.supxlabel(f"{_R}; {_SEEDS}", fontsize=8)
+        if any(e["interval"] for e in every):
+            look = {"color": GREY, "markersize": 3, "fillstyle": "none"}
+            handles.append(axes[0].plot([], [], "o", **look)[0])
+            labels.append("a single seed of either")
+        figure.legend(handles, labels, loc="outside upper center", ncols=len(handles))
+        figure.supxlabel(f"{_R}; {_seeds(every)}", fontsize=8)
     return figure
 
 

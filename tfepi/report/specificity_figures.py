@@ -15,10 +15,19 @@ from matplotlib.figure import Figure
 
 from tfepi.report import cluster_figures
 from tfepi.report.cluster_figures import heat_map
-from tfepi.report.figures import FIRST, GREY, SECOND, save_figure, short, some, styled
+from tfepi.report.figures import (
+    FIRST,
+    GREY,
+    LEGEND_COLUMNS,
+    SECOND,
+    save_figure,
+    short,
+    some,
+    styled,
+)
 from tfepi.report.height_figures import heights_figure, matched_figure
 from tfepi.report.panels import Observed, observed_predicted
-from tfepi.specificity.accuracy import GENOME, MEAN, PEAKS, SPECIFIC
+from tfepi.specificity.accuracy import FEW, GENOME, MEAN, PEAKS, SPECIFIC
 from tfepi.specificity.cluster_file import UBIQUITOUS
 
 _MOST_SCATTERS = 12
@@ -71,7 +80,7 @@ def draw_accuracy(
     drawn = {}
     if table["pearsonr_log2"].notna().any():
         drawn["accuracy_by_cluster"] = accuracy_figure(table, belongs, ceiling)
-        drawn["averages"] = averages_figure({"": found.averages}, ceiling)
+        drawn["averages"] = averages_figure({"": found.averages}, found.donors)
     drawn["peak_heights"] = heights_figure(found.heights)
     main = found.over[found.over["group"].isin((UBIQUITOUS, SPECIFIC))]
     if main["overcorrelation"].notna().any():
@@ -88,17 +97,22 @@ def accuracy_figure(
     belongs: Mapping[str, Sequence[str]] | None = None,
     ceiling: pd.DataFrame | None = None,
 ) -> Figure:
-    """Draw the accuracy of every cluster, a dot per cell type, with the median.
+    """Draw the accuracy of every cluster, a mark per cell type, with the mean.
+
+    Clusters of so few bins that r says little (`accuracy.FEW`) are pale.
 
     Args:
         table: `Correlations.table`.
-        belongs: specific cluster → its cell types, whose dots are filled.
-        ceiling: the same table of correlations between donors, whose mean is a dash.
+        belongs: specific cluster → its cell types, whose marks are filled.
+        ceiling: the same table of correlations between donors: the mean over the cell types that
+            have donors is a dotted line, and these cell types are diamonds.
 
     Raises:
         ConfigError: no group with a defined value.
     """
+    means = table[table["cell_type"] == MEAN].set_index("group")["pearsonr_log2"]
     table = table[table["cell_type"] != MEAN]
+    with_donors = _with_donors(ceiling)
     shown = [g for g in _order(table) if table[table["group"] == g]["pearsonr_log2"].notna().any()]
     some(shown, "clusters with a defined accuracy")
     with styled():
@@ -110,40 +124,58 @@ def accuracy_figure(
             own = table[(table["group"] == group) & table["pearsonr_log2"].notna()]
             mine = (belongs or {}).get(group, ())
             filled = [cell in mine for cell in own["cell_type"]]
-            look = {"marker": "o", "s": 16, "linewidths": 0.8, "zorder": 3}
-            spread = y + np.linspace(-0.22, 0.22, len(own)) if len(own) > 1 else [y]
-            for chosen, face, colour in ((False, "none", GREY), (True, FIRST, FIRST)):
-                rows = [i for i, f in enumerate(filled) if f == chosen]
-                x = own["pearsonr_log2"].to_numpy()[rows]
-                axis.scatter(
-                    x, np.asarray(spread)[rows], facecolors=face, edgecolors=colour, **look
-                )
-            median = own["pearsonr_log2"].median()
-            axis.plot((median, median), (y - 0.38, y + 0.38), color=SECOND, linewidth=2, zorder=2)
-            if ceiling is not None:
-                donors = ceiling[(ceiling["group"] == group) & (ceiling["cell_type"] == MEAN)]
-                for limit in donors["pearsonr_log2"].dropna():
-                    line = {"color": "black", "linestyle": ":", "linewidth": 1.5}
-                    axis.plot((limit, limit), (y - 0.38, y + 0.38), **line)
             count = int(own["n"].max())
+            pale = 0.35 if count < FEW else 1.0
+            look = {"s": 16, "linewidths": 0.8, "zorder": 3, "alpha": pale}
+            spread = y + np.linspace(-0.22, 0.22, len(own)) if len(own) > 1 else [y]
+            for cell, r, place, fill in zip(
+                own["cell_type"], own["pearsonr_log2"], spread, filled, strict=True
+            ):
+                face, colour = (FIRST, FIRST) if fill else ("none", GREY)
+                marker = "D" if cell in with_donors else "o"
+                axis.scatter(r, place, marker=marker, facecolors=face, edgecolors=colour, **look)
+            mean = means.get(group, own["pearsonr_log2"].mean())
+            ends = (y - 0.38, y + 0.38)
+            axis.plot((mean, mean), ends, color=SECOND, linewidth=2, zorder=2, alpha=pale)
+            if ceiling is not None and group != GENOME:
+                donors = ceiling[(ceiling["group"] == group) & (ceiling["cell_type"] != MEAN)]
+                limit = donors["pearsonr_log2"].mean()
+                line = {"color": "black", "linestyle": ":", "linewidth": 1.5, "alpha": pale}
+                axis.plot((limit, limit), ends, **line)
             labels.append(f"{short(group, _NAME)} ({count:,})")
         axis.set_yticks(range(len(shown)), labels, fontsize=7)
         axis.set_ylim(len(shown) - 0.5, -0.5)
         axis.axvline(0, color="0.8", linewidth=0.8, zorder=0)
-        axis.set(xlabel=_R, ylabel="peaks of (positions)")
+        few = any(0 < n < FEW for n in table.groupby("group")["n"].max())
+        axis.set(xlabel=_R, ylabel=f"peaks of (bins{f'; pale: fewer than {FEW}' if few else ''})")
         handles = [
             axis.plot([], [], "o", color=GREY, markerfacecolor="none", markersize=4)[0],
             axis.plot([], [], color=SECOND, linewidth=2)[0],
         ]
-        names = ["a cell type", "median"]
+        names = ["a cell type", "mean"]
         if belongs:
             handles.append(axis.plot([], [], "o", color=FIRST, markersize=4)[0])
             names.append("the cluster's own")
         if ceiling is not None:
             handles.append(axis.plot([], [], color="black", linestyle=":", linewidth=1.5)[0])
-            names.append("between donors, mean")
-        figure.legend(handles, names, loc="outside upper center", ncols=len(names))
+            names.append(f"between donors, {_cell_types(with_donors)}")
+            look = {"color": GREY, "markerfacecolor": "none", "markersize": 4}
+            handles.append(axis.plot([], [], "D", **look)[0])
+            names.append("a cell type with donors")
+        figure.legend(handles, names, loc="outside upper center", ncols=LEGEND_COLUMNS)
     return figure
+
+
+def _with_donors(ceiling: pd.DataFrame | None) -> list[str]:
+    """Return the cell types of which there are donors."""
+    if ceiling is None:
+        return []
+    own = ceiling[(ceiling["cell_type"] != MEAN) & ceiling["pearsonr_log2"].notna()]
+    return list(dict.fromkeys(own["cell_type"]))
+
+
+def _cell_types(names: Sequence[str]) -> str:
+    return f"of {short(names[0], 20)}" if len(names) == 1 else f"{len(names)} cell types"
 
 
 def _order(table: pd.DataFrame) -> list[str]:
@@ -153,13 +185,14 @@ def _order(table: pd.DataFrame) -> list[str]:
 
 
 def averages_figure(
-    tables: Mapping[str, pd.DataFrame], ceiling: pd.DataFrame | None = None
+    tables: Mapping[str, pd.DataFrame], donors: pd.DataFrame | None = None
 ) -> Figure:
     """Draw mean accuracy in specific and in ubiquitous peaks of one or more models.
 
     Args:
-        tables: model's name → `accuracy.averages`, or any table with its columns.
-        ceiling: `Correlations.table` of correlations between donors.
+        tables: model's name → `averages.averages`, or any table with its columns.
+        donors: `averages.beside_donors` of one model: dotted lines, and a diamond for the model's
+            mean over the same cell types.
 
     Raises:
         ConfigError: no model.
@@ -172,7 +205,6 @@ def averages_figure(
         for a in wanted
         if any((t["average"].eq(a) & t["pearsonr_log2"].notna()).any() for t in tables.values())
     ]
-    groups = {"ubiquitous peaks": UBIQUITOUS, "specific peaks": SPECIFIC, "all peaks": PEAKS}
     with styled():
         width = 1.2 + 0.8 * len(present) * max(1, 0.45 * len(tables))
         figure = Figure(figsize=(max(width, 4.6), 3.3), layout="constrained")
@@ -189,17 +221,21 @@ def averages_figure(
             seen = ~np.isnan(low)
             ends = np.abs(np.stack([value - low, high - value]))[:, seen]
             axis.errorbar(x[seen], value[seen], ends, fmt="none", ecolor="black", elinewidth=1)
-        if ceiling is not None:
-            for i, name in enumerate(present):
-                own = ceiling["group"].eq(groups.get(name)) & ceiling["cell_type"].eq(MEAN)
-                for limit in ceiling[own]["pearsonr_log2"].dropna():
-                    axis.plot((i - 0.45, i + 0.45), (limit, limit), "k:", linewidth=1.5)
-            axis.plot([], [], "k:", label="between donors")
+        if donors is not None and len(donors):
+            for row in donors.itertuples():
+                if row.average in present:
+                    at = present.index(row.average)
+                    limits = (row.ceiling, row.ceiling)
+                    axis.plot((at - 0.45, at + 0.45), limits, "k:", linewidth=1.5)
+                    axis.plot(at + 0.2, row.pearsonr_log2, "kD", markersize=4)
+            cells = dict.fromkeys(c for own in donors["cell_types"] for c in own.split(","))
+            axis.plot([], [], "k:", label=f"between donors, {_cell_types(list(cells))}")
+            axis.plot([], [], "kD", markersize=4, label="the model, the same")
         axis.set_xticks(range(len(present)), [p.replace(" ", "\n") for p in present])
         axis.axhline(0, color="black", linewidth=0.8)
         axis.set(ylabel=f"mean {_R}")
-        if len(tables) > 1 or ceiling is not None:
-            figure.legend(loc="outside upper center", ncols=min(3, len(tables) + 1))
+        if axis.get_legend_handles_labels()[0]:
+            figure.legend(loc="outside upper center", ncols=LEGEND_COLUMNS)
     return figure
 
 
@@ -224,9 +260,9 @@ def overcorrelation_figure(
     pairs = any_table[any_table["first"] != MEAN]
     cells = list(dict.fromkeys([*pairs["first"], *pairs["second"]]))
     with styled():
-        size = 0.3 * len(cells)
-        width = max(2.6, 0.4 + size) * len(shown) + 2.4
-        height = max(2.6, 0.7 + size) * len(tables) + 1.2
+        size = max(0.3 * len(cells), 0.9)
+        width = max(2.3, 0.4 + size) * len(shown) + 2.4
+        height = (0.7 + size) * len(tables) + 1.2
         figure = Figure(figsize=(width, height), layout="constrained")
         axes = figure.subplots(len(tables), len(shown), squeeze=False)
         for row, (model, table) in zip(axes, tables.items(), strict=True):
@@ -244,7 +280,7 @@ def overcorrelation_figure(
                     r = mean.iloc[0]
                     text += f": mean {r['overcorrelation']:+.2f}\n"
                     text += f"(predicted {r['predicted']:.2f}, measured {r['experimental']:.2f})"
-                axis.set_title(text, loc="left", fontsize=8)
+                axis.set_title(text.replace("-", "−"), loc="left", fontsize=8)
         bar = figure.colorbar(drawn, ax=axes, shrink=0.6, pad=0.02)
         bar.set_label("correlation of predictions\nless correlation of measurements")
     return figure

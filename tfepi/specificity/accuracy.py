@@ -23,7 +23,8 @@ from tfrecords_tools.errors import ConfigError
 
 SPECIFIC, PEAKS, GENOME = "specific", "peaks", "genome-wide"
 MEAN = "mean"
-_GROUPS = {SPECIFIC: "all specific peaks", PEAKS: "all peaks", GENOME: "all positions"}
+FEW = 20  # positions below which r and its interval say little: intervals are wider than 0.7
+_SHOWN = 5  # groups in a note
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,8 @@ class Correlations:
 
         Returns:
             Columns: group, cell_type ("mean" for the mean over the cell types in which it is
-            defined), n, pearsonr_log2, low, high (NaN without an interval), note ("" for none).
+            defined), n (of the mean: of these cell types), pearsonr_log2, low, high (NaN without
+            an interval), note ("" for none).
         """
         rows = []
         for g, group in enumerate(self.groups):
@@ -70,7 +72,9 @@ class Correlations:
             if len(self.cell_types) > 1:
                 mean, resampled = self.mean([(group, cell) for cell in self.cell_types])
                 ends = ends_of(mean, resampled, self.level)
-                rows.append((group, MEAN, int(self.n[g].sum()), mean, *ends, ""))
+                seen = ~np.isnan(self.value[g])
+                note = "" if seen.all() else f"of {seen.sum()} of {len(seen)} cell types"
+                rows.append((group, MEAN, int(self.n[g, seen].sum()), mean, *ends, note))
         columns = ("group", "cell_type", "n", "pearsonr_log2", "low", "high", "note")
         return pd.DataFrame(rows, columns=columns)
 
@@ -195,6 +199,8 @@ def grouped(
                 continue
             n[g, c] = max(int(s[:, 0].sum()) for s in sums)
             value[g, c] = np.mean([_correlation(s.sum(axis=0)) for s in sums])
+            if 0 < n[g, c] < FEW:
+                notes.setdefault((group, cell), f"{n[g, c]} positions, fewer than {FEW}")
             if np.isnan(value[g, c]) or not len(drawn):
                 continue
             held[g, c] = int((sum(s[:, 0] for s in sums) > 0).sum())
@@ -253,46 +259,17 @@ def check_shapes(truth, prediction, peak_cluster, cell_types, blocks: Blocks) ->
         )
 
 
-def averages(
-    found: Correlations, belongs: Mapping[str, Sequence[str]] | None = None
-) -> pd.DataFrame:
-    """Return the paper's averages: accuracy in specific and in ubiquitous peaks.
+def few_bins(counts: Mapping[str, int]) -> list[str]:
+    """Return a note on groups with so few bins that their r, and its interval, say little.
 
     Args:
-        found: correlations by cluster and cell type.
-        belongs: specific cluster → the cell types in which it is open; None where not known.
-
-    Returns:
-        Columns: average, pairs (how many are defined), pearsonr_log2, low, high. Averages:
-        "specific peaks", all of them at once, mean over cell types; "specific clusters", mean over
-        all (cluster, cell type); "own clusters", mean over those whose cell type is one of the
-        cluster's; "ubiquitous peaks", "all peaks" and "genome-wide", mean over cell types; and
-        "ubiquitous less specific", the difference of the averages over these peaks.
+        counts: group → tested bins; a group without any is not noted.
     """
-    cells = found.cell_types
-    clusters = [g for g in found.groups if g not in (*_GROUPS, UBIQUITOUS)]
-    pairs = {
-        "specific peaks": [(SPECIFIC, c) for c in cells],
-        "specific clusters": [(g, c) for g in clusters for c in cells],
-        "own clusters": [
-            (g, c) for g in clusters for c in (belongs or {}).get(g, ()) if c in cells
-        ],
-        "ubiquitous peaks": [(UBIQUITOUS, c) for c in cells if UBIQUITOUS in found.groups],
-        "all peaks": [(PEAKS, c) for c in cells],
-        "genome-wide": [(GENOME, c) for c in cells],
-    }
-    means = {name: found.mean(p) for name, p in pairs.items() if p}
-    counts = {
-        name: sum(not np.isnan(found.value[found.groups.index(g), cells.index(c)]) for g, c in p)
-        for name, p in pairs.items()
-    }
-    if "ubiquitous peaks" in means:
-        first, second = means["ubiquitous peaks"], means["specific peaks"]
-        name = "ubiquitous less specific"
-        means[name] = (first[0] - second[0], first[1] - second[1])
-        counts[name] = min(counts["ubiquitous peaks"], counts["specific peaks"])
-    rows = [
-        (name, counts[name], value, *ends_of(value, resampled, found.level))
-        for name, (value, resampled) in means.items()
+    few = {name: n for name, n in counts.items() if 0 < n < FEW}
+    if not few:
+        return []
+    shown = ", ".join(f"{name} {n}" for name, n in list(few.items())[:_SHOWN])
+    return [
+        f"fewer than {FEW} tested bins in {len(few)} of {len(counts)} groups of peaks ({shown}"
+        f"{', …' * (len(few) > _SHOWN)}): r there, and its interval, say little"
     ]
-    return pd.DataFrame(rows, columns=("average", "pairs", "pearsonr_log2", "low", "high"))

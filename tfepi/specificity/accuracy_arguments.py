@@ -21,14 +21,14 @@ def add(subparsers) -> None:
     p.add_argument("data", nargs="?", help="data folder")
     p.add_argument("-o", dest="out", metavar="DIR", required=True, help="output folder")
     p.add_argument("--test", metavar="DIR", help="what tfepi_test.py --save wrote, not a model")
-    p.add_argument("-t", "--targets", nargs="+", metavar="NAME", help="only these cell types")
+    p.add_argument("-t", "--targets", nargs="+", metavar="NAME,…", help="only these cell types")
     p.add_argument("--query", help='only targets that match, as "DNASE & embryo"')
-    p.add_argument("--label", "--split", default="test", help="windows [%(default)s]")
+    p.add_argument("--label", "--split", help="windows [test]")
     p.add_argument("--head", help="output of the model, where it has several: name or number")
     p.add_argument("--rule", default="overlap", help="bins of a peak: overlap, centre [overlap]")
     p.add_argument("--no_rc", "--no-rc", action="store_true", help="of the forward strand only")
-    p.add_argument("--shifts", default="1,0,-1", help="bp to average over [%(default)s]")
-    p.add_argument("--batch_size", type=int, default=64, help="[%(default)s]")
+    p.add_argument("--shifts", help="bp to average over [1,0,-1]")
+    p.add_argument("--batch_size", type=int, help="[64]")
     p.add_argument("--replicates", metavar="TABLE", help="columns cell_type, donor, file")
     p.add_argument("--edges", help="of bins of log2(x + 1): 2.5,3,… or paper [by the heights]")
     p.add_argument("--draws", type=int, default=20, help="matched sets to average [%(default)s]")
@@ -41,19 +41,17 @@ def add(subparsers) -> None:
 
 def work(args: Namespace) -> None:
     """Test where needed, measure, write, draw, and print averages."""
-    from pathlib import Path
-
     from tfepi.evaluation.bootstrap import Bootstrap
     from tfepi.specificity.accuracy_run import AccuracyOptions, cluster_accuracy, write_accuracy
-    from tfepi.specificity.cluster_file import read_clusters
+    from tfepi.specificity.cluster_file import cluster_table, read_clusters
     from tfepi.specificity.height_matching import Matching, parse_edges
     from tfepi.specificity.named_test import named_test
+    from tfepi.specificity.options_given import written
     from tfepi.specificity.peak_values import bins_in_peaks, own_cell_types
     from tfepi.specificity.replicate_table import read_replicates
     from tfrecords_tools.output import check_folder, claim_folder, run_record
 
-    table = Path(args.clusters)
-    table = table / "clusters.tsv" if table.is_dir() else table
+    table = cluster_table(args.clusters)
     peaks = read_clusters(table)
     belongs = own_cell_types(table, peaks.names)
     options = AccuracyOptions(
@@ -81,11 +79,11 @@ def work(args: Namespace) -> None:
 
             draw_accuracy(found, predictions, out, test.columns, belongs)
     sys.stdout.write(summary(found))
-    sys.stdout.write(f"wrote {args.out}: accuracy.tsv, averages.tsv, accuracy.json\n")
+    sys.stdout.write(f"{written(args.out)}\n")
 
 
 def summary(found) -> str:
-    """Return lines for standard output: the averages, heights matched, overcorrelation.
+    """Return lines for standard output: what was tested, and the tables for people.
 
     Args:
         found: `ClusterAccuracy`.
@@ -101,12 +99,30 @@ def summary(found) -> str:
         (row.average, str(row.pairs), shown(row.pearsonr_log2, row.low, row.high))
         for row in found.averages.itertuples()
     ]
-    lines = [text_table(("mean Pearson r of log2(x + 1)", "pairs", "value"), rows)]
+    lines = [tested(found.summary)]
+    lines.append(text_table(("mean Pearson r of log2(x + 1)", "pairs", "value"), rows))
+    if found.donors is not None and len(found.donors):
+        rows = [
+            (
+                f"{r.average} ({r.cell_types.replace(',', ', ')})",
+                str(r.pairs),
+                *(
+                    shown(getattr(r, k), getattr(r, f"{k}_low"), getattr(r, f"{k}_high"))
+                    for k in ("pearsonr_log2", "ceiling", "difference")
+                ),
+            )
+            for r in found.donors.itertuples()
+        ]
+        header = ("the same, where there are donors", "pairs", "model", "between donors")
+        lines.append(text_table((*header, "difference"), rows))
     if found.matched is not None:
         mean = found.matched[found.matched["cell_type"] == "mean"]
+        each = found.matched[found.matched["cell_type"] != "mean"].dropna(subset="difference")
+        count = each.groupby(["set", "matching"]).size()
         rows = [
             (
                 f"{r.set}, {r.matching}",
+                f"{count.get((r.set, r.matching), 0)} of {len(found.tested.cell_types)}",
                 *(
                     shown(getattr(r, k), getattr(r, f"{k}_low"), getattr(r, f"{k}_high"))
                     for k in ("specific", "ubiquitous")
@@ -114,7 +130,8 @@ def summary(found) -> str:
             )
             for r in mean.itertuples()
         ]
-        lines.append(text_table(("peaks, heights matched", "specific", "ubiquitous"), rows))
+        header = ("peaks, heights matched", "cell types", "specific", "ubiquitous")
+        lines.append(text_table(header, rows))
     over = found.over[found.over["first"] == "mean"]
     rows = [
         (
@@ -130,3 +147,22 @@ def summary(found) -> str:
         header = ("correlation between cell types", "measured", "predicted", "difference")
         lines.append(text_table(header, rows))
     return "\n\n".join(lines) + "\n"
+
+
+def tested(found: dict) -> str:
+    """Return the line that says how many bins and peaks are tested.
+
+    Args:
+        found: the value of accuracy.json.
+    """
+    kinds: dict[str, list[int]] = {}
+    for name, of in found["tested"].items():
+        total = kinds.setdefault("ubiquitous" if name == "ubiquitous" else "specific", [0, 0])
+        total[0] += of["bins"]
+        total[1] += of["peaks"]
+    each = [f"{bins:,} bins of {peaks:,} {kind} peaks" for kind, (bins, peaks) in kinds.items()]
+    every = sum(peaks for _, peaks in kinds.values())
+    return (
+        f"tested: {found['windows']:,} windows of label {found['label']!r}, in which are "
+        f"{every:,} of {found['peaks']:,} peaks: {', '.join(each)}"
+    )

@@ -15,20 +15,29 @@ from tfepi.specificity.accuracy import (
     MEAN,
     SPECIFIC,
     Correlations,
-    averages,
     correlations,
+    few_bins,
     groups,
 )
+from tfepi.specificity.averages import averages, beside_donors
 from tfepi.specificity.cluster_file import UBIQUITOUS, PeakClusters
-from tfepi.specificity.height_matching import OWN, Matching, height_edges, height_matched, own_rows
+from tfepi.specificity.height_matching import (
+    FEWEST,
+    OWN,
+    Matching,
+    height_edges,
+    height_matched,
+)
+from tfepi.specificity.height_table import height_table, heights_of
 from tfepi.specificity.overcorrelation import overcorrelation
-from tfepi.specificity.peak_values import PeakValues, peak_values, with_genome
+from tfepi.specificity.peak_values import NO_OWN, PeakValues, peak_values, with_genome
 from tfepi.specificity.replicate_table import replicate_signals
 from tfepi.specificity.replicates import ceiling
 from tfrecords_tools.files import atomic_path, write_json
 from tfrecords_tools.targets import Target
 
 FORMAT, FORMAT_VERSION = "tfepi-specificity-accuracy", 1
+TRAIN = "train"
 _FEWEST = 3  # positions that a correlation between cell types is drawn from
 _log = logging.getLogger(__name__)
 
@@ -55,10 +64,11 @@ class ClusterAccuracy:
     Attributes:
         tested: what was measured and predicted in peaks.
         correlations: by cluster and cell type, and of groups.
-        averages: `accuracy.averages`.
+        averages: `averages.averages`.
         matched: `height_matching.height_matched`; None without a ubiquitous cluster.
         over: overcorrelation by group: rows of `Overcorrelation.table`.
         ceiling: correlation between donors, or None.
+        donors: `averages.beside_donors`, or None.
         heights: of peaks by group and cell type: quantiles of log2(x + 1).
         summary: the value of accuracy.json.
     """
@@ -69,6 +79,7 @@ class ClusterAccuracy:
     matched: pd.DataFrame | None
     over: pd.DataFrame
     ceiling: Correlations | None
+    donors: pd.DataFrame | None
     heights: pd.DataFrame
     summary: dict
 
@@ -107,14 +118,22 @@ def cluster_accuracy(
         for name in tested.names
         if not len(members[name])
     ]
+    notes += [NO_OWN] if belongs is None else []
     notes += _undefined(found)
+    notes += few_bins({name: len(members[name]) for name in (*tested.names, SPECIFIC)})
+    if predictions.layout.label == TRAIN:
+        notes.append(
+            f"windows of label {TRAIN!r} are what models learn from: this is no accuracy in "
+            "sequences held out"
+        )
     if tested.blocks.count < FEWEST_BLOCKS:
         notes.append(f"{tested.blocks.count} blocks of the genome, fewer than 5: no intervals")
     matched, edges = None, None
     if UBIQUITOUS in tested.names and len(members[UBIQUITOUS]) and len(members[SPECIFIC]):
-        edges = options.matching.edges or height_edges(_heights(tested.truth))
+        edges = options.matching.edges or height_edges(heights_of(tested.truth))
         matching = replace(options.matching, edges=tuple(edges))
         matched = height_matched(*tested.arguments, how, matching, belongs)
+        notes += _unmatched(matched)
     else:
         notes.append("no ubiquitous or no specific peak is tested: heights are not matched")
     over = []
@@ -132,9 +151,11 @@ def cluster_accuracy(
     for note in notes:
         _log.warning("%s", note)
     table = averages(found, belongs)
+    beside = None if donors is None else beside_donors(found, donors, belongs)
     summary = _summary(tested, found, table, predictions.layout, options, edges, notes, peaks)
+    summary["donors"] = None if beside is None else _records(beside)
     heights = height_table(tested, belongs)
-    rest = (pd.concat(over, ignore_index=True), donors, heights, summary)
+    rest = (pd.concat(over, ignore_index=True), donors, beside, heights, summary)
     return ClusterAccuracy(tested, found, table, matched, *rest)
 
 
@@ -151,37 +172,16 @@ def _undefined(found: Correlations) -> list[str]:
     ]
 
 
-def _heights(truth: np.ndarray) -> np.ndarray:
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.log2(truth.astype(np.float64) + 1)
-
-
-def height_table(
-    tested: PeakValues, belongs: Mapping[str, Sequence[str]] | None = None
-) -> pd.DataFrame:
-    """Return how high tested peaks are: quantiles of log2(x + 1) by group and cell type.
-
-    Args:
-        tested: what was measured.
-        belongs: specific cluster → its cell types; with it, also of a cell type's own clusters.
-
-    Returns:
-        Columns: group (a cluster, "specific", "peaks" or "own"), cell_type, n, mean, q05, q25, q50,
-        q75, q95.
-    """
-    heights, rows = _heights(tested.truth), []
-    levels = (0.05, 0.25, 0.5, 0.75, 0.95)
-    members = groups(tested.cluster, tested.names)
-    del members[GENOME]
-    for group in (*members, OWN) if belongs else members:
-        for c, cell in enumerate(tested.cell_types):
-            chosen = own_rows(members, belongs, cell) if group == OWN else members[group]
-            h = heights[chosen, c]
-            h = h[np.isfinite(h)]
-            cuts = np.quantile(h, levels) if len(h) else np.full(5, np.nan)
-            rows.append((group, cell, len(h), h.mean() if len(h) else np.nan, *cuts))
-    names = ("group", "cell_type", "n", "mean", *(f"q{round(100 * q):02d}" for q in levels))
-    return pd.DataFrame(rows, columns=names)
+def _unmatched(matched: pd.DataFrame) -> list[str]:
+    """Return notes of the cell types that means at matched heights leave out."""
+    lacking = matched[(matched["cell_type"] != MEAN) & (matched["note"] != "")]
+    total = matched["cell_type"].nunique() - 1
+    return [
+        f"heights, {'own clusters' if kind == OWN else 'specific peaks'}: fewer than {FEWEST} bins "
+        f"of either kind in {rows['cell_type'].nunique()} of {total} "
+        f"cell types, which means leave out ({', '.join(dict.fromkeys(rows['cell_type']))})"
+        for kind, rows in lacking.groupby("set", sort=False)
+    ]
 
 
 def _summary(tested, found, table, layout, options, edges, notes, peaks) -> dict:
@@ -217,18 +217,22 @@ def _summary(tested, found, table, layout, options, edges, notes, peaks) -> dict
             "draws": options.matching.draws,
             "seed": options.matching.seed,
         },
-        "averages": [
-            {k: (None if v != v else v) for k, v in row.items()} for row in table.to_dict("records")
-        ],
+        "averages": _records(table),
         "notes": notes,
     }
+
+
+def _records(table: pd.DataFrame) -> list[dict]:
+    return [
+        {k: (None if v != v else v) for k, v in row.items()} for row in table.to_dict("records")
+    ]
 
 
 def write_accuracy(
     found: ClusterAccuracy, out: str | Path, belongs: Mapping[str, Sequence[str]] | None = None
 ) -> None:
     """Write accuracy.tsv, averages.tsv, matched.tsv, overcorrelation.tsv, heights.tsv,
-    ceiling.tsv where there are replicates, and, last, accuracy.json.
+    ceiling.tsv and donors.tsv where there are replicates, and, last, accuracy.json.
 
     Args:
         found: what.
@@ -243,6 +247,7 @@ def write_accuracy(
     if found.ceiling is not None:
         donors = found.ceiling.table()
         tables["ceiling"] = donors[donors["group"] != GENOME]
+        tables["donors"] = found.donors
     for name, each in tables.items():
         with atomic_path(Path(out) / f"{name}.tsv") as part:
             each.to_csv(part, sep="\t", index=False, float_format="%.5f")

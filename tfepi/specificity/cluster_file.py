@@ -16,6 +16,7 @@ from tfrecords_tools.files import atomic_path, existing
 from tfrecords_tools.intervals import Interval
 
 UBIQUITOUS = "ubiquitous"
+TABLE = "clusters.tsv"  # of the folder of `clusters`
 COLUMNS = ("chrom", "start", "end", "cluster")
 
 
@@ -71,13 +72,36 @@ class PeakClusters:
         return [Interval(*place) for place in places]
 
 
+def cluster_table(path: str | Path) -> Path:
+    """Return the table of clusters that a path names: itself, or of a folder its clusters.tsv.
+
+    Args:
+        path: a table, or the folder that `tfepi_specificity.py clusters` wrote.
+
+    Raises:
+        InputFileError: neither.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        return existing(path, "table of clusters")
+    if not (path / TABLE).is_file():
+        raise InputFileError(
+            f"the folder {path} has no {TABLE}: give a folder that tfepi_specificity.py clusters "
+            "wrote, or a table of clusters"
+        )
+    return path / TABLE
+
+
 def read_clusters(path: str | Path) -> PeakClusters:
     """Read a table of peaks with clusters.
+
+    Args:
+        path: the table, or the folder that `tfepi_specificity.py clusters` wrote.
 
     Raises:
         InputFileError: missing, without a column, without peaks, or with one that is no interval.
     """
-    path = existing(path, "table of clusters")
+    path = cluster_table(path)
     try:
         table = pd.read_csv(path, sep="\t", dtype={"chrom": str, "cluster": str})
     except (ValueError, OSError, UnicodeDecodeError) as error:

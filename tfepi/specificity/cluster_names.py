@@ -5,7 +5,8 @@ highest) the index tau says how specific it is. A cluster is ubiquitous if its t
 and its mean profile is at least a third of its highest in every cell type: flat, and open
 everywhere. Several such clusters are joined, so that peaks do not become specific because one
 more cluster was made. Any other is named by the cell types whose mean profile is at least 0.7 of
-its highest, highest first.
+its highest, highest first; of several clusters with the same cell types the largest has the plain
+name, and the others are "A.cluster2", "A.cluster3" and so on.
 """
 
 import re
@@ -122,10 +123,13 @@ def _name(own: Sequence[str], cell_types: int) -> str:
 
 
 def _unique(name: str, taken: set[str]) -> str:
-    """Return the name, numbered if it is taken; file systems may not tell cases apart."""
+    """Return the name, numbered if it is taken; file systems may not tell cases apart.
+
+    The number follows a word, so that it is not taken for a part of a cell type's name.
+    """
     found, number = name, 1
     while found.lower() in taken:
         number += 1
-        found = f"{name}_{number}"
+        found = f"{name}.cluster{number}"
     taken.add(found.lower())
     return found

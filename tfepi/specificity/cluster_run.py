@@ -12,7 +12,7 @@ from tfepi.specificity.cluster_file import UBIQUITOUS, PeakClusters, peak_cluste
 from tfepi.specificity.cluster_names import Named, Rule, named
 from tfepi.specificity.clustering import Clustering, Search, cluster
 from tfepi.specificity.peak_calls import CallRule
-from tfepi.specificity.peaks import open_in, union
+from tfepi.specificity.peaks import on_chroms, open_in, union
 from tfepi.specificity.profiles import NORMALISATIONS, Profiles, profiles, tau
 from tfepi.variants.hdf5 import written_hdf5
 from tfrecords_tools.errors import ConfigError, unknown
@@ -134,17 +134,17 @@ def cluster_peaks(
         own = [sets[c] for c in cells]
         where["given"] = "of each cell type"
     peaks = union(own if own is not None else [sets])
-    if options.chroms is not None:
-        peaks = [p for p in peaks if p.chrom in options.chroms]
     if not peaks:
-        chosen = f" on {', '.join(options.chroms)}" if options.chroms else ""
-        raise ConfigError(f"there is no peak{chosen}: name chromosomes that have some")
-    _log.info("%s", number_of(len(peaks), "peak"))
+        lower = "no bin of a cell type is above its threshold: lower --threshold"
+        raise ConfigError(f"there is no peak{'' if own is None else f', as {lower}'}")
+    if options.chroms is not None:
+        peaks = on_chroms(peaks, options.chroms)
+    _log.info("%s, after those that overlap or touch are joined", number_of(len(peaks), "peak"))
     signal = source.at(peaks)
     found = profiles(signal, cells, options.normalise)
     if len(found.missing) or len(found.empty):
         _log.warning(
-            "%d of %d peaks are left out: %d have no value in some cell type, %d no signal in any",
+            "left out: %d of %d peaks (no value in some cell type: %d; no signal in any: %d)",
             *(len(peaks) - len(found.rows), len(peaks), len(found.missing), len(found.empty)),
         )
     clustering = cluster(found.share, options.search, quiet)

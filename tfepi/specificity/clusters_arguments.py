@@ -16,7 +16,7 @@ def add(subparsers) -> None:
     )
     p.add_argument("signal", help="targets table, or data folder: the signal of the cell types")
     p.add_argument("-o", dest="out", metavar="DIR", required=True, help="output folder")
-    p.add_argument("-t", "--targets", nargs="+", metavar="NAME", help="only these cell types")
+    p.add_argument("-t", "--targets", nargs="+", metavar="NAME,…", help="only these cell types")
     g = p.add_argument_group("peaks [the table's column `peaks`, or called from the signal]")
     g.add_argument(
         "--peaks",
@@ -27,16 +27,13 @@ def add(subparsers) -> None:
     g.add_argument(
         "--quantile",
         type=float,
-        default=0.98,
-        help="called: bins above this quantile of a cell type's bins above 0 [%(default)s]",
+        help="called: bins above this quantile of a cell type's bins above 0 [0.98]",
     )
     g.add_argument("--threshold", type=float, help="called: bins above this value instead")
-    g.add_argument(
-        "--width", type=int, default=192, help="called: bp of a bin [192, or the data's]"
-    )
+    g.add_argument("--width", type=int, help="called: bp of a bin of tracks [192]")
     g.add_argument("--chroms", metavar="NAME,…", help="only peaks of these chromosomes")
     s = p.add_argument_group("signal")
-    s.add_argument("--nan", default="zero", help="bases without value, as of tfepi_data.py [zero]")
+    s.add_argument("--nan", help="tracks: bases without value, as of tfepi_data.py [zero]")
     s.add_argument("--normalise", default="quantile", help="quantile, scale, none [%(default)s]")
     c = p.add_argument_group("clusters")
     c.add_argument("--methods", default="kmeans,ward,mixture", help="to try [%(default)s]")
@@ -62,20 +59,22 @@ def work(args: Namespace) -> None:
     from tfepi.specificity.cluster_run import ClusterOptions, check_several, run_clusters
     from tfepi.specificity.clustering import Search, numbers_of
     from tfepi.specificity.named_peaks import named_peaks, named_signal
+    from tfepi.specificity.options_given import check_called, written
     from tfepi.specificity.peak_calls import CallRule
     from tfrecords_tools.output import check_folder
 
     source = named_signal(args.signal, args.targets, args.nan, args.quiet)
     check_several(source.cell_types)
+    sets, files = named_peaks(args.peaks, source)
+    check_called(args, source, sets is not None)
     numbers = numbers_of(args.k, len(source.cell_types))
     options = ClusterOptions(
         normalise=args.normalise,
         search=Search(tuple(args.methods.split(",")), numbers, args.sample, args.seed),
         rule=Rule(args.flat, args.open, args.belongs),
-        call=CallRule(args.quantile, args.threshold, args.width),
+        call=CallRule.of(args.quantile, args.threshold, args.width),
         chroms=tuple(args.chroms.split(",")) if args.chroms else None,
     )
-    sets, files = named_peaks(args.peaks, source)
     files["signal"] = args.signal if Path(args.signal).is_file() else source.files["data"]
     check_folder(args.out, None, args.overwrite, source.files | files)
     found = run_clusters(source, sets, args.out, options, files, args.overwrite, args.quiet)
@@ -84,7 +83,7 @@ def work(args: Namespace) -> None:
 
         draw_clusters(found, args.out)
     sys.stdout.write(summary(found.summary))
-    sys.stdout.write(f"wrote {args.out}: clusters.tsv, clusters.json\n")
+    sys.stdout.write(f"{written(args.out)}\n")
 
 
 def summary(found: dict) -> str:
@@ -95,6 +94,10 @@ def summary(found: dict) -> str:
     """
     from tfrecords_tools.text_table import text_table
 
+    left = {k: n for k, n in found["left_out"].items() if n}
+    why = {"missing": "without a value in some cell type", "empty": "without signal in any"}
+    every = found["peaks"] + sum(left.values())
+    count = f"{found['peaks']:,} of {every:,}" if left else f"{every:,}"
     best = f"{found['method']}, k = {found['k']}, silhouette {found['silhouette']:.3f}"
     if found["joined"] > 1:
         best += f"; {found['joined']} joined as ubiquitous"
@@ -103,4 +106,5 @@ def summary(found: dict) -> str:
         for c in found["clusters"]
     ]
     table = text_table(("cluster", "peaks", "tau", "cell types"), rows)
-    return f"{found['peaks']:,} peaks in {len(rows)} clusters ({best})\n{table}\n"
+    gone = "".join(f"; {n:,} {why[k]}" for k, n in left.items())
+    return f"{count} peaks in {len(rows)} clusters ({best}){gone}\n{table}\n"

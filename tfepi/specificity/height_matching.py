@@ -96,6 +96,22 @@ def height_matched(
     matching: Matching | None = None,
     belongs: Mapping[str, Sequence[str]] | None = None,
 ) -> pd.DataFrame:
+    """Return the table of `height_matched_resamples`, which see."""
+    values = (truth, prediction, peak_cluster, names, cell_types, blocks)
+    return height_matched_resamples(*values, bootstrap, matching, belongs)[0]
+
+
+def height_matched_resamples(
+    truth: np.ndarray,
+    prediction: np.ndarray,
+    peak_cluster: np.ndarray,
+    names: Sequence[str],
+    cell_types: Sequence[str],
+    blocks: Blocks,
+    bootstrap: Bootstrap | None = None,
+    matching: Matching | None = None,
+    belongs: Mapping[str, Sequence[str]] | None = None,
+) -> tuple[pd.DataFrame, dict[tuple[str, str], np.ndarray]]:
     """Return accuracy in specific and in ubiquitous peaks, as they are and matched in height.
 
     Matchings: "none"; "sampled", the paper's: specific peaks stay (those between the edges), and
@@ -111,12 +127,15 @@ def height_matched(
             are compared, too.
 
     Returns:
-        A row per set ("specific": all specific peaks; "own": those of the cell type's clusters),
-        matching and cell type, and their mean over cell types. Columns: set, matching, cell_type,
+        A table, and (set, matching) → resamples of its means over cell types: specific,
+        ubiquitous and difference, float64 [3, resamples]; no columns without intervals.
+        The table has a row per set ("specific": all specific peaks; "own": those of the cell
+        type's clusters), matching and cell type, and their mean. Columns: set, matching, cell_type,
         n_specific, n_ubiquitous (of the first draw), specific, ubiquitous and difference (Pearson
         of log2(x + 1), ubiquitous less specific), each with _low and _high, height_specific and
-        height_ubiquitous (means), ks (largest distance of the heights' cumulative distributions).
-        NaN where either has fewer than ten.
+        height_ubiquitous (means), ks (largest distance of the heights' cumulative distributions),
+        note ("" for none). NaN where either has fewer than ten; a mean, and its numbers, are of
+        the other cell types, and its note says which are left out.
 
     Raises:
         ConfigError: no ubiquitous cluster, or as `accuracy.correlations`.
@@ -132,7 +151,7 @@ def height_matched(
     ubiquitous, specific = members[UBIQUITOUS], members[SPECIFIC]
     edges = np.asarray(matching.edges or height_edges(heights[np.r_[specific, ubiquitous]]))
     drawn = resamples_of(blocks, bootstrap)
-    rows = []
+    rows, drawn_means = [], {}
     for kind in (SPECIFIC, OWN) if belongs else (SPECIFIC,):
         for how in MATCHINGS:
             found = []
@@ -142,10 +161,9 @@ def height_matched(
                 pairs = _draws(how, heights[:, c], chosen, ubiquitous, edges, matching)
                 found.append(_compared(values, pairs, blocks, drawn, bootstrap.level))
                 rows.append({"set": kind, "matching": how, "cell_type": cell} | found[-1][0])
-            rows.append(
-                {"set": kind, "matching": how, "cell_type": MEAN} | _mean(found, bootstrap.level)
-            )
-    return pd.DataFrame(rows)
+            mean, drawn_means[kind, how] = _mean(found, cell_types, bootstrap.level)
+            rows.append({"set": kind, "matching": how, "cell_type": MEAN} | mean)
+    return pd.DataFrame(rows), drawn_means
 
 
 def _heights(truth: np.ndarray) -> np.ndarray:
@@ -227,6 +245,7 @@ def _compared(values, pairs, blocks: Blocks, drawn: np.ndarray, level: float):
     row["height_specific"] = float(a.mean()) if len(a) else np.nan
     row["height_ubiquitous"] = float(b.mean()) if len(b) else np.nan
     row["ks"] = float(ks_2samp(a, b).statistic) if some else np.nan
+    row["note"] = "" if every else f"fewer than {FEWEST} positions"
     return row, value, again
 
 
@@ -238,10 +257,11 @@ def _ends(value: np.ndarray, again: np.ndarray, level: float) -> dict[str, float
     return row
 
 
-def _mean(found: list, level: float) -> dict[str, float]:
-    """Return the mean over cell types of a set and matching."""
-    rows = [r for r, _, _ in found]
+def _mean(found: list, cell_types: Sequence[str], level: float) -> tuple[dict, np.ndarray]:
+    """Return the mean over cell types of a set and matching, those that are undefined left out."""
+    rows = [r for r, v, _ in found if not np.isnan(v).any()]
     defined = [(v, again) for _, v, again in found if not np.isnan(v).any()]
+    gone = [c for c, (_, v, _) in zip(cell_types, found, strict=True) if np.isnan(v).any()]
     n = {k: sum(r[k] for r in rows) for k in ("n_specific", "n_ubiquitous")}
     value, again = np.full(3, np.nan), np.full((3, 0), np.nan)
     if defined:
@@ -254,4 +274,5 @@ def _mean(found: list, level: float) -> dict[str, float]:
     for name in ("height_specific", "height_ubiquitous", "ks"):
         each = [r[name] for r in rows if not np.isnan(r[name])]
         rest[name] = float(np.mean(each)) if each else np.nan
-    return n | _ends(value, again, level) | rest
+    rest["note"] = f"without {', '.join(gone)}" if gone else ""
+    return n | _ends(value, again, level) | rest, again

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from tfepi.specificity.options_given import split_names
 from tfepi.specificity.peaks import read_peaks
 from tfepi.specificity.record_signal import RecordSignal
 from tfepi.specificity.track_signal import TrackSignal
@@ -13,14 +14,18 @@ from tfrecords_tools.targets import NAN_POLICIES, read_targets, resolve, select
 
 
 def named_signal(
-    path: str | Path, names: Sequence[str] | None = None, nan: str = "zero", quiet: bool = True
+    path: str | Path,
+    names: Sequence[str] | None = None,
+    nan: str | None = None,
+    quiet: bool = True,
 ) -> TrackSignal | RecordSignal:
     """Return the signal of a targets table's tracks, or of a data folder's records.
 
     Args:
         path: of the table or folder.
-        names: identifiers or indexes of the cell types that count; None: all.
-        nan: of tracks: what becomes of bases without value.
+        names: identifiers or indexes of the cell types that count, each one or several separated
+            by commas; None: all.
+        nan: of tracks: what becomes of bases without value; None: "zero".
         quiet: no progress bars.
 
     Raises:
@@ -28,6 +33,7 @@ def named_signal(
         ConfigError: an unknown name or policy.
     """
     path = Path(path)
+    nan = "zero" if nan is None else nan
     if nan not in NAN_POLICIES:
         raise unknown("NaN policy", nan, NAN_POLICIES)
     if not path.exists():
@@ -36,10 +42,12 @@ def named_signal(
         data = Data.open(path)
         if data.kind != "coverage":
             raise InputFileError(f"{path} is of {data.kind}: clusters are of coverage in peaks")
-        return RecordSignal(data, select(data.targets, list(names)) if names else None, quiet)
+        chosen = split_names(names, data.targets)
+        return RecordSignal(data, select(data.targets, chosen) if chosen else None, quiet)
     targets = read_targets(path, with_files=True, extra=True)
-    if names:
-        targets = tuple(targets[i] for i in select(targets, list(names), f"in {path}"))
+    chosen = split_names(names, targets)
+    if chosen:
+        targets = tuple(targets[i] for i in select(targets, chosen, f"in {path}"))
     return TrackSignal(resolve(targets, path), nan, quiet)
 
 

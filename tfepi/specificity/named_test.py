@@ -8,10 +8,13 @@ from pathlib import Path
 from tfepi.evaluation.bootstrap import Bootstrap
 from tfepi.evaluation.predictions import Layout, SavedPredictions
 from tfepi.specificity.cluster_run import check_several
+from tfepi.specificity.options_given import refuse_given, split_names
 from tfrecords_tools.errors import ConfigError
 from tfrecords_tools.targets import Target, select
 
 FOLDER = "test"
+_SHIFTS = "1,0,-1"
+_OF_MODELS = ("label", "no_rc", "shifts", "batch_size")
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,7 @@ def named_test(args: Namespace, bootstrap: Bootstrap) -> NamedTest:
                 f"--test {args.test} is a test that is done, and {other[0]} belongs to a model: "
                 "leave one out"
             )
+        refuse_given(args, _OF_MODELS, f"--test {args.test} is a test that is done")
         found = _saved(args)
     elif len(given) < 3:
         raise ConfigError(
@@ -71,9 +75,8 @@ def _saved(args: Namespace) -> NamedTest:
     saved = SavedPredictions(args.test)
     layout = saved.layout
     everything = tuple(range(len(layout.targets)))
-    columns = (
-        select(layout.targets, list(args.targets), "of the test") if args.targets else everything
-    )
+    names = split_names(args.targets, layout.targets)
+    columns = select(layout.targets, names, "of the test") if names else everything
     targets = tuple(layout.targets[c] for c in columns)
     files = {name: Path(args.test) / f"{name}.h5" for name in ("preds", "targets")}
     return NamedTest(layout, columns, targets, files, lambda _out: saved)
@@ -87,7 +90,8 @@ def _of_model(args: Namespace, bootstrap: Bootstrap) -> NamedTest:
     from tfrecords_tools.data import Data
 
     params = read_params(args.params, training=False)
-    data = joined.pool_labels(Data.open(args.data), (args.label,))
+    label = args.label or "test"
+    data = joined.pool_labels(Data.open(args.data), (label,))
     spec = predictors.read_spec(args.model, params, None, args.head, data)
     if sorted(spec.inputs) != ["sequence"] or (
         spec.conditioning is not None and spec.conditioning.outputs == "marks"
@@ -97,16 +101,18 @@ def _of_model(args: Namespace, bootstrap: Bootstrap) -> NamedTest:
             "models that predict several at once"
         )
     head = spec.head(None if predictors.is_h5(args.model) else args.head)
+    names = split_names(args.targets, head.targets)
+    batch_size = 64 if args.batch_size is None else args.batch_size
     request = testing.Request(
-        label=args.label,
+        label=label,
         head=head.name,
-        targets=named_model.names_to_test(head, data, args.targets or (), args.query),
+        targets=named_model.names_to_test(head, data, names, args.query),
         rc=not args.no_rc,
-        shifts=matching.parse_shifts(args.shifts),
+        shifts=matching.parse_shifts(_SHIFTS if args.shifts is None else args.shifts),
         bootstrap=bootstrap,
         binary=params.train.loss == "bce",
         save=True,
-        batch_size=args.batch_size,
+        batch_size=batch_size,
     )
     stated = matching.stated_sizes(params.model)
     _, _, _, layout = testing.prepare(spec, data, request, stated)
@@ -117,7 +123,7 @@ def _of_model(args: Namespace, bootstrap: Bootstrap) -> NamedTest:
         folder = out / FOLDER
         parts = testing.planned_parts(spec, data, folder, request, inputs)
         if not (args.resume and testing.finished(parts)):
-            model = predictors.load_predictor(args.model, args.batch_size, params, spec)
+            model = predictors.load_predictor(args.model, batch_size, params, spec)
             how = (request, matching.stated_sizes(params.model, True), inputs, args.resume)
             outcome = testing.run_test(model, data, folder, *how, args.overwrite, args.quiet)
             outcome.predictions.remove()

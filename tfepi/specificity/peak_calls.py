@@ -30,6 +30,21 @@ class CallRule:
     threshold: float | None = None
     width: int = 192
 
+    @classmethod
+    def of(cls, quantile: float | None, threshold: float | None, width: int | None) -> "CallRule":
+        """Return the rule of options, None of which has its default.
+
+        Raises:
+            ConfigError: both a quantile and a threshold; or as of the rule.
+        """
+        if quantile is not None and threshold is not None:
+            raise ConfigError(
+                f"--quantile {quantile:g} and --threshold {threshold:g} are two ways to call "
+                "peaks: leave one out"
+            )
+        given = {"quantile": quantile, "threshold": threshold, "width": width}
+        return cls(**{name: value for name, value in given.items() if value is not None})
+
     def __post_init__(self):
         if not 0 < self.quantile < 1:
             raise ConfigError(f"quantile is {self.quantile}: want a number between 0 and 1")
@@ -58,7 +73,7 @@ def threshold_of(counts: np.ndarray, rule: CallRule, cell_type: str) -> float:
     if not below[-1]:
         raise InputFileError(
             f"no bin of {cell_type!r} has signal above 0, on the chromosomes asked for: leave the "
-            "cell type out, or name others"
+            "cell type out with -t, or name other chromosomes with --chroms"
         )
     return float(numbers[positive[np.searchsorted(below, rule.quantile * below[-1])]])
 

@@ -22,6 +22,11 @@ from tfrecords_tools.files import read_json
 from tfrecords_tools.intervals import Interval
 
 CLUSTERS_FORMAT = ("tfepi-peak-clusters", 1)
+NO_OWN = (
+    "there is no clusters.json beside the table of clusters: which cell types are a cluster's own "
+    "is not known, and what is measured in own clusters is left out; give the folder of "
+    "`clusters`, or keep its clusters.json beside the table"
+)
 
 
 @dataclass(frozen=True)

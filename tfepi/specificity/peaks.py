@@ -146,6 +146,22 @@ def union(sets: Sequence[Regions]) -> list[Interval]:
     return [Interval(c, int(a), int(b)) for c in sorted(joined) for a, b in joined[c]]
 
 
+def on_chroms(peaks: Sequence[Interval], chroms: Sequence[str]) -> list[Interval]:
+    """Return the peaks on some chromosomes.
+
+    Raises:
+        ConfigError: there are none.
+    """
+    found = [p for p in peaks if p.chrom in chroms]
+    if not found:
+        own = list(dict.fromkeys(p.chrom for p in peaks))
+        raise ConfigError(
+            f"no peak is on {', '.join(chroms)}: --chroms names others than the peaks' "
+            f"({', '.join(own[:_SHOWN])}{', …' * (len(own) > _SHOWN)})"
+        )
+    return found
+
+
 def open_in(peaks: Sequence[Interval], sets: Sequence[Regions]) -> np.ndarray:
     """Return which peaks overlap a peak of each set: bool [peaks, sets]."""
     found = np.zeros((len(peaks), len(sets)), bool)

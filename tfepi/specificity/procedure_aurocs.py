@@ -67,6 +67,11 @@ class Aurocs:
                 rows.append((procedure.name, seed, MATCHED, group, proxy, sample, sites, value))
         return rows
 
+    def why_unmatched(self) -> str:
+        """Return why a sample has no AUROC in specific and ubiquitous peaks, in words."""
+        notes = {s["sample"]: s["note"] for s in self.to_json()["samples"] if s["note"]}
+        return "; ".join(f"{name}: {n}" if name else n for name, n in notes.items())
+
     def to_json(self) -> dict:
         """Return what procedures.json says of the sites: counts, proxies, AUROCs over seeds."""
         first = next(iter(self.analyses.values()))

@@ -1,5 +1,6 @@
 """The experiment: four procedures trained, tested on the same windows, and their results."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,8 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from tfepi.evaluation.bootstrap import Bootstrap
-from tfepi.specificity.accuracy import Correlations
+from tfepi.specificity.accuracy import GENOME, Correlations, few_bins
+from tfepi.specificity.accuracy import PEAKS as IN_PEAKS
 from tfepi.specificity.cluster_file import PeakClusters
+from tfepi.specificity.peak_values import NO_OWN
 from tfepi.specificity.procedure_aurocs import Aurocs
 from tfepi.specificity.procedure_data import (
     ALL,
@@ -32,7 +35,7 @@ from tfepi.specificity.procedure_tables import (
 )
 from tfepi.specificity.procedure_variants import Variants
 from tfepi.specificity.procedure_windows import Measured
-from tfepi.specificity.procedures import PROCEDURES, SINGLE, Plan
+from tfepi.specificity.procedures import PROCEDURES, SINGLE, Plan, changed
 from tfepi.startup import import_tensorflow
 from tfepi.training.side_by_side import run_jobs
 from tfrecords_tools.data import Data
@@ -41,6 +44,8 @@ from tfrecords_tools.files import atomic_path, identity, read_json, write_json
 from tfrecords_tools.joined import pool_labels
 from tfrecords_tools.output import check_folder, claim_folder, run_record
 from tfrecords_tools.targets import Target
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -124,7 +129,7 @@ def compare(
     TensorFlow is imported once the data and the clusters are checked.
 
     Raises:
-        UnfinishedError: the folder has results, or those of another plan.
+        UnfinishedError: the folder has results, or those of another plan, and says what differs.
         ConfigError: as `Sets.of` and `Job.check`.
     """
     inputs = {"data": data.folder / "statistics.json", "clusters": Path(cluster_path)}
@@ -132,6 +137,10 @@ def compare(
     for cell, donors in (replicates or {}).items():
         inputs |= {f"replicate {cell} {t.identifier}": Path(t.file) for t in donors}
     out = check_folder(out, resume, overwrite, inputs)
+    begun = {"format": "tfepi-procedures-plan", "format_version": 1, "plan": plan.to_json()}
+    begun |= {"data": data.manifest_sha256, "clusters": identity(cluster_path)["sha256"]}
+    if not overwrite:
+        _check_begun(out, begun)
     tested = Measured.read(pool_labels(data, plan.labels), plan.labels[2], clusters)
     sets = Sets.of(plan, data, clusters)
     import_tensorflow(deterministic=True)
@@ -142,13 +151,10 @@ def compare(
             parameters[job.model.procedure.name] = job.check()
     ceiling = tested.ceiling(replicates, bootstrap, quiet) if replicates else None
     claim_folder(out, resume, overwrite, inputs)
-    begun = {"format": "tfepi-procedures-plan", "format_version": 1, "plan": plan.to_json()}
-    begun |= {"data": data.manifest_sha256, "clusters": identity(cluster_path)["sha256"]}
-    if (out / "plan.json").exists() and read_json(out / "plan.json") != begun:
-        raise UnfinishedError(
-            f"{out} holds an experiment of other params, seeds, cell types, data or clusters: use "
-            "--overwrite, or another folder"
-        )
+    notes = few_bins({g: n for g, n in tested.counts().items() if g not in (GENOME, IN_PEAKS)})
+    notes += [NO_OWN] if belongs is None else []
+    for note in notes:
+        _log.warning("%s", note)
     with run_record(out, inputs, data_sha256=data.manifest_sha256):
         write_json(out / "plan.json", begun)
         folders = _folders(plan, data, sets, out, begun, quiet)
@@ -165,12 +171,31 @@ def compare(
         if variants is not None:
             aurocs = variants.score(jobs, plan, clusters, out, quiet)
             value["variants"] = aurocs.to_json()
-        value["directions"] = directions(found, aurocs.matched() if aurocs else None)
+        of_sites = {}
+        if aurocs is not None:
+            of_sites = {"aurocs": aurocs.matched(), "no_aurocs": aurocs.why_unmatched()}
+        value |= {"directions": directions(found, **of_sites), "notes": notes}
         with atomic_path(out / "procedures.tsv") as part:
             rows = aurocs.rows() if aurocs else []
-            long_table(found, rows).to_csv(part, sep="\t", index=False)
+            long_table(found, rows).to_csv(part, sep="\t", index=False, float_format="%.6g")
         write_json(out / "procedures.json", value)
     return Compared(value, found, tested, jobs, ceiling, aurocs)
+
+
+def _check_begun(out: Path, begun: dict) -> None:
+    """Check that what is in a folder was begun as it is to go on.
+
+    Raises:
+        UnfinishedError: naming what is not the same.
+    """
+    if not (out / "plan.json").exists():
+        return
+    there = read_json(out / "plan.json")
+    if there != begun:
+        raise UnfinishedError(
+            f"{out} holds an experiment with {'; '.join(changed(there, begun))}: give what it was "
+            "begun with, or use --overwrite or another folder"
+        )
 
 
 def _folders(

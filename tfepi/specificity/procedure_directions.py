@@ -12,7 +12,7 @@ from tfepi.evaluation.bootstrap import interval
 from tfepi.specificity.accuracy import GENOME, SPECIFIC
 from tfepi.specificity.cluster_file import UBIQUITOUS
 from tfepi.specificity.procedure_estimates import LEVEL, paired
-from tfepi.specificity.procedure_scores import MEANS, Scores
+from tfepi.specificity.procedure_scores import MEANS, OVER, Scores
 from tfepi.specificity.procedures import (
     MULTITASK,
     NON_UBIQUITOUS,
@@ -24,7 +24,8 @@ from tfepi.specificity.procedures import (
 
 UP, DOWN, NOT_UP = "up", "down", "not up"
 ACCURACY, HEIGHTS = "pearsonr_log2", "pearsonr_log2_height_matched"
-OVER, AUROC = "overcorrelation", "auroc_direction"
+AUROC = "auroc_direction"
+NO_SITES = "no heterozygous sites are given (--sites, -f)"
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,10 @@ def differences(scores: Scores, level: float = LEVEL) -> list[dict]:
 
 
 def directions(
-    scores: Scores, aurocs: dict | None = None, claims: Sequence[Claim] = CLAIMS
+    scores: Scores,
+    aurocs: dict | None = None,
+    claims: Sequence[Claim] = CLAIMS,
+    no_aurocs: str = NO_SITES,
 ) -> list[dict]:
     """Return each of the paper's directions beside what was found.
 
@@ -138,11 +142,13 @@ def directions(
         aurocs: (procedure, group) → seed → AUROC of the direction of imbalance; None without
             sites.
         claims: what to look at.
+        no_aurocs: why there is no AUROC, where there is none.
 
     Returns:
         A dict per claim: "claim", "statistic", "first", "second", "group", "less", "expected",
-        "difference" (`over_seeds`), "verdict" (`verdict`; "not measured" without a number), and of
-        accuracy "blocks": the difference's interval over blocks of the test windows, else None.
+        "difference" (`over_seeds`), "verdict" (`verdict`; "not measured" without a number),
+        "reason" (why it is not measured, or None) and "blocks": the difference's interval over
+        blocks of the test windows; None of AUROCs, which are over sites.
     """
     found = []
     for claim in claims:
@@ -152,7 +158,7 @@ def directions(
         if claim.less is not None:
             second, other = _values(scores, aurocs, *own, claim.less, cells)
         elif claim.second is claim.first:
-            second, other = dict.fromkeys(first, 0.0), None
+            second, other = dict.fromkeys(first, 0.0), np.zeros(())
         else:
             of = (claim.statistic, claim.second, claim.group, cells)
             second, other = _values(scores, aurocs, *of)
@@ -167,15 +173,26 @@ def directions(
                 "less": claim.less,
                 "expected": claim.expected,
                 "difference": difference,
-                "blocks": None if other is None else _over_blocks(drawn, other),
+                "blocks": _over_blocks(drawn, other),
                 "verdict": verdict(difference, claim.expected),
+                "reason": _reason(claim, difference, no_aurocs),
             }
         )
     return found
 
 
-def _over_blocks(first: np.ndarray, second: np.ndarray, level: float = LEVEL) -> list | None:
+def _reason(claim: Claim, difference: dict, no_aurocs: str) -> str | None:
+    if difference["value"] is not None:
+        return None
+    return no_aurocs if claim.statistic == AUROC else "undefined for every seed"
+
+
+def _over_blocks(
+    first: np.ndarray | None, second: np.ndarray | None, level: float = LEVEL
+) -> list | None:
     """Return the interval of a difference between means when blocks of the genome are resampled."""
+    if first is None or second is None:
+        return None
     ends = interval(first - second, level)
     return None if ends is None else list(ends)
 
@@ -184,8 +201,9 @@ def verdict(difference: dict, expected: str) -> str:
     """Return whether a difference has the direction that is expected.
 
     "holds" and "opposite" mean that the interval over seeds is on that side of 0; "holds on
-    average" and "not seen", that the mean is, or is not, and the interval spans 0 or there is none.
-    "Not up" holds unless the interval is above 0, which a wide one seldom is.
+    average" and "not seen", that the mean is, or is not, and the interval spans 0. "Not up" holds
+    unless the interval is above 0, which a wide one seldom is. Of one seed there is no interval:
+    "as reported, one seed" and "not as reported, one seed".
 
     Args:
         difference: of `over_seeds`.
@@ -195,10 +213,11 @@ def verdict(difference: dict, expected: str) -> str:
     if value is None:
         return "not measured"
     sign = -1 if expected == DOWN else 1
-    low, high = sorted(sign * e for e in ends) if ends else (-np.inf, np.inf)
+    if ends is None:
+        seen = value <= 0 if expected == NOT_UP else sign * value > 0
+        return f"{'' if seen else 'not '}as reported, one seed"
+    low, high = sorted(sign * e for e in ends)
     if expected == NOT_UP:
-        if ends is None:
-            return "not seen" if value > 0 else "holds on average"
         return "opposite" if low > 0 else "holds"
     if sign * value > 0:
         return "holds" if low > 0 else "holds on average"
@@ -211,8 +230,9 @@ def _values(
     """Return seed → value, and the mean's resamples over blocks, or None."""
     if statistic == AUROC:
         return (aurocs or {}).get((procedure, group), {}), None
+    of = (procedure, group, cells)
     if statistic == HEIGHTS:
-        return scores.mean_matched(procedure, group, cells), None
+        return scores.mean_matched(*of), scores.drawn_matched(*of)
     if statistic == OVER:
-        return scores.mean_over(procedure, group, cells)["overcorrelation"], None
+        return scores.mean_over(*of)[OVER], scores.drawn_over(*of)
     return scores.mean(procedure, group, cells)

@@ -1,7 +1,7 @@
 """Accuracy and overcorrelation of every procedure and seed on the same test windows."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,7 @@ from tfepi.specificity.accuracy import (
     groups,
 )
 from tfepi.specificity.cluster_file import UBIQUITOUS
-from tfepi.specificity.height_matching import Matching, height_edges, height_matched
+from tfepi.specificity.height_matching import Matching, height_edges, height_matched_resamples
 from tfepi.specificity.overcorrelation import Overcorrelation, overcorrelation
 from tfepi.specificity.procedure_runs import Job
 from tfepi.specificity.procedure_windows import Measured
@@ -28,6 +28,7 @@ CLUSTERS = "specific clusters"
 OWN = "own clusters"
 """The mean over every specific cluster in the cell types it is open in."""
 MEANS = (GENOME, PEAKS, SPECIFIC, CLUSTERS, OWN, UBIQUITOUS)
+OVER = "overcorrelation"
 MATCHED = "sampled"
 """The matching of peak heights that is the paper's (`height_matching`)."""
 
@@ -39,14 +40,23 @@ class Scores:
     Attributes:
         correlations: (procedure, seed) → accuracy by group and cell type.
         over: (procedure, seed, group) → overcorrelation; of single-task models among theirs.
+        over_drawn: (procedure, seed, "specific" or "ubiquitous", cell types) → resamples of the
+            mean overcorrelation of their pairs over blocks of the genome, of a procedure's cell
+            types and of those trained alone; float64 [resamples].
         matched: (procedure, seed) → accuracy at the same peak heights (`height_matched`).
+        matched_drawn: (procedure, seed, "specific" or "ubiquitous") → resamples of its mean over
+            cell types, float64 [resamples].
         cell_types: procedure → its cell types.
         belongs: specific cluster → the cell types it is open in; {} where not known.
     """
 
     correlations: dict[tuple[Procedure, int], Correlations] = field(default_factory=dict)
     over: dict[tuple[Procedure, int, str], Overcorrelation] = field(default_factory=dict)
+    over_drawn: dict[tuple[Procedure, int, str, tuple[str, ...]], np.ndarray] = field(
+        default_factory=dict
+    )
     matched: dict[tuple[Procedure, int], pd.DataFrame] = field(default_factory=dict)
+    matched_drawn: dict[tuple[Procedure, int, str], np.ndarray] = field(default_factory=dict)
     cell_types: dict[Procedure, tuple[str, ...]] = field(default_factory=dict)
     belongs: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
@@ -130,6 +140,29 @@ class Scores:
                 found.setdefault(name, {})[seed] = mean
         return found
 
+    def drawn_over(
+        self, procedure: Procedure, group: str, cells: Sequence[str]
+    ) -> np.ndarray | None:
+        """Return resamples of the mean over pairs and seeds of the overcorrelation, or None."""
+        keys = [(procedure, seed, group, tuple(cells)) for seed in self.seeds]
+        return _mean_drawn([self.over_drawn.get(key) for key in keys])
+
+    def drawn_matched(
+        self, procedure: Procedure, group: str, cells: Sequence[str]
+    ) -> np.ndarray | None:
+        """Return resamples of `mean_matched` over seeds, or None: they are of all cell types."""
+        if tuple(cells) != self.cell_types[procedure]:
+            return None
+        keys = [(procedure, seed, group) for seed in self.seeds]
+        return _mean_drawn([self.matched_drawn.get(key) for key in keys])
+
+
+def _mean_drawn(drawn: Sequence[np.ndarray | None]) -> np.ndarray | None:
+    """Return the mean over seeds of resamples of the same blocks; None where one has none."""
+    if any(d is None or not len(d) for d in drawn):
+        return None
+    return np.mean(drawn, axis=0)
+
 
 def predictions_of(
     jobs: Sequence[Job], tested: Measured
@@ -193,13 +226,29 @@ def score(
     with np.errstate(divide="ignore", invalid="ignore"):
         heights = np.log2(tested.truth[members[PEAKS]].astype(np.float64) + 1)
     matching = Matching(height_edges(heights[np.isfinite(heights)]))
+    alone = tuple(dict.fromkeys(j.model.cell_type for j in jobs if j.model.cell_type is not None))
     for procedure, seed, cells, predicted in predictions_of(jobs, tested):
         truth = tested.truth[:, [tested.cell_types.index(c) for c in cells]]
         found.cell_types[procedure] = cells
         arguments = (truth, predicted, tested.cluster, tested.names, cells, tested.blocks)
         found.correlations[procedure, seed] = correlations(*arguments, bootstrap)
-        found.matched[procedure, seed] = height_matched(*arguments, Bootstrap(0, 0), matching)
-        if len(cells) > 1:
-            for group, rows in members.items():
-                found.over[procedure, seed, group] = overcorrelation(truth[rows], predicted[rows])
+        table, drawn = height_matched_resamples(*arguments, bootstrap, matching)
+        found.matched[procedure, seed] = table
+        for group, resampled in zip((SPECIFIC, UBIQUITOUS), drawn[SPECIFIC, MATCHED], strict=False):
+            found.matched_drawn[procedure, seed, group] = resampled
+        if len(cells) < 2:
+            continue
+        for group, rows in members.items():
+            values = truth[rows], predicted[rows]
+            if group not in (SPECIFIC, UBIQUITOUS):
+                found.over[procedure, seed, group] = overcorrelation(*values)
+                continue
+            blocks = replace(tested.blocks, index=tested.blocks.index[rows])
+            own = overcorrelation(*values, blocks, bootstrap)
+            found.over[procedure, seed, group] = own
+            found.over_drawn[procedure, seed, group, cells] = own.resampled[OVER]
+            if 1 < len(alone) < len(cells):
+                at = [cells.index(c) for c in alone]
+                of = overcorrelation(*(v[:, at] for v in values), blocks, bootstrap)
+                found.over_drawn[procedure, seed, group, alone] = of.resampled[OVER]
     return found

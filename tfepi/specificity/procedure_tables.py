@@ -1,21 +1,19 @@
-"""What a comparison of procedures writes: procedures.tsv, procedures.json, the summary."""
+"""What a comparison of procedures writes: procedures.tsv, procedures.json."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
-from tfepi.specificity.accuracy import GENOME, MEAN, SPECIFIC, Correlations
+from tfepi.specificity.accuracy import MEAN, SPECIFIC, Correlations
 from tfepi.specificity.cluster_file import UBIQUITOUS
 from tfepi.specificity.procedure_estimates import over_seeds
 from tfepi.specificity.procedure_scores import MATCHED, MEANS, Scores
 from tfepi.specificity.procedures import MULTITASK, PROCEDURES, SINGLE, Procedure
-from tfrecords_tools.number_text import number_of
 
 FORMAT = "tfepi-procedures"
 FORMAT_VERSION = 1
 COLUMNS = ("procedure", "seed", "statistic", "group", "cell_type", "other", "n", "value")
-_SHOWN = (GENOME, SPECIFIC, UBIQUITOUS)
 
 
 def long_table(scores: Scores, more: Sequence[tuple] = ()) -> pd.DataFrame:
@@ -65,7 +63,9 @@ def means(scores: Scores, ceiling: Correlations | None = None) -> list[dict]:
     Returns:
         A dict per procedure, set of cell types ("all", or "single": those trained alone) and
         group: "procedure", "cells", "cell_types", "group", "pearsonr_log2" (`over_seeds`),
-        "ceiling" and "less_ceiling" (mean over the cell types that have one, else None).
+        "ceiling" and "less_ceiling" (`over_seeds`), both over the cell types that have donors,
+        as are "with_donors": these "cell_types" and the procedure's "pearsonr_log2" in them; None
+        where there are none.
     """
     found = []
     for procedure, kind in shown(scores):
@@ -94,7 +94,7 @@ def _beside(
     ceiling: Correlations | None,
 ) -> dict:
     """Return the ceiling, and how far below it a procedure is, over cells that have one."""
-    none = {"ceiling": None, "less_ceiling": None}
+    none = {"ceiling": None, "less_ceiling": None, "with_donors": None}
     if ceiling is None:
         return none
     pairs = [
@@ -105,8 +105,11 @@ def _beside(
     if not pairs:
         return none
     top = ceiling.mean(pairs)[0]
-    below = {s: scores.correlations[procedure, s].mean(pairs)[0] - top for s in scores.seeds}
-    return {"ceiling": top, "less_ceiling": over_seeds(below)}
+    own = {s: scores.correlations[procedure, s].mean(pairs)[0] for s in scores.seeds}
+    beside = {"cell_types": list(dict.fromkeys(c for _, c in pairs))}
+    beside["pearsonr_log2"] = over_seeds(own)
+    below = over_seeds({s: r - top for s, r in own.items()})
+    return {"ceiling": top, "less_ceiling": below, "with_donors": beside}
 
 
 def matched(scores: Scores) -> list[dict]:
@@ -144,55 +147,3 @@ def overcorrelations(scores: Scores) -> list[dict]:
             row |= {"group": group} | {name: over_seeds(v) for name, v in of.items()}
             found.append(row)
     return found
-
-
-def summary(found: Mapping) -> str:
-    """Return the table for people, and which of the paper's directions hold.
-
-    Args:
-        found: the value of procedures.json.
-    """
-    header = ("procedure", "training windows", "steps")
-    header += ("all", "specific", "ubiquitous", "R − ceiling (specific, ubiquitous)")
-    by_key = {(m["procedure"], m["cells"], m["group"]): m for m in found["means"]}
-    titles = {p.name: p.title for p in PROCEDURES}
-    rows = [header]
-    for name, kind in dict.fromkeys((m["procedure"], m["cells"]) for m in found["means"]):
-        windows = found["training"][name]
-        of = by_key[name, kind, GENOME]["cell_types"]
-        cells = [text(by_key[name, kind, group]["pearsonr_log2"]) for group in _SHOWN]
-        below = [by_key[name, kind, group]["less_ceiling"] for group in _SHOWN[1:]]
-        rows.append(
-            (
-                f"{titles[name]} ({number_of(len(of), 'cell type')})",
-                f"{windows['windows']:,}",
-                f"{windows['mean_steps']:,.0f}",
-                *cells,
-                ", ".join(text(b) for b in below) if any(below) else "–",
-            )
-        )
-    width = [max(len(row[i]) for row in rows) for i in range(len(header))]
-    lines = [" | ".join(c.ljust(w) for c, w in zip(row, width, strict=True)) for row in rows]
-    lines = [line.rstrip() for line in lines]
-    shared = by_key[MULTITASK.name, "all", GENOME]["cell_types"]
-    size = f"{found['parameters'][MULTITASK.name]:,} trained parameters"
-    lines += [f"model: {size} with {number_of(len(shared), 'cell type')}", ""]
-    lines += ["the paper's directions, and what is seen here (difference; over test blocks)"]
-    longest = max(len(d["claim"]) for d in found["directions"])
-    for d in found["directions"]:
-        line = f"{d['claim'].ljust(longest)}  {d['verdict']}: {text(d['difference'], True)}"
-        if d["blocks"] is not None:
-            line += f"; [{', '.join(f'{e:+.3f}' for e in d['blocks'])}]"
-        lines.append(line)
-    return "\n".join(lines)
-
-
-def text(estimate: Mapping | None, sign: bool = False) -> str:
-    """Return a mean with its interval for people."""
-    if estimate is None or estimate["value"] is None:
-        return "–"
-    plus = "+" if sign else ""
-    shown = f"{estimate['value']:{plus}.3f}"
-    if estimate["interval"] is None:
-        return shown
-    return f"{shown} [{', '.join(f'{e:{plus}.3f}' for e in estimate['interval'])}]"

@@ -4,7 +4,8 @@ Source: Kathail et al. (2023), Table 1: a model of one cell type or of all, lear
 the genome, from peaks, or from peaks that are not ubiquitous.
 """
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -134,14 +135,20 @@ class Plan:
     def params_for(self, windows: int, every: int) -> Params:
         """Return the params of a model that learns from some of the windows.
 
+        A set with fewer steps than steps_per_epoch has those it has: the number, which is of all
+        windows, is no request that it fails to meet.
+
         Args:
             windows: it learns from.
             every: training windows of the data.
         """
-        if self.budget == EPOCHS or windows == every:
-            return self.params
         train = self.params.train
-        times = -(-steps_of(train, every) // steps_of(train, windows))
+        steps = steps_of(train, windows)
+        if steps < (train.steps_per_epoch or 0):
+            train = replace(train, steps_per_epoch=steps)
+        if self.budget == EPOCHS or windows == every:
+            return replace(self.params, train=train)
+        times = -(-steps_of(self.params.train, every) // steps)
         names = ("train_epochs_min", "train_epochs_max", "patience")
         more = {name: getattr(train, name) * times for name in names}
         source = self.params.source | {"train": self.params.source.get("train", {}) | more}
@@ -198,3 +205,31 @@ def check_clusters(clusters: PeakClusters, path: str | Path) -> None:
             f"{path} has no other peaks than {len(clusters)} in the ubiquitous cluster: procedure "
             "4 learns from the others, so cluster with more cell types or another threshold"
         )
+
+
+def changed(there: Mapping, now: Mapping) -> list[str]:
+    """Return what is not the same in two experiments, in words: "seeds [44], now [44, 45]".
+
+    Args:
+        there: the value of plan.json.
+        now: what it would be.
+    """
+    found = []
+    for name, (old, new) in _pairs(there, now).items():
+        if name in ("data", "clusters"):  # which are told by their hash
+            found.append(f"other {name}")
+        else:
+            found.append(f"{name} {json.dumps(old)}, now {json.dumps(new)}")
+    return found
+
+
+def _pairs(there: Mapping, now: Mapping) -> dict[str, tuple]:
+    """Return name → (old, new) of the values that differ, in sections within, too."""
+    found: dict[str, tuple] = {}
+    for name in dict.fromkeys((*there, *now)):
+        old, new = there.get(name), now.get(name)
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            found |= _pairs(old, new)
+        elif old != new:
+            found[name] = (old, new)
+    return found

@@ -39,7 +39,7 @@ def add(subparsers) -> None:
     v.add_argument("--sites", metavar="COUNTS", help="reads of each allele at heterozygous sites")
     v.add_argument("-f", dest="fasta", metavar="FASTA", help="genome, plain or bgzip")
     v.add_argument("--base", type=int, help="of the column pos of the counts: 0 or 1")
-    v.add_argument("--reads", type=int, default=20, help="sites with more are used [%(default)s]")
+    v.add_argument("--reads", type=int, help="sites with more are used [20]")
     p.add_argument("--no_figures", "--no-figures", action="store_true", help="none")
     add_common(p)
     p.set_defaults(work=work)
@@ -53,10 +53,11 @@ def work(args: Namespace) -> None:
     from tfepi.evaluation.bootstrap import Bootstrap
     from tfepi.evaluation.matching import parse_shifts
     from tfepi.params import read_params
-    from tfepi.specificity.cluster_file import read_clusters
+    from tfepi.specificity.cluster_file import cluster_table, read_clusters
+    from tfepi.specificity.options_given import refuse_given, written
     from tfepi.specificity.peak_values import own_cell_types
     from tfepi.specificity.procedure_comparison import compare
-    from tfepi.specificity.procedure_tables import summary
+    from tfepi.specificity.procedure_summary import summary
     from tfepi.specificity.procedure_variants import Variants
     from tfepi.specificity.procedures import Plan, check_clusters, chosen_alone
     from tfepi.specificity.replicate_table import read_replicates
@@ -76,8 +77,7 @@ def work(args: Namespace) -> None:
     cells = tuple(t.identifier for t in data.targets)
     seeds = tuple(range(args.seed, args.seed + args.seeds))
     plan = Plan(params, seeds, cells, alone, labels, parse_shifts(args.shifts), args.budget)
-    table = Path(args.clusters)
-    table = table / "clusters.tsv" if table.is_dir() else table
+    table = cluster_table(args.clusters)
     clusters = read_clusters(table)
     check_clusters(clusters, table)
     belongs = own_cell_types(table, clusters.names)
@@ -85,12 +85,15 @@ def work(args: Namespace) -> None:
     if (args.sites is None) != (args.fasta is None):
         missing = "-f FASTA" if args.fasta is None else "--sites COUNTS"
         raise ConfigError(f"effects of variants need --sites and -f: {missing} is not given")
+    if not args.sites:
+        refuse_given(args, ("base", "reads"), "it is of sites, of which there are none (--sites)")
     bootstrap = Bootstrap(args.bootstrap, seed=args.seed)
     check_workers(args.jobs)
     check_folder(args.out, args.resume, args.overwrite, {"data": data.folder, "clusters": table})
     variants = None
     if args.sites:
-        variants = Variants.read(args.sites, args.fasta, data, labels, args.base, args.reads)
+        reads = 20 if args.reads is None else args.reads
+        variants = Variants.read(args.sites, args.fasta, data, labels, args.base, reads)
     again = (args.jobs, args.resume, args.overwrite, args.quiet)
     more = (belongs, replicates, variants)
     found = compare(plan, data, clusters, table, args.out, bootstrap, *again, *more)
@@ -98,4 +101,4 @@ def work(args: Namespace) -> None:
         from tfepi.report.procedure_figures import draw_procedures
 
         draw_procedures(found, Path(args.out))
-    sys.stdout.write(f"{summary(found.value)}\nwrote {args.out}: procedures.tsv, procedures.json\n")
+    sys.stdout.write(f"{summary(found.value)}\n{written(args.out)}\n")

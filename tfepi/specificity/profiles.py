@@ -57,8 +57,8 @@ def profiles(signal: np.ndarray, cell_types: Sequence[str], how: str = "quantile
         more = f", … ({len(each)} cell types)" if len(each) > _SHOWN else ""
         raise InputFileError(
             f"no peak of {len(signal)} has a value in every cell type; missing in "
-            f"{', '.join(each[:_SHOWN])}{more}: leave out cell types without values, or give peaks "
-            "where the data are"
+            f"{', '.join(each[:_SHOWN])}{more}: leave out cell types without values with -t, or "
+            "give peaks where the data are"
         )
     if (signal[~absent] < 0).any():
         row, column = np.argwhere(np.nan_to_num(signal) < 0)[0]
@@ -71,7 +71,12 @@ def profiles(signal: np.ndarray, cell_types: Sequence[str], how: str = "quantile
     x = signal[rows]
     for column, cell in enumerate(cell_types):
         if not len(rows) or x[:, column].max() <= 0:
-            raise InputFileError(f"{cell} has no signal in any of {len(rows)} peaks: leave it out")
+            others = len(signal) - len(rows)
+            left = f" ({others} more have no value or no signal anywhere)" if others else ""
+            raise InputFileError(
+                f"{cell} has no signal in any of {len(rows)} peaks{left}: leave it out with -t, or "
+                "give peaks that are open in it, too"
+            )
     logged = _normalised(x, how)
     highest = logged.max(axis=1, keepdims=True)
     left = np.flatnonzero(absent), np.flatnonzero(silent)

@@ -10,10 +10,12 @@ from tfepi.evaluation.testing import other_count
 from tfepi.specificity.peak_calls import CallRule, joined_bins, threshold_of, value_counts
 from tfepi.specificity.peaks import overlaps
 from tfrecords_tools.data import Data
+from tfrecords_tools.errors import InputFileError
 from tfrecords_tools.intervals import Interval, Regions
 from tfrecords_tools.progress import progress
 
 _VALUES = 1 << 20  # held at once
+_SHOWN = 3  # chromosomes in a message
 
 
 class RecordSignal:
@@ -44,9 +46,13 @@ class RecordSignal:
 
         Args:
             peaks: disjoint.
+
+        Raises:
+            InputFileError: no peak is on a chromosome of the data.
         """
         width = self.data.pool_width
         chrom = np.array([p.chrom for p in peaks], str)
+        self._check_chroms(np.unique(chrom).tolist())
         place = np.array([(p.start, p.end) for p in peaks], np.int64).reshape(-1, 2)
         numbers = {}
         for name in np.unique(chrom):
@@ -77,8 +83,10 @@ class RecordSignal:
             chroms: names; None: all.
 
         Raises:
-            InputFileError: a cell type without signal.
+            InputFileError: none of the chromosomes is in the data, or a cell type without signal.
         """
+        if chroms is not None:
+            self._check_chroms(chroms)
         cells, width = len(self._columns), self.data.pool_width
         if rule.width != width:
             rule = replace(rule, width=width)
@@ -92,8 +100,20 @@ class RecordSignal:
         for name, start, values in self._bins("peaks"):
             if chroms is None or name in chroms:
                 for column, limit in enumerate(limits):
-                    opened[column].append((name, start[values[:, column] > limit]))
+                    opened[column].append(
+                        (name, start[values[:, column].astype(np.float32) > limit])
+                    )
         return [joined_bins(o, width) for o in opened], limits
+
+    def _check_chroms(self, chroms: Sequence[str]) -> None:
+        """Check that a chromosome of peaks is among those of the windows."""
+        own = dict.fromkeys(w.chrom for name in self.data.labels for w in self.data.windows(name))
+        if not set(own) & set(chroms):
+            raise InputFileError(
+                f"no window of {self.data.folder} lies on {', '.join(chroms[:_SHOWN])}: its "
+                f"windows are on {', '.join(list(own)[:_SHOWN])}{', …' * (len(own) > _SHOWN)}; "
+                "give peaks, or --chroms, of the data's genome"
+            )
 
     def _bins(self, label: str) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
         """Yield chromosome, starts [n] and float16 values [n, cell types] of bins.

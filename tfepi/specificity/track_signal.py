@@ -8,11 +8,12 @@ import numpy as np
 
 from tfepi.specificity.peak_calls import CallRule, joined_bins, threshold_of, value_counts
 from tfrecords_tools.errors import InputFileError
+from tfrecords_tools.genome import missing_chrom
 from tfrecords_tools.intervals import Interval, Regions
 from tfrecords_tools.pooling import Pooling, stretch_values, window_values
 from tfrecords_tools.progress import progress
 from tfrecords_tools.targets import Target, read_targets, resolve
-from tfrecords_tools.tracks import open_track
+from tfrecords_tools.tracks import is_bed, open_track
 
 _STRETCH = 4_000_000  # bp read at once
 
@@ -55,8 +56,10 @@ class TrackSignal:
         """
         out = np.empty((len(peaks), len(self.targets)), np.float32)
         rows = range(len(peaks))
+        needed = list(dict.fromkeys(p.chrom for p in peaks))
         for column, target in enumerate(self.targets):
             with closing(open_track(target.file)) as track:
+                _check_chroms(track, target, needed)
                 for row in progress(
                     rows, unit="peak", label=target.identifier[:20], quiet=self.quiet
                 ):
@@ -76,22 +79,25 @@ class TrackSignal:
             chroms: names; None: all of the track.
 
         Raises:
-            InputFileError: a track that does not tell chromosomes' lengths, or without signal.
+            InputFileError: a track that lacks a chromosome, does not tell chromosomes' lengths, or
+                has no signal.
         """
         found, thresholds = [], []
         for target in self.targets:
             with closing(open_track(target.file)) as track:
+                _check_chroms(track, target, chroms or ())
                 lengths = {c: n for c, n in track.chroms.items() if chroms is None or c in chroms}
                 if None in lengths.values() or not lengths:
                     raise InputFileError(
-                        f"{target.file}: peaks are called from bigWig or HDF5 tracks that have the "
-                        f"chromosomes asked for; it has {len(lengths)} with a known length: give "
-                        "peaks with --peaks"
+                        f"{target.file} does not say how long its chromosomes are: peaks are "
+                        "called from bigWig or HDF5 tracks; give peaks with --peaks"
                     )
                 bins = list(self._bins(track, target, lengths, rule.width))
             counts = sum(value_counts(values) for _, _, values in bins)
             limit = threshold_of(counts, rule, target.identifier)
-            opened = ((chrom, start[values > limit]) for chrom, start, values in bins)
+            opened = (
+                (chrom, start[values.astype(np.float32) > limit]) for chrom, start, values in bins
+            )
             found.append(joined_bins(opened, rule.width))
             thresholds.append(limit)
         return found, thresholds
@@ -114,3 +120,19 @@ class TrackSignal:
                         pooled = stretch_values(values, starts, width, pooling, none)[:, 0]
                         yield chrom, starts + low, pooled
                     bar.update(min(step, length - low))
+
+
+def _check_chroms(track, target: Target, needed: Sequence[str]) -> None:
+    """Check that a track that tells its chromosomes has those of the peaks.
+
+    Raises:
+        InputFileError: naming the first that is missing.
+    """
+    if is_bed(target.file):  # it has only those with an interval, and 0 elsewhere
+        return
+    for chrom in needed:
+        if chrom not in track.chroms:
+            raise InputFileError(
+                f"track of {target.identifier}: {missing_chrom(chrom, track.chroms, target.file)}; "
+                "name chromosomes that all tracks have with --chroms"
+            )
