@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Receptive fields of the report's section 4.3: the U-Net untrained and trained, and every published model.
-# Usage: seed_receptive_field.sh FOLDER OUT [RUN]   (half an hour on two idle cores)
+# Usage: seed_receptive_field.sh FOLDER OUT [RUN]   (six minutes of two cores)
 #   FOLDER: sacCer3.fa.gz, atac_open.bw; RUN: a run folder of yeast.sh, whose field is measured too
 # FULL=1: also Enformer with all its channels, which takes another hour and 8 GB
 set -euo pipefail
