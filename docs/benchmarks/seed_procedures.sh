@@ -4,7 +4,7 @@
 #   FOLDER: windows.fa.gz, dnase/*.bw, k562_dnase_allele_counts.tsv and windows_contigs.tsv (contig,
 #   chrom, start, end, signal_start, signal_end, split). The ten `valid` contigs are the test set;
 #   nine of the other 45, drawn with seed 44, are for early stopping.
-# About 40 minutes of two cores by its CPU time; "--params basset" is the full size.
+# 36 minutes on two cores; "--params basset" is the full size.
 set -euo pipefail
 in=$(realpath "$1") out=$2
 shift 2

@@ -168,3 +168,11 @@ def test_interval_over_seeds_holds_the_truth():
 )
 def test_verdicts(value, interval, expected, wanted):
     assert verdict({"value": value, "interval": interval}, expected) == wanted
+
+
+def test_a_verdict_wants_both_intervals():
+    difference = {"value": 0.1, "interval": [0.05, 0.15]}
+    assert verdict(difference, UP, [0.01, 0.2]) == "holds"
+    assert verdict(difference, UP, [-0.01, 0.2]) == "holds on average"
+    assert verdict(difference, DOWN, [0.01, 0.2]) == "opposite"
+    assert verdict(difference, DOWN, [-0.01, 0.2]) == "not seen"

@@ -162,7 +162,7 @@ def directions(
         else:
             of = (claim.statistic, claim.second, claim.group, cells)
             second, other = _values(scores, aurocs, *of)
-        difference = paired(first, second)
+        difference, blocks = paired(first, second), _over_blocks(drawn, other)
         found.append(
             {
                 "claim": claim.text,
@@ -173,8 +173,8 @@ def directions(
                 "less": claim.less,
                 "expected": claim.expected,
                 "difference": difference,
-                "blocks": _over_blocks(drawn, other),
-                "verdict": verdict(difference, claim.expected),
+                "blocks": blocks,
+                "verdict": verdict(difference, claim.expected, blocks),
                 "reason": _reason(claim, difference, no_aurocs),
             }
         )
@@ -197,17 +197,18 @@ def _over_blocks(
     return None if ends is None else list(ends)
 
 
-def verdict(difference: dict, expected: str) -> str:
+def verdict(difference: dict, expected: str, blocks: Sequence[float] | None = None) -> str:
     """Return whether a difference has the direction that is expected.
 
-    "holds" and "opposite" mean that the interval over seeds is on that side of 0; "holds on
-    average" and "not seen", that the mean is, or is not, and the interval spans 0. "Not up" holds
-    unless the interval is above 0, which a wide one seldom is. Of one seed there is no interval:
-    "as reported, one seed" and "not as reported, one seed".
+    "holds" and "opposite" mean that the intervals, over seeds and over test blocks, are on that
+    side of 0; "holds on average" and "not seen", that the mean is, or is not, and one of them
+    spans 0. "Not up" holds unless they are above 0, which wide ones seldom are. Of one seed there
+    is no interval: "as reported, one seed" and "not as reported, one seed".
 
     Args:
         difference: of `over_seeds`.
         expected: "up", "down" or "not up".
+        blocks: the difference's interval over blocks of the test windows, if there is one.
     """
     value, ends = difference["value"], difference["interval"]
     if value is None:
@@ -216,7 +217,8 @@ def verdict(difference: dict, expected: str) -> str:
     if ends is None:
         seen = value <= 0 if expected == NOT_UP else sign * value > 0
         return f"{'' if seen else 'not '}as reported, one seed"
-    low, high = sorted(sign * e for e in ends)
+    ends = [sign * e for e in (*ends, *(blocks or ()))]
+    low, high = min(ends), max(ends)
     if expected == NOT_UP:
         return "opposite" if low > 0 else "holds"
     if sign * value > 0:
