@@ -1,6 +1,7 @@
 """Where a command writes: folders that are its own, room on the disk, each run's run.json."""
 
 import contextlib
+import logging
 import os
 import platform
 import shutil
@@ -14,6 +15,7 @@ from types import MappingProxyType
 from tfrecords_tools.errors import ConfigError, UnfinishedError
 from tfrecords_tools.files import identity, write_json
 
+log = logging.getLogger(__name__)
 MARKER = ".tfepi"
 _SHOWN = 4
 _VERSIONED = ("tfepi", "tensorflow", "keras", "numpy", "pysam", "pyBigWig", "h5py", "pandas")
@@ -104,6 +106,8 @@ def claim_folder(
 ) -> Path:
     """Make an output folder, emptied if `overwrite`, or refuse it as `check_folder` does."""
     path = check_folder(path, resume, overwrite, inputs)
+    if resume and not path.exists():
+        log.info("there is nothing in %s to go on with: begins anew", path)
     if overwrite and path.is_dir():
         shutil.rmtree(path)
     path.mkdir(parents=True, exist_ok=True)

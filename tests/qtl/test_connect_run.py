@@ -345,6 +345,7 @@ def test_a_width_is_called_as_the_option_is():
     [
         ({"quantile": 1.5}, "--hub_quantile is 1.5: want a number from 0 to 1"),
         ({"degree": 0}, "--hub_degree is 0: want 1 or more"),
+        ({"degree": 3, "quantile": 0.5}, "--hub_quantile and --hub_degree both say what a hub is"),
     ],
 )
 def test_hubs_out_of_range(changes, message):

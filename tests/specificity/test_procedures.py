@@ -148,16 +148,16 @@ def test_interval_over_seeds_holds_the_truth():
     ("value", "interval", "expected", "wanted"),
     [
         (0.1, [0.05, 0.15], UP, "holds"),
-        (0.1, [-0.05, 0.25], UP, "holds on average"),
+        (0.1, [-0.05, 0.25], UP, "not told"),
         (0.1, None, UP, "as reported, one seed"),
         (-0.1, None, UP, "not as reported, one seed"),
         (-0.1, None, DOWN, "as reported, one seed"),
-        (-0.1, [-0.25, 0.05], UP, "not seen"),
+        (-0.1, [-0.25, 0.05], UP, "not told"),
         (-0.1, [-0.15, -0.05], UP, "opposite"),
         (-0.1, [-0.15, -0.05], DOWN, "holds"),
-        (-0.1, [-0.25, 0.05], DOWN, "holds on average"),
+        (-0.1, [-0.25, 0.05], DOWN, "not told"),
         (0.1, [0.05, 0.15], DOWN, "opposite"),
-        (0.0, [0.0, 0.0], UP, "not seen"),
+        (0.0, [0.0, 0.0], UP, "not told"),
         (0.1, [0.05, 0.15], NOT_UP, "opposite"),
         (0.1, [-0.05, 0.25], NOT_UP, "holds"),
         (-0.1, [-0.15, -0.05], NOT_UP, "holds"),
@@ -173,6 +173,6 @@ def test_verdicts(value, interval, expected, wanted):
 def test_a_verdict_wants_both_intervals():
     difference = {"value": 0.1, "interval": [0.05, 0.15]}
     assert verdict(difference, UP, [0.01, 0.2]) == "holds"
-    assert verdict(difference, UP, [-0.01, 0.2]) == "holds on average"
+    assert verdict(difference, UP, [-0.01, 0.2]) == "not told"
     assert verdict(difference, DOWN, [0.01, 0.2]) == "opposite"
-    assert verdict(difference, DOWN, [-0.01, 0.2]) == "not seen"
+    assert verdict(difference, DOWN, [-0.01, 0.2]) == "not told"

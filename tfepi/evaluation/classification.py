@@ -9,6 +9,7 @@ import numpy as np
 from tfepi.evaluation.bootstrap import Blocks, Bootstrap, estimate, multiplicities
 from tfepi.evaluation.delong import delong
 from tfepi.evaluation.ranks import RankedPair
+from tfrecords_tools.number_text import number_of
 
 _DEFAULT = Bootstrap()
 FEWEST = 10
@@ -48,10 +49,9 @@ def classification(
         "note": None,
     }
     if min(positives, negatives) < FEWEST:
-        what = "positives" if positives <= negatives else "negatives"
-        found["note"] = (
-            f"{min(positives, negatives)} {what}: no AUROC of fewer than {FEWEST}; get more sites"
-        )
+        what = "positive" if positives <= negatives else "negative"
+        few = number_of(min(positives, negatives), what)
+        found["note"] = f"{few}: no AUROC of fewer than {FEWEST}; get more"
         return found
     pair = RankedPair(truth[seen].astype(float), score[seen], binary=True)
     values = pair.statistics()

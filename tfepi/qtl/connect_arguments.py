@@ -70,9 +70,7 @@ def add(subparsers) -> None:
     )
     c.add_argument("--many", type=int, default=100, help="of dense bins, more than [%(default)s]")
     h = p.add_argument_group("hubs")
-    h.add_argument(
-        "--hub_quantile", type=float, default=0.99, help="of connected bins [%(default)s]"
-    )
+    h.add_argument("--hub_quantile", type=float, metavar="Q", help="of connected bins [0.99]")
     h.add_argument("--hub_degree", type=int, metavar="N", help="instead: bins with N or more")
     h.add_argument(
         "--hub_by", choices=("connected", "binned"), default="connected", help="[%(default)s]"

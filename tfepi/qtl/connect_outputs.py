@@ -13,6 +13,7 @@ from tfrecords_tools.errors import ConfigError
 from tfrecords_tools.files import atomic_path
 
 HUB_KINDS = ("connected", "binned")
+_QUANTILE = 0.99
 
 
 @dataclass(frozen=True)
@@ -21,19 +22,21 @@ class HubRule:
 
     Attributes:
         by: "connected" (links) or "binned" (source bins).
-        quantile: of connected bins; hubs have at least its degree.
+        quantile: of connected bins; hubs have at least its degree. None: 0.99.
         degree: instead: hubs have at least so many.
 
     Raises:
-        ConfigError: a value out of range.
+        ConfigError: a value out of range, or both.
     """
 
     by: str = "connected"
-    quantile: float = 0.99
+    quantile: float | None = None
     degree: int | None = None
 
     def __post_init__(self):
-        if not 0 <= self.quantile <= 1:
+        if None not in (self.quantile, self.degree):
+            raise ConfigError("--hub_quantile and --hub_degree both say what a hub is: give one")
+        if self.quantile is not None and not 0 <= self.quantile <= 1:
             raise ConfigError(f"--hub_quantile is {self.quantile:g}: want a number from 0 to 1")
         if self.degree is not None and self.degree < 1:
             raise ConfigError(f"--hub_degree is {self.degree}: want 1 or more")
@@ -46,7 +49,8 @@ class HubRule:
         """
         if self.degree is not None:
             return self.degree
-        return int(np.quantile(degrees[degrees > 0], self.quantile, method="higher"))
+        quantile = _QUANTILE if self.quantile is None else self.quantile
+        return int(np.quantile(degrees[degrees > 0], quantile, method="higher"))
 
 
 def write_connectivity(

@@ -121,7 +121,11 @@ def matched_figure(table: pd.DataFrame) -> Figure:
                         )
             axis.set_xticks(range(len(MATCHINGS)), [_MATCHED[m] for m in MATCHINGS], fontsize=7)
             title = "all specific peaks" if kind == SPECIFIC else "the cell type's own clusters"
-            axis.set_title(title, loc="left")
+            own = table[(table["set"] == kind) & (table["cell_type"] != MEAN)]
+            of = own["cell_type"].nunique()
+            counted = of - own[own["note"] != ""]["cell_type"].nunique()
+            left = "" if counted == of else f"\nmeans of {counted} of {of} cell types"
+            axis.set_title(title + left, loc="left")
             axis.axhline(0, color="0.8", linewidth=0.8, zorder=0)
         axes[0].set_ylabel(_R)
         handles = [axes[0].plot([], [], "o", color=c, markersize=6)[0] for c in (FIRST, SECOND)]

@@ -83,7 +83,8 @@ def _cumulated(truth: np.ndarray, size: np.ndarray) -> tuple[np.ndarray, np.ndar
 
 def _estimate(found: Mapping) -> str:
     ends = found["interval"]
-    return f"{found['value']:.3f}" + (f" [{ends[0]:.3f}, {ends[1]:.3f}]" if ends else "")
+    text = f"{found['value']:.3f}" + (f" [{ends[0]:.3f}, {ends[1]:.3f}]" if ends else "")
+    return text.replace("-", "−")
 
 
 def distance_figure(result: Mapping) -> Figure:

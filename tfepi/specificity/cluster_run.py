@@ -23,6 +23,7 @@ from tfrecords_tools.output import claim_folder, run_record
 
 FORMAT, FORMAT_VERSION = "tfepi-peak-clusters", 1
 MATRIX_FORMAT = "tfepi-peak-signal"
+_FEW = 10  # peaks of a cluster, below which a warning
 _log = logging.getLogger(__name__)
 
 
@@ -253,6 +254,9 @@ def run_clusters(
                 "least %g of its highest in every cell type)",
                 *(flattest["name"], flattest["tau"], options.rule.flat, options.rule.open),
             )
+        small = [c.name for c in found.clusters if c.peaks < _FEW]
+        if small:
+            _log.warning("clusters of fewer than %d peaks: %s", _FEW, ", ".join(small))
         _write(found, left, out)
     return found
 

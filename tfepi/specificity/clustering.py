@@ -45,7 +45,7 @@ class Search:
                 f"numbers of clusters are {list(self.numbers)}: want at least one, each 2 or more"
             )
         if self.sample < 10:
-            raise ConfigError(f"sample is {self.sample} peaks: want at least 10")
+            raise ConfigError(f"--sample is {self.sample} peaks: want at least 10")
 
 
 @dataclass(frozen=True)
@@ -196,5 +196,5 @@ def numbers_of(text: str | None, cell_types: int) -> tuple[int, ...]:
     except ValueError:
         found = ()
     if not found or min(found) < 2:
-        raise ConfigError(f"k is {text!r}: want numbers of clusters from 2 up, 11, 3-20 or 3,5,9")
+        raise ConfigError(f"-k is {text!r}: want numbers of clusters from 2 up, 11, 3-20 or 3,5,9")
     return tuple(found)

@@ -47,7 +47,7 @@ class CallRule:
 
     def __post_init__(self):
         if not 0 < self.quantile < 1:
-            raise ConfigError(f"quantile is {self.quantile}: want a number between 0 and 1")
+            raise ConfigError(f"--quantile is {self.quantile}: want a number between 0 and 1")
         if self.threshold is not None and not self.threshold >= 0:
             raise ConfigError(f"threshold is {self.threshold}: want a number of at least 0")
         if self.width < 1:

@@ -201,9 +201,9 @@ def verdict(difference: dict, expected: str, blocks: Sequence[float] | None = No
     """Return whether a difference has the direction that is expected.
 
     "holds" and "opposite" mean that the intervals, over seeds and over test blocks, are on that
-    side of 0; "holds on average" and "not seen", that the mean is, or is not, and one of them
-    spans 0. "Not up" holds unless they are above 0, which wide ones seldom are. Of one seed there
-    is no interval: "as reported, one seed" and "not as reported, one seed".
+    side of 0; "not told", that one of them spans 0. "Not up" holds unless they are above 0, which
+    wide ones seldom are. Of one seed there is no interval: "as reported, one seed" and "not as
+    reported, one seed".
 
     Args:
         difference: of `over_seeds`.
@@ -221,9 +221,7 @@ def verdict(difference: dict, expected: str, blocks: Sequence[float] | None = No
     low, high = min(ends), max(ends)
     if expected == NOT_UP:
         return "opposite" if low > 0 else "holds"
-    if sign * value > 0:
-        return "holds" if low > 0 else "holds on average"
-    return "opposite" if high < 0 else "not seen"
+    return "holds" if low > 0 else "opposite" if high < 0 else "not told"
 
 
 def _values(

@@ -134,5 +134,5 @@ def _check_chroms(track, target: Target, needed: Sequence[str]) -> None:
         if chrom not in track.chroms:
             raise InputFileError(
                 f"track of {target.identifier}: {missing_chrom(chrom, track.chroms, target.file)}; "
-                "name chromosomes that all tracks have with --chroms"
+                "are the peaks of this genome? If so, --chroms names chromosomes all tracks have"
             )
