@@ -8,7 +8,7 @@ from tfepi.allelic.positives import Cut
 from tfepi.allelic.report_text import lines
 from tfepi.allelic.testing import HowTested, sites_tested
 from tfepi.evaluation.bootstrap import Bootstrap
-from tfepi.report.allelic_accuracy_figures import accuracy_figure
+from tfepi.report.allelic_accuracy_figures import accuracy_figure, cluster_figure, roc_figure
 from tfepi.report.allelic_figures import ratio_figure, read_figure
 from tfepi.simulate.allelic_counts import AllelicDesign, simulate_counts
 
@@ -96,3 +96,57 @@ def test_each_dosage_is_told():
     assert told[1] == f"at dosage 2: that of all, as {dosages[2]} sites are fewer than 20"
     alone = analysed(600, testing=testing, names=("a",))
     assert "at dosage 1: all sites" in list(lines(alone, testing))
+
+
+def by_cluster(sizes, seed=5):
+    """Return the figure of clusters of so many sites each, and the rows that it is of."""
+    counts = simulate_counts(AllelicDesign(1500, 0.15, 1.4, noise=0.8), seed)
+    tested = sites_tested(counts.sites, TESTING)
+    deep = counts.sites.reads > TESTING.reads
+    names = np.repeat([*sizes, ""], [*sizes.values(), deep.sum() - sum(sizes.values())])
+    predicted = with_mean(counts.predicted[deep][:, None], ("a",), None)
+    subsets = {"all": np.ones(deep.sum(), bool)}
+    bootstrap = Bootstrap(rank_resamples=20)
+    found = analyse(tested, CUT, bootstrap, subsets, predicted, names, draws=2)
+    return cluster_figure(found), found.clusters["all"]["a"]
+
+
+def test_only_bars_that_are_there_are_in_the_legend():
+    figure, rows = by_cluster({"ubiquitous": 6, "A": 300, "B": 8, "C": 5})
+    [axis] = figure.axes
+    assert [r["cluster"] for r in rows] == ["ubiquitous", "specific", "A", "B", "C"]
+    [legend] = figure.legends
+    assert [t.get_text() for t in legend.get_texts()] == ["all sites"]  # none is matched
+    assert [p.get_x() + p.get_width() / 2 for p in axis.patches] == pytest.approx([1, 2])
+    marks = [t for t in axis.texts if t.get_text() == "fewer than 10"]
+    assert [t.get_position()[0] for t in marks] == [0, 3, 4]
+    low, high = axis.get_xlim()
+    assert (low, high) == pytest.approx((-0.6, 4.6))
+    assert "DeLong's 95% interval" in axis.get_ylabel()
+    assert by_cluster({"ubiquitous": 6, "A": 8})[0] is None
+
+
+def test_bars_of_matched_clusters():
+    figure, rows = by_cluster({"ubiquitous": 400, "A": 300, "B": 8})
+    [axis], [legend] = figure.axes, figure.legends
+    series = ["all sites", "matched in imbalance", "ubiquitous, matched with it"]
+    assert [t.get_text() for t in legend.get_texts()] == series
+    keys = [tuple(p.get_facecolor()) for p in legend.get_patches()]
+    assert len(set(keys)) == 3
+    assert {tuple(p.get_facecolor()) for p in axis.patches} == set(keys)
+    places = [p.get_x() + p.get_width() / 2 for p in axis.patches]
+    assert places == pytest.approx([0, 0.73, 1, 1.27, 1.73, 2, 2.27])  # ubiquitous has one alone
+    marks = [t.get_position()[0] for t in axis.texts]
+    assert marks == pytest.approx([2.73, 3, 3.27])
+    matched = rows[2]["matched"]
+    heights = [p.get_y() + p.get_height() for p in axis.patches[5:]]
+    assert heights == pytest.approx([matched["A"]["auroc"], matched["ubiquitous"]["auroc"]])
+
+
+def test_intervals_of_the_curves_are_named():
+    found = analysed()
+    left = roc_figure(found).axes[0]
+    told = found.tasks["all"][MEAN]["imbalance"]["auroc"]
+    blocks, delong = (f"[{a:.3f}, {b:.3f}]" for a, b in (told["interval"], told["delong"]))
+    text = f"mean: {told['value']:.3f}\nby blocks {blocks}\nby DeLong {delong}"
+    assert left.get_legend().get_texts()[0].get_text() == text

@@ -122,6 +122,11 @@ def test_the_summary_has_all_numbers(finished):
     assert sum(sets["favoured"].values()) == sets["positives"]
     text = "\n".join(lines(found, OPTIONS.testing))
     assert "direction among the imbalanced by good: AUROC 0.9" in text
+    ends = [told["auroc"][name] for name in ("interval", "delong")]
+    blocks, delong = (f"[{low:.3f}, {high:.3f}]" for low, high in ends)
+    assert blocks != delong
+    assert f" {blocks}, by DeLong {delong}, of " in text
+    assert "\nintervals: of resampled blocks of the genome; DeLong's takes sites for indep" in text
     assert "direction in cluster liver: AUROC" in text
 
 
@@ -139,6 +144,32 @@ def test_roc_is_of_every_threshold():
     false, true = roc(truth, score)
     np.testing.assert_allclose(false, [0, 0, 0.5, 1])
     np.testing.assert_allclose(true, [0, 1 / 3, 2 / 3, 1])
+
+
+@pytest.mark.parametrize("seen", ["chr1", "chr99", None])
+def test_sets_of_the_same_sites_are_told_once(counts, source, tmp_path, seen):
+    """All of chr1 is seen; no site is; every site is."""
+    chroms = np.unique(counts.sites.chrom).tolist() if seen is None else [seen]
+    windows = [Interval(c, 0, 10**9, "train") for c in chroms]
+    keywords = {"inputs": {}, "source": source, "windows": windows, "figures": False}
+    found = run(counts.sites, tmp_path / "out", OPTIONS, **keywords)[""]
+    table = pd.read_csv(tmp_path / "out" / "accuracy.tsv", sep="\t", keep_default_na=False)
+    text = list(lines(found, OPTIONS.testing))
+    of_sets = [line for line in text if line.startswith("imbalanced or not by mean, ")]
+    if seen is None:
+        assert set(table["subset"]) == {"all"}
+        assert of_sets == []
+        told = [line for line in text if line.startswith("no tested site")]
+        assert told == [f"no tested site is of the set {n}" for n in ("held out", "other contigs")]
+        return
+    rows = [
+        table[table["subset"] == n].drop(columns="subset") for n in ("held_out", "other_contigs")
+    ]
+    assert len(rows[0]) == 9
+    np.testing.assert_array_equal(*rows)
+    assert (found.same_as("other_contigs") == "all") == (seen == "chr99")
+    [line] = of_sets
+    assert line.startswith("imbalanced or not by mean, held out = other contigs: AUROC ")
 
 
 def test_without_a_model_there_are_tests_and_sets(counts, tmp_path):
@@ -194,6 +225,18 @@ def test_what_is_refused(counts, source, clusters, tmp_path):
     named = replace(source, names=("mean", "bad"))
     with pytest.raises(ConfigError, match="a target is called 'mean'"):
         run(counts.sites, tmp_path / "out", OPTIONS, inputs={}, source=named)
+
+    def nothing(_sites):
+        raise InputFileError("scored none")
+
+    with pytest.raises(InputFileError, match="scored none"):
+        run(
+            counts.sites,
+            tmp_path / "out",
+            OPTIONS,
+            inputs={},
+            source=replace(source, scored=nothing),
+        )
     far = replace(clusters, chrom=np.full(len(clusters), "chrU"))
     with pytest.raises(InputFileError, match="sites lies in a peak"):
         go(clusters=far)
@@ -201,3 +244,4 @@ def test_what_is_refused(counts, source, clusters, tmp_path):
     deep = replace(OPTIONS, testing=testing.HowTested(reads=10**6))
     with pytest.raises(InputFileError, match="sample liver: no site"):
         go(deep, named)
+    assert not (tmp_path / "out").exists()

@@ -189,8 +189,11 @@ def test_bad_tables(table, tmp_path):
     with pytest.raises(InputFileError, match="cannot read allele counts"):
         read_sites(tmp_path / "binary.tsv")
     (tmp_path / "empty.tsv").write_text("")
-    with pytest.raises(InputFileError, match="cannot read allele counts"):
+    with pytest.raises(InputFileError, match=r"allele counts .*empty.tsv are empty: want a tab"):
         read_sites(tmp_path / "empty.tsv")
+    (tmp_path / "counts.json").write_text('{\n  "chrom": "chr1"\n}\n')
+    with pytest.raises(InputFileError, match=r"counts.json are a JSON file: want a tab-separated"):
+        read_sites(tmp_path / "counts.json")
 
 
 def test_heterozygous_genotypes_of_a_vcf(vcf):

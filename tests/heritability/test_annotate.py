@@ -23,10 +23,19 @@ from tfrecords_tools.intervals import read_bed
 def run(tmp_path, bims, sizes, clusters):
     """Return a function that annotates: name of the output, changes of the request."""
 
-    def made(name="out", table=clusters, of=bims, beds=None, scores=None, again=False, **change):
+    def made(
+        name="out",
+        table=clusters,
+        of=bims,
+        beds=None,
+        scores=None,
+        again=False,
+        overwrite=False,
+        **change,
+    ):
         request = Request(Assembly.of("toy", sizes), **change)
         out = tmp_path / name
-        return annotate(out, of, request, table, beds, scores, resume=again, quiet=True)
+        return annotate(out, of, request, table, beds, scores, None, again, overwrite, quiet=True)
 
     return made
 
@@ -244,6 +253,35 @@ def test_bad_files(tmp_path, run, bims, bim, clusters, scores):
         with pytest.raises(ConfigError, match="cannot be the name of an annotation"):
             safe_name(name)
     assert safe_name("../T cells, CD4+") == "T_cells_CD4+"
+
+
+def test_what_is_refused_leaves_nothing(tmp_path, run, bim, scores, clusters):
+    peaks = clusters.read_text()
+    clusters.write_text(peaks.replace("\nchr", "\ncontig"))
+    with pytest.raises(InputFileError, match="lies in any region"):
+        run()
+    clusters.write_text(peaks)
+    far = [bim(tmp_path / f"far.{c}.bim", str(c), range(2500, 2600, 10)) for c in (1, 2)]
+    with pytest.raises(InputFileError, match="among the scored variants"):
+        run(of=far, scores=read_score_columns(scores, "SAD", ["T cells"], (0.1,)))
+    assert not (tmp_path / "out").exists()
+    found = run()
+    names = {p.name for p in (tmp_path / "out").iterdir()}
+    clusters.write_text(peaks.replace("\nchr", "\ncontig"))
+    with pytest.raises(InputFileError, match="lies in any region"):  # earlier results stay
+        run(overwrite=True)
+    assert {p.name for p in (tmp_path / "out").iterdir()} == names
+    assert json.loads((tmp_path / "out/annotation.json").read_text()) == found
+
+
+def test_a_stopped_run_starts_again(tmp_path, run):
+    run()
+    (tmp_path / "out/annotation.json").unlink()
+    (tmp_path / "out/ldsc/clusters.1.annot.gz").unlink()
+    with pytest.raises(UnfinishedError, match="thin changed"):
+        run(again=True, thin=True)
+    assert run(again=True)["snps"] == 499 + 299
+    assert (tmp_path / "out/ldsc/clusters.1.annot.gz").exists()
 
 
 def test_bad_scores(tmp_path, scores):

@@ -94,3 +94,20 @@ def test_several_sets_and_names_without_a_pattern(tmp_path):
     assert options(calls[3])["--out"] == "ldsc/c.B.2"
     assert options(calls[0])["--ld-wind-kb"] == "1000"
     assert [options(c)["--out"] for c in calls[4:]] == ["results/a.c.T", "results/a.c.B"]
+
+
+def test_files_that_are_not_here(tmp_path):
+    (tmp_path / "base").mkdir()
+    for name in ("base/base.1.l2.ldscore.gz", "w[1].1.l2.ldscore.gz", "c.gz"):
+        (tmp_path / name).touch()
+    given = {"sumstats": {"a": f"{tmp_path}/c.gz"}, "weights": f"{tmp_path}/w[1]."}
+    for baseline in ("base/base.", "base/", "base/base.@"):
+        assert LdscInputs(**given, baseline=f"{tmp_path}/{baseline}").absent() == []
+    both = f"{tmp_path}/base/base.,{tmp_path}/other."
+    absent = {"a": "/no/a.gz", "b": str(tmp_path)}
+    inputs = LdscInputs(absent, "/no/w.", "/no/f.", both, "/no/snps")
+    assert inputs.absent() == [
+        *(f"--baseline {both}", "--weights /no/w.", "--frq /no/f."),
+        *("--sumstats a /no/a.gz", f"--sumstats b {tmp_path}", "--print_snps /no/snps"),
+    ]
+    assert LdscInputs().absent() == []

@@ -296,8 +296,13 @@ def test_bad_results(trait_file, ldsc, tmp_path):
             read_results(trait_file("x", True, ldsc.RESULTS.replace(*change)))
     with pytest.raises(InputFileError, match="has no category"):
         read_results(trait_file("x", True, ldsc.HEADER))
-    with pytest.raises(InputFileError, match="cannot read results from"):
-        read_results(trait_file("x", True, ""))
+    for text, message in (
+        ("", r"x.results is empty: want what ldsc.py --h2"),
+        ('{\n "a": 1\n}\n', r"x.results is a JSON file: want what ldsc.py --h2"),
+        ("a\tb\n1\t2\t3\n1\t2\n1\t2\t3\t4\n", r"\(Expected 3 .* saw 4\): want what ldsc.py"),
+    ):
+        with pytest.raises(InputFileError, match=message):
+            read_results(trait_file("x", True, text))
     with pytest.raises(InputFileError, match="does not exist"):
         read_results(tmp_path / "none.results")
     rows = ldsc.PART_DELETE.splitlines()
@@ -415,6 +420,18 @@ def test_the_mean_where_a_ratio_is_undefined(trait_file, ldsc):
     )
     runs = [("u", runs[1][1]), ("v", runs[1][1])]
     assert math.isnan(read_traits(runs, NAMES).mean.ratio)
+
+
+def test_clusters_without_a_ubiquitous_one(trait_file):
+    results = [("t", read_results(trait_file()))]
+    found = read_traits(results, annotations_of(None, ("A", "B"), None))
+    assert found.notes[-1] == (
+        "none of the clusters (A, B) is called ubiquitous: all count as specific, and there is no "
+        "ratio; --ubiquitous names one"
+    )
+    assert "ubiquitous" not in summary(found)
+    named = read_traits(results, annotations_of(None, ("A", "B"), "B"))
+    assert not any("is called ubiquitous" in note for note in named.notes)
 
 
 def test_tables(trait_file, ldsc, tmp_path, caplog):

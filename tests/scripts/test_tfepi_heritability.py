@@ -39,6 +39,11 @@ def test_annotate_then_read(run_script, arguments, results, tmp_path):
     stated = ["--sumstats", "creatinine=c.gz", "--weights", "w.", "--frq", "f/"]
     done = run_script(SCRIPT, *arguments, *stated)
     lines = done.stdout.splitlines()
+    folder = Path.cwd()
+    assert done.stderr == (
+        f"WARNING: not found here: --weights {folder}/w., --frq {folder}/f/, --sumstats creatinine "
+        f"{folder}/c.gz; commands.sh names them as they are, for where it will run\n"
+    )
     quiet = run_script(SCRIPT, *arguments, *stated, "--overwrite", "-q").stdout.splitlines()
     assert quiet == [*lines[:3], lines[-1]]  # results without the commands
     assert lines[0] == "ubiquitous: 85 SNPs, 8.51% of SNPs, 8.50% of bases"

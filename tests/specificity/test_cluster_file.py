@@ -58,7 +58,10 @@ def test_the_cluster_at_a_position():
         ("chrom\tstart\tend\tcluster\nchr1\t5\t5\ta\n", "line 2: peak chr1:5-5 is no interval"),
         ("chrom\tstart\tend\tcluster\nchr1\t1.5\t5\ta\n", "start holds other values"),
         ("chrom\tstart\tend\tcluster\nchr1\t1\t5\t\n", "line 2: an empty cell"),
-        ("", "cannot read clusters"),
+        ("", "clusters.tsv is empty: want chrom, start, end, cluster, as"),
+        ("\n\n", "clusters.tsv is empty: want"),
+        ('{\n  "format": "x"\n}\n', r"is a JSON file: want chrom, .* writes them to clusters.tsv"),
+        ("a\tb\n1\t2\n1\t2\t3\n", r"cannot read clusters from .* \(Expected 2 .* 3\): want chrom"),
     ],
 )
 def test_a_table_that_cannot_be_used(tmp_path, text, message):

@@ -46,7 +46,7 @@ class Analysis:
         subsets: name → which sites, bool [sites].
         cluster: name of each site's, "" for none, str [sites]; None without clusters.
         predicted: by a model, or None.
-        tasks: subset → column → task → `classification`.
+        tasks: subset → column → task → `classification`; none of a subset without sites.
         clusters: subset → column → rows of `directions_by_cluster`.
     """
 
@@ -57,6 +57,15 @@ class Analysis:
     predicted: Predicted | None
     tasks: Mapping[str, Mapping[str, Mapping[str, dict]]]
     clusters: Mapping[str, Mapping[str, list[dict]]]
+
+    def same_as(self, subset: str) -> str:
+        """Return the first subset that has the same sites as one."""
+        return same_sites(self.subsets, subset)
+
+
+def same_sites(subsets: Mapping[str, np.ndarray], subset: str) -> str:
+    """Return the first of subsets that has the same sites as one of them."""
+    return next(n for n, which in subsets.items() if np.array_equal(which, subsets[subset]))
 
 
 def with_mean(ratios: np.ndarray, names: Sequence[str], proxy: str | None) -> Predicted:
@@ -99,6 +108,9 @@ def analyse(
     clusters: dict = {}
     for subset, which in subsets.items() if predicted is not None else ():
         if subset != ALL and not which.any():
+            continue
+        if (same := same_sites(subsets, subset)) != subset:
+            tasks[subset], clusters[subset] = tasks[same], clusters[same]
             continue
         tasks[subset], clusters[subset] = {}, {}
         for name in predicted.names:

@@ -54,9 +54,12 @@ def read_table(
     Raises:
         InputFileError, ConfigError: as `counts.read_sites`.
     """
+    want = "want a tab-separated table with a header, plain or gzip"
     try:
         skipped = _comment_lines(path)
         names = list(pd.read_csv(path, sep="\t", nrows=0, skiprows=skipped, dtype=str).columns)
+        if names[0].startswith(("{", "[")):
+            raise InputFileError(f"allele counts {path} are a JSON file: {want}")
         found = _columns(path, names, columns)
         if not dosage:
             found.pop("dosage", None)
@@ -75,11 +78,10 @@ def read_table(
     except (ValueError, OSError, EOFError, zlib.error) as error:
         if isinstance(error, ConfigError | InputFileError):
             raise
-        reason = str(error).splitlines()[0]
-        raise InputFileError(
-            f"cannot read allele counts from {path} ({reason}): want a tab-separated table with a "
-            "header, plain or gzip"
-        ) from None
+        if isinstance(error, pd.errors.EmptyDataError):
+            raise InputFileError(f"allele counts {path} are empty: {want}") from None
+        reason = str(error).splitlines()[0].removeprefix("Error tokenizing data. C error: ")
+        raise InputFileError(f"cannot read allele counts from {path} ({reason}): {want}") from None
     frame = frame.rename(columns={theirs: ours for ours, theirs in found.items()})
     first = skipped + 2
     for name in (place, "ref_reads", "alt_reads"):

@@ -1,6 +1,6 @@
 """What a run prints of a sample: a line for each thing that was found."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from tfepi.allelic.analysis import DIRECTION, IMBALANCE, Analysis
 from tfepi.allelic.dispersion import FEWEST, Overdispersion
@@ -21,7 +21,8 @@ def lines(found: Analysis, testing: HowTested) -> Iterator[str]:
     """
     tested, sets = found.tested, found.sets[ALL]
     few = f"{tested.few_reads:,} with fewer"
-    yield f"{len(tested.sites):,} sites with more than {testing.reads} reads ({few})"
+    site = "site" if len(tested.sites) == 1 else "sites"
+    yield f"{len(tested.sites):,} {site} with more than {testing.reads} reads ({few})"
     if tested.overdispersion is not None:
         yield f"overdispersion {_spread(tested.overdispersion)}"
     if testing.per_dosage:
@@ -55,27 +56,50 @@ def _by_dosage(tested: SitesTested) -> Iterator[str]:
 
 
 def _accuracies(found: Analysis) -> Iterator[str]:
-    """Yield a line for each AUROC, then one for all that there are too few sites for."""
-    few = []
-    proxy = found.predicted.proxy if found.tasks else ""
-    for subset, columns in found.tasks.items():
-        of = "" if subset == ALL else f", {subset.replace('_', ' ')}"
+    """Yield a line for each AUROC, what the intervals are, and what there are too few sites for."""
+    if not found.tasks:
+        return
+    few, aurocs, proxy = [], [], found.predicted.proxy
+    for subset, of in _sets(found):
         for task, name in _NAMES.items():
-            told = columns[proxy][task]
+            told = found.tasks[subset][proxy][task]
             if told["note"]:
                 few.append(f"{name}{of} {_counts(told)}")
             else:
                 yield f"{name} by {proxy}{of}: {_auroc(told)}"
+                aurocs.append(told["auroc"])
     few_clusters = []
-    for row in found.clusters.get(ALL, {}).get(proxy, ()):
+    for row in found.clusters[ALL].get(proxy, ()):
         if row["all"]["note"]:
             few_clusters.append(f"{row['cluster']} {_counts(row['all'])}")
         else:
             yield f"direction in cluster {row['cluster']}: {_auroc(row['all'])}"
+            aurocs.append(row["all"]["auroc"])
+    if any(auroc["interval"] for auroc in aurocs):
+        yield "intervals: of resampled blocks of the genome; DeLong's takes sites for independent"
+    elif aurocs:
+        yield "intervals: DeLong's takes sites for independent; there are none of resampled blocks"
+    for name in found.subsets:
+        if name not in found.tasks:
+            yield f"no tested site is of the set {_called(name)}"
     if few_clusters:
         few.append(f"direction in cluster {', '.join(few_clusters)}")
     if few:
         yield f"no AUROC of fewer than {FEWEST_OF_AUROC} positives or negatives: {'; '.join(few)}"
+
+
+def _sets(found: Analysis) -> Iterator[tuple[str, str]]:
+    """Yield each set of sites and how it is called; of the same sites once, but for all."""
+    yield ALL, ""
+    parts = [name for name in found.tasks if name != ALL]
+    while parts:
+        same = [n for n in parts if found.same_as(n) == found.same_as(parts[0])]
+        yield parts[0], ", " + " = ".join(map(_called, same))
+        parts = [n for n in parts if n not in same]
+
+
+def _called(subset: str) -> str:
+    return subset.replace("_", " ")
 
 
 def _counts(told: dict) -> str:
@@ -83,6 +107,12 @@ def _counts(told: dict) -> str:
 
 
 def _auroc(told: dict) -> str:
-    low, high = told["auroc"]["delong"]
     counts = f"{told['positives']:,} and {told['negatives']:,}"
-    return f"AUROC {told['auroc']['value']:.3f} ({low:.3f} to {high:.3f}) of {counts}"
+    blocks, ends = told["auroc"]["interval"], ends_text(told["auroc"]["delong"])
+    value = f"{told['auroc']['value']:.3f}" + (f" {ends_text(blocks)}" if blocks else "")
+    return f"AUROC {value}, by DeLong {ends}, of {counts}"
+
+
+def ends_text(interval: Sequence[float]) -> str:
+    """Return an interval of AUROC as text."""
+    return f"[{interval[0]:.3f}, {interval[1]:.3f}]"

@@ -25,6 +25,7 @@ from tfepi.variants.head_targets import HeadTargets
 from tfrecords_tools.errors import ConfigError, InputFileError, unknown
 from tfrecords_tools.genome import Genome
 from tfrecords_tools.intervals import Interval
+from tfrecords_tools.number_text import number_of
 from tfrecords_tools.output import check_folder, claim_folder, run_record
 
 _log = logging.getLogger(__name__)
@@ -138,21 +139,24 @@ def run(
             left_out |= gone
             chroms = {c: n for c, n in genome.chroms.items() if c in set(sites.chrom.tolist())}
     for why, count in left_out.items():
-        _log.info("%d rows left out: %s", count, why)
+        _log.info("%s left out: %s", number_of(count, "row"), why)
     if fasta is None:
         _log.info("REF was not compared with a genome: give one with -f")
     names = np.unique(sites.sample).tolist()
     tested = {n: _tested(sites, n, options.testing) for n in names}
     places = {n: _folder(Path(out), n) for n in names}
     cluster = {n: None if clusters is None else _cluster(tested[n].sites, clusters) for n in names}
+    deep = sites.rows(_deep(sites, options.testing))
+    ratios = None
+    if source.model is None and source.names:  # looked up: what is refused leaves no folder
+        ratios = source.ratios(deep, fasta, quiet)
     folder = claim_folder(out, None, overwrite, inputs)
     facts = {"options": asdict(options), "seed": options.bootstrap.seed}
     with run_record(folder, inputs, **facts) as record:
-        deep = sites.rows(_deep(sites, options.testing))
         write_vcf(folder / "sites.vcf", deep, chroms)
-        ratios = None
-        if source.names:
+        if source.model is not None:
             ratios = source.ratios(deep, fasta, quiet)
+        if ratios is not None:
             record["undefined_ratios"] = int(np.isnan(ratios).sum())
         found = {}
         for name in names:
@@ -213,7 +217,7 @@ def _cluster(sites: Sites, clusters: PeakClusters) -> np.ndarray:
     found = np.where(of >= 0, np.asarray(clusters.names)[of], "")
     if not (of >= 0).any():
         raise InputFileError(
-            f"none of {len(sites)} sites lies in a peak of the clusters, as on "
+            f"none of {number_of(len(sites), 'site')} lies in a peak of the clusters, as on "
             f"{clusters.chrom[0]}: are they of the same genome?"
         )
     return found

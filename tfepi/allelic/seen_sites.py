@@ -31,11 +31,13 @@ class SeenSites:
     contig: np.ndarray
 
     def subsets(self) -> dict[str, np.ndarray]:
-        """Return name → which sites: all, those in no seen window, those on no such contig."""
+        """Return name → which sites: all, those in no seen window, those on no such contig.
+
+        Two may be the same sites, and one may have none.
+        """
         held = ~np.isin(self.label, SEEN)
-        found = {ALL: np.ones(len(held), bool), HELD_OUT: held}
-        other = held & ~self.contig
-        return found if np.array_equal(other, held) else found | {OTHER_CONTIGS: other}
+        every = np.ones(len(held), bool)
+        return {ALL: every, HELD_OUT: held, OTHER_CONTIGS: held & ~self.contig}
 
 
 def seen_sites(sites: Sites, windows: Sequence[Interval]) -> SeenSites:

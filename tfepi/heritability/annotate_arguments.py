@@ -1,5 +1,6 @@
 """The sub-command `annotate` of `tfepi_heritability.py`. Imports nothing heavy."""
 
+import logging
 import os
 import sys
 from argparse import ArgumentTypeError, Namespace
@@ -117,6 +118,11 @@ def work(args: Namespace) -> None:
             raise ConfigError(f"--{name} is of scores: give them with --scores, or leave it out")
     sources = (args.clusters, dict(args.bed), scores, inputs)
     found = annotate(args.out, args.bim, request, *sources, args.resume, args.overwrite, args.quiet)
+    if absent := request.ldsc.absent():
+        logging.getLogger(__name__).warning(
+            "not found here: %s; commands.sh names them as they are, for where it will run",
+            ", ".join(absent),
+        )
     for row in found["regions"]:
         share = row["share_of_bases"]
         of_bases = "" if share is None else f", {share:.2%} of bases"

@@ -9,12 +9,14 @@ import numpy as np
 
 from tfepi.association.annot_file import write_annot
 from tfepi.association.joining import by_chromosome
+from tfepi.association.reference_snps import Chromosome
 from tfepi.heritability.assembly import Assembly
 from tfepi.heritability.ldsc_commands import CHROMOSOMES, LdscInputs, command_script
-from tfepi.heritability.reference import check_bims, reference_chromosomes
+from tfepi.heritability.reference import check_bims, reference_chromosomes, scored_chromosomes
 from tfepi.heritability.regions import NamedRegions, read_regions, safe_name
 from tfepi.heritability.score_columns import ScoreColumns
 from tfepi.specificity.cluster_file import cluster_table
+from tfepi.variants.numbered import NAME as PLAN
 from tfepi.variants.numbered import Plan, remove_all_parts
 from tfrecords_tools.errors import ConfigError, InputFileError
 from tfrecords_tools.files import identity, read_json, write_json, write_text
@@ -110,9 +112,20 @@ def annotate(
         "ldsc": vars(request.ldsc),
     }
     plan = Plan(FORMAT, {k: identity(p) for k, p in files.items()}, facts, 0, "")
-    if resume and (folder / NAME).exists():
+    if resume and any((folder / name).exists() for name in (NAME, PLAN)):
         plan.check_same(folder)
-        return read_json(folder / NAME)
+        if (folder / NAME).exists():
+            return read_json(folder / NAME)
+    scored = scored_chromosomes(bims, scores.variants if scores else None)
+
+    def chromosomes(label: str):
+        found = reference_chromosomes(bims, request.assembly, scored)
+        return progress(found, total=len(bims), unit="chromosome", label=label, quiet=quiet)
+
+    counts = _Counts(regions)  # all is read and checked before a file is written
+    for chrom, _, chromosome in chromosomes("check"):
+        counts.add(request.assembly, chrom, chromosome)
+    counts.check()
     plan.claim(folder, resume, overwrite)
     remove_all_parts(folder)
     with run_record(folder, dict(plan.inputs)):
@@ -121,18 +134,12 @@ def annotate(
         for name, places in regions.regions.items():
             lines = (f"{i.chrom}\t{i.start}\t{i.end}\t{name}\n" for i in iterate(places))
             write_text(folder / "bed" / f"{name}.bed", "".join(lines))
-        counts, found, centimorgans = _Counts(regions), {}, True
-        chromosomes = reference_chromosomes(
-            bims, request.assembly, scores.variants if scores else None
-        )
-        bar = progress(chromosomes, total=len(bims), unit="chromosome", quiet=quiet)
-        for chrom, path, chromosome in bar:
+        found, centimorgans = {}, True
+        for chrom, path, chromosome in chromosomes("write"):
             snps, found[chrom] = chromosome.snps, path.resolve()
             columns = regions.inside(chrom, snps["pos"].to_numpy())
-            counts.add(request.assembly, chrom, columns, len(snps))
             if scores:
                 columns |= scores.of(chromosome.row)
-                counts.scored += int((chromosome.row >= 0).sum())
                 columns["scored"] = (chromosome.row >= 0).astype(np.int8)
             columns["all_regions"] = _any(columns, regions.names, len(snps))
             columns["base"] = np.ones(len(snps), np.int8)
@@ -140,7 +147,6 @@ def annotate(
             for prefix, names in layout.items():
                 target = folder / f"{prefix}{chrom}.annot.gz"
                 write_annot(target, snps, {n: columns[n] for n in names}, request.thin)
-        counts.check()
         if passed := [c for c in found if c not in map(str, CHROMOSOMES)]:
             _log.warning("LDSC estimates heritability on chromosomes 1 to 22: not on %s", passed)
         script = command_script(list(layout), found, request.ldsc, request.thin, centimorgans)
@@ -200,14 +206,14 @@ class _Counts:
         self.bases = dict.fromkeys(regions.names, 0)
         self.total = self.length = self.shared = self.scored = 0
 
-    def add(
-        self, assembly: Assembly, chrom: str, columns: Mapping[str, np.ndarray], snps: int
-    ) -> None:
+    def add(self, assembly: Assembly, chrom: str, chromosome: Chromosome) -> None:
         """Count a chromosome."""
+        columns = self.regions.inside(chrom, chromosome.snps["pos"].to_numpy())
         for name, bases in self.regions.bases(chrom).items():
             self.bases[name] += bases
             self.snps[name] += int(columns[name].sum())
-        self.total += snps
+        self.total += len(chromosome.snps)
+        self.scored += int((chromosome.row >= 0).sum())
         self.length += by_chromosome(assembly.lengths, chrom, 0)
         if len(columns):
             self.shared += int((sum(c.astype(np.int64) for c in columns.values()) > 1).sum())

@@ -1,5 +1,6 @@
 """The commands that LDSC is run with on annotation files: a shell script."""
 
+import glob
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -42,6 +43,24 @@ class LdscInputs:
     frequencies: str | None = None
     baseline: str | None = None
     print_snps: str | None = None
+
+    def absent(self) -> list[str]:
+        """Return option and path of each file, and of each prefix of files, that is not here."""
+        prefixes = {"--weights": self.weights, "--frq": self.frequencies}
+        prefixes = {"--baseline": self.baseline} | prefixes
+        found = [f"{k} {v}" for k, v in prefixes.items() if v and not _begins_files(v)]
+        files = {f"--sumstats {trait}": path for trait, path in self.sumstats.items()}
+        files["--print_snps"] = self.print_snps
+        return found + [f"{k} {v}" for k, v in files.items() if v and not Path(v).is_file()]
+
+
+def _begins_files(prefixes: str) -> bool:
+    """Return whether each of comma-separated prefixes begins some file's name.
+
+    LDSC puts a chromosome's number in the place of "@", or at the end.
+    """
+    patterns = ("*".join(map(glob.escape, p.split("@"))) + "*" for p in prefixes.split(","))
+    return all(glob.glob(p) for p in patterns)
 
 
 def command_script(

@@ -11,6 +11,7 @@ import pandas as pd
 from tfepi.heritability.results_file import Results
 from tfepi.heritability.shares import Comparison, Trait, compare, mean_of
 from tfepi.heritability.traits import Annotations, read_trait
+from tfepi.specificity.cluster_file import UBIQUITOUS
 from tfrecords_tools.errors import ConfigError
 from tfrecords_tools.files import write_json, write_text
 from tfrecords_tools.number_text import number_of
@@ -82,6 +83,11 @@ def read_traits(
     notes = [f"{', '.join(names)}: {text}" for text, names in of_traits.items()]
     if annotations.disjoint is False:
         notes.append("SNPs lie in several clusters: sums of shares count their heritability twice")
+    if comparisons and annotations.ubiquitous is None:
+        notes.append(
+            f"none of the clusters ({', '.join(annotations.clusters)[:100]}) is called "
+            f"{UBIQUITOUS}: all count as specific, and there is no ratio; --ubiquitous names one"
+        )
     mean = mean_of(comparisons) if len(comparisons) > 1 else None
     undefined = [c.name for c in comparisons if np.isnan(c.ratio)]
     if mean and annotations.ubiquitous is not None and undefined:

@@ -1,6 +1,6 @@
 """The SNPs of the LD reference, chromosome by chromosome, from its .bim files."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,8 +26,23 @@ def check_bims(bims: Sequence[str | Path]) -> list[Path]:
     return paths
 
 
+def scored_chromosomes(
+    bims: Sequence[Path], scores: pd.DataFrame | None
+) -> dict[str, Chromosome] | None:
+    """Return the chromosomes of .bim files by name, each SNP with its variant; None of no scores.
+
+    Args:
+        bims: .bim files.
+        scores: variants to find among the SNPs, as `of_bims` wants them.
+
+    Raises:
+        InputFileError: as `of_bims`.
+    """
+    return None if scores is None else {c.name: c for c in of_bims(bims, scores)}
+
+
 def reference_chromosomes(
-    bims: Sequence[Path], assembly: Assembly, scores: pd.DataFrame | None = None
+    bims: Sequence[Path], assembly: Assembly, scored: Mapping[str, Chromosome] | None = None
 ) -> Iterator[tuple[str, Path, Chromosome]]:
     """Yield the plain name, the .bim file and the SNPs of each chromosome, in order of the files.
 
@@ -36,13 +51,12 @@ def reference_chromosomes(
     Args:
         bims: .bim files.
         assembly: that they are of.
-        scores: variants to find among the SNPs, as `of_bims` wants them.
+        scored: as of `scored_chromosomes`.
 
     Raises:
         InputFileError: a file that cannot be used, two chromosomes in one, one in two, or
             positions beyond a chromosome's end.
     """
-    matched = None if scores is None else {c.name: c for c in of_bims(bims, scores)}
     seen: dict[str, Path] = {}
     for path in bims:
         snps = read_bim(path)
@@ -57,7 +71,7 @@ def reference_chromosomes(
             raise InputFileError(f"{path} and {seen[name]} both have chromosome {name}: give one")
         seen[name] = path
         assembly.check_end(name, int(snps["pos"].max()), str(path))
-        if matched is None:
+        if scored is None:
             yield name, path, Chromosome(names[0], snps, np.full(len(snps), -1), {})
         else:
-            yield name, path, matched[names[0]]
+            yield name, path, scored[names[0]]

@@ -36,6 +36,7 @@ COEFFICIENTS = {
 }
 _CATEGORY = re.compile(r"(.*)L2_(\d+)")
 FEWEST_BLOCKS = 10
+_WANT = "want what ldsc.py --h2 … --overlap-annot wrote to .results"
 
 
 @dataclass(frozen=True)
@@ -93,14 +94,15 @@ def read_results(path: str | Path) -> Results:
     path = existing(path, "results file")
     try:
         table = pd.read_csv(path, sep="\t", dtype={"Category": str}, na_values=["NA"])
+    except pd.errors.EmptyDataError:
+        raise InputFileError(f"{path} is empty: {_WANT}") from None
     except (ValueError, OSError, UnicodeDecodeError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputFileError(f"cannot read results from {path}: {reason}") from None
+        reason = str(error).splitlines()[0].removeprefix("Error tokenizing data. C error: ")
+        raise InputFileError(f"cannot read results from {path} ({reason}): {_WANT}") from None
+    if str(next(iter(table), "")).startswith(("{", "[")):
+        raise InputFileError(f"{path} is a JSON file: {_WANT}")
     if missing := [c for c in COLUMNS if c not in table.columns]:
-        raise InputFileError(
-            f"{path} has no column {', '.join(missing)}: want what ldsc.py --h2 … --overlap-annot "
-            "wrote to .results"
-        )
+        raise InputFileError(f"{path} has no column {', '.join(missing)}: {_WANT}")
     if not len(table):
         raise InputFileError(f"{path} has no category: run ldsc.py again")
     table = table.reindex(columns=[*COLUMNS, *COEFFICIENTS]).rename(columns=COLUMNS | COEFFICIENTS)

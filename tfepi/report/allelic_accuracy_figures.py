@@ -4,11 +4,14 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
 from tfepi.allelic.analysis import DIRECTION, IMBALANCE, Analysis
 from tfepi.allelic.positives import ImbalanceSets
+from tfepi.allelic.report_text import ends_text
 from tfepi.allelic.seen_sites import ALL, HELD_OUT
 from tfepi.allelic.tasks import SPECIFIC
+from tfepi.evaluation.classification import FEWEST
 from tfepi.report.figures import FIRST, GREY, SECOND, short, styled
 from tfepi.specificity.cluster_file import UBIQUITOUS
 
@@ -16,6 +19,13 @@ TASKS = {IMBALANCE: "imbalanced or not", DIRECTION: "direction of imbalance"}
 _ABOVE = {"loc": "lower left", "bbox_to_anchor": (0, 1), "borderaxespad": 0.3}
 _MOST_TARGETS = 40
 _SETS = ((ALL, "all sites", FIRST, "o"), (HELD_OUT, "held-out sites", SECOND, "s"))
+_WHOLE, _MATCHED = "all sites", "matched in imbalance"
+_SERIES = {
+    _WHOLE: {"facecolor": FIRST, "edgecolor": "white"},
+    _MATCHED: {"facecolor": SECOND, "edgecolor": "white"},
+    f"{UBIQUITOUS}, matched with it": {"facecolor": "0.75", "edgecolor": "white", "hatch": "//"},
+}
+_NONE = {"auroc": None}
 _BROAD = {"linewidth": 5, "alpha": 0.3, "solid_capstyle": "butt"}  # intervals of blocks
 
 
@@ -107,8 +117,11 @@ def roc(truth: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _named(name: str, told: dict) -> str:
-    low, high = told["auroc"]["delong"]
-    return f"{short(name, 20)}: {told['auroc']['value']:.3f} ({low:.3f} to {high:.3f})"
+    auroc = told["auroc"]
+    text = f"{short(name, 20)}: {auroc['value']:.3f}"
+    if auroc["interval"] is not None:
+        text += f"\nby blocks {ends_text(auroc['interval'])}"
+    return text + f"\nby DeLong {ends_text(auroc['delong'])}"
 
 
 def accuracy_figure(found: Analysis) -> Figure | None:
@@ -176,44 +189,53 @@ def _dots(axis: Axes, at: np.ndarray, told: list[dict], colour: str, mark: str) 
 def cluster_figure(found: Analysis) -> Figure | None:
     """Draw how well the direction is told in each cluster, in the manner of Figure 4b.
 
-    Of each cluster three bars: all its sites, those matched with the ubiquitous cluster in the
-    size of the imbalance, and the ubiquitous ones matched with it; None of too few sites.
+    Of each cluster up to three bars: all its sites, those matched with the ubiquitous cluster in
+    the size of the imbalance, and the ubiquitous ones matched with it. Where a bar has too few
+    sites it says so; what has too few in all clusters is left out; None if nothing is left.
     """
     rows = found.clusters[ALL][found.predicted.proxy]
-    series: dict[str, list] = {"all sites": [], "matched in imbalance": [], UBIQUITOUS: []}
-    for row in rows:
-        matched = row.get("matched") or {}
-        series["all sites"].append((row["all"]["auroc"]["value"], row["all"]["auroc"]["delong"]))
-        for key, name in (("matched in imbalance", row["cluster"]), (UBIQUITOUS, UBIQUITOUS)):
-            told = matched.get(name) or {"auroc": None, "delong": None}
-            series[key].append((told["auroc"], told["delong"]))
-    if all(value is None for each in series.values() for value, _ in each):
+    drawn = [s for s in _SERIES if any((_told(r, s) or _NONE)["auroc"] is not None for r in rows)]
+    if not drawn:
         return None
     with styled():
-        figure = Figure(figsize=(max(5.0, 0.85 * len(rows) + 1.6), 3.6), layout="constrained")
+        figure = Figure(figsize=(max(5.0, 0.95 * len(rows) + 1.6), 3.6), layout="constrained")
         axis = figure.subplots()
-        looks = ((FIRST, None), (SECOND, None), ("0.75", "//"))
-        for number, ((name, each), (colour, hatch)) in enumerate(
-            zip(series.items(), looks, strict=True)
-        ):
-            known = [i for i, (value, _) in enumerate(each) if value is not None]
-            values = np.array([each[i][0] for i in known])
-            ends = np.array([each[i][1] for i in known]).reshape(-1, 2)
-            at = np.array(known) + (number - 1) * 0.27
-            label = f"{UBIQUITOUS}, matched with it" if name == UBIQUITOUS else name
-            look = {"color": colour, "hatch": hatch, "edgecolor": "white", "label": label}
-            axis.bar(at, values - 0.5, 0.25, bottom=0.5, **look)
-            style = {"fmt": "none", "color": GREY, "elinewidth": 1}
-            axis.errorbar(at, values, yerr=np.abs(ends.T - values), **style)
+        for place, row in enumerate(rows):
+            own = [(s, told) for s in drawn if (told := _told(row, s)) is not None]
+            for number, (series, told) in enumerate(own):
+                at = place + (number - (len(own) - 1) / 2) * 0.27
+                if told["auroc"] is None:
+                    _mark_few(axis, at)
+                    continue
+                axis.bar(at, told["auroc"] - 0.5, 0.25, bottom=0.5, **_SERIES[series])
+                axis.plot((at, at), told["delong"], color=GREY, linewidth=1)
         axis.axhline(0.5, color=GREY, linewidth=0.8)
-        labels = [_cluster_label(row) for row in rows]
-        axis.set_xticks(np.arange(len(rows)), labels)
-        axis.set(ylabel="AUROC of the direction, 95% interval")
-        figure.legend(loc="outside upper left", ncols=3)
+        axis.set_xticks(np.arange(len(rows)), [_cluster_label(row) for row in rows])
+        axis.set_xlim(-0.6, len(rows) - 0.4)
+        axis.set(ylabel="AUROC of the direction,\nDeLong's 95% interval")
+        handles = [Patch(label=name, **_SERIES[name]) for name in drawn]
+        figure.legend(handles=handles, loc="outside upper left", ncols=3)
     return figure
 
 
+def _told(row: dict, series: str) -> dict | None:
+    """Return "auroc" and "delong" of a cluster's bar, None where the cluster has no such bar."""
+    if series == _WHOLE:
+        return {"auroc": row["all"]["auroc"]["value"], "delong": row["all"]["auroc"]["delong"]}
+    if "matched" not in row:
+        return None
+    return row["matched"][row["cluster"] if series == _MATCHED else UBIQUITOUS]
+
+
+def _mark_few(axis: Axes, at: float) -> None:
+    """Write in a bar's place why there is none."""
+    text = f"fewer than {FEWEST}"
+    look = {"rotation": 90, "ha": "center", "va": "bottom", "fontsize": 6.5, "color": GREY}
+    back = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
+    axis.text(at, 0.02, text, transform=axis.get_xaxis_transform(), bbox=back, **look)
+
+
 def _cluster_label(row: dict) -> str:
-    name = "all specific" if row["cluster"] == SPECIFIC else short(row["cluster"], 14)
+    name = "all specific" if row["cluster"] == SPECIFIC else short(row["cluster"], 13)
     counted = row["all"]["positives"] + row["all"]["negatives"]
     return f"{name}\n{counted:,}"

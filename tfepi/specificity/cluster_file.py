@@ -18,6 +18,7 @@ from tfrecords_tools.intervals import Interval
 UBIQUITOUS = "ubiquitous"
 TABLE = "clusters.tsv"  # of the folder of `clusters`
 COLUMNS = ("chrom", "start", "end", "cluster")
+_WANT = f"want {', '.join(COLUMNS)}, as tfepi_specificity.py clusters writes them"
 
 
 @dataclass(frozen=True)
@@ -104,14 +105,17 @@ def read_clusters(path: str | Path) -> PeakClusters:
     path = cluster_table(path)
     try:
         table = pd.read_csv(path, sep="\t", dtype={"chrom": str, "cluster": str})
+    except pd.errors.EmptyDataError:
+        raise InputFileError(f"{path} is empty: {_WANT}") from None
     except (ValueError, OSError, UnicodeDecodeError) as error:
-        reason = str(error).splitlines()[0]
-        raise InputFileError(f"cannot read clusters from {path}: {reason}") from None
+        reason = str(error).splitlines()[0].removeprefix("Error tokenizing data. C error: ")
+        raise InputFileError(f"cannot read clusters from {path} ({reason}): {_WANT}") from None
+    if str(next(iter(table), "")).startswith(("{", "[")):
+        raise InputFileError(f"{path} is a JSON file: {_WANT} to {TABLE}")
     missing = [c for c in COLUMNS if c not in table.columns]
     if missing:
         raise InputFileError(
-            f"{path} has columns {', '.join(map(str, table.columns))}; want {', '.join(COLUMNS)}, "
-            "as tfepi_specificity.py clusters writes them"
+            f"{path} has columns {', '.join(map(str, table.columns))[:200]}; {_WANT}"
         )
     if not len(table):
         raise InputFileError(f"{path} has no peaks: give a table of clusters that has some")
