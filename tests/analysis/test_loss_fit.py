@@ -7,6 +7,7 @@ import pytest
 from scipy import stats
 
 from tfepi.analysis.loss_fit import (
+    UNDETERMINED,
     _log_mass,
     fit_losses,
     fitted_dispersion,
@@ -14,7 +15,15 @@ from tfepi.analysis.loss_fit import (
     negative_binomial_log,
     stretches,
 )
-from tfepi.analysis.variance_laws import LAWS, Law, defined, fitted_law, raised, score
+from tfepi.analysis.variance_laws import (
+    LAWS,
+    Law,
+    defined,
+    fitted_law,
+    quadratic_law,
+    raised,
+    score,
+)
 from tfepi.evaluation.bootstrap import multiplicities
 
 
@@ -121,6 +130,48 @@ def test_parameters_have_the_highest_pseudo_likelihood():
                 other = Law(name, law.scale, law.dispersion * factor)
                 assert score(other, y, mean).mean() < best
     assert fitted_law("negative_binomial", y, mean, 0.7) == Law("negative_binomial", 1.0, 0.7)
+
+
+def without_linear_term(n=3000, seed=0):
+    """Draw values whose variance is 5·μ², at low means; and their means."""
+    rng = np.random.default_rng(seed)
+    mean = rng.gamma(0.7, 0.1, n) + 0.003
+    return mean * rng.gamma(0.2, 5, n), mean
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_a_linear_term_that_adds_nothing_gives_no_divisor(seed):
+    y, mean = without_linear_term(seed=seed)
+    found = fit_losses(y, mean)
+    law = found.laws["negative_binomial"]
+    assert found.best == "negative_binomial"
+    assert law.dispersion == pytest.approx(5, rel=0.3)
+    assert not law.determined
+    assert found.loss == "negative_binomial, divisor undetermined"
+    value = found.to_json()
+    assert (value["divisor"], value["note"]) == (None, UNDETERMINED)
+    assert value["laws"]["negative_binomial"] == {"scale": None, "dispersion": law.dispersion}
+
+
+def test_a_law_without_a_linear_term_against_a_plain_loop():
+    y, mean = without_linear_term(300)
+    law = quadratic_law(y, mean)
+    assert (law.scale, law.determined) == (0, False)
+    wanted = sum((a - m) ** 2 / m**2 for a, m in zip(y, mean, strict=True)) / 300
+    assert law.dispersion == pytest.approx(wanted)
+    np.testing.assert_allclose(law.variance(mean), wanted * mean**2)
+
+
+@pytest.mark.parametrize(("scale", "divisor"), [(0.3, 0.3), (1, 1)])
+def test_a_linear_term_that_the_values_show_gives_a_divisor(scale, divisor):
+    found = fit_losses(*draw("negative_binomial", scale))
+    assert found.laws["negative_binomial"].determined
+    value = found.to_json()
+    assert value["divisor"] == pytest.approx(divisor, rel=0.25)
+    assert value["note"] is None
+    assert fit_losses(*draw("gaussian")).to_json()["divisor"] == 1
+    # An α that a model learned has φ = 1, which is not fitted.
+    assert fit_losses(*without_linear_term(), dispersion=5.0).divisor == 1
 
 
 def test_a_law_of_logs_has_the_moments_it_says():

@@ -10,6 +10,7 @@ from tfepi.comparison.options import Comparing
 from tfepi.comparison.run import compare_models
 from tfepi.evaluation.bootstrap import Bootstrap
 from tfepi.report.comparison_figures import comparison_figure
+from tfepi.report.comparison_panels import two_digits
 from tfrecords_tools.files import read_json
 
 
@@ -109,3 +110,17 @@ def test_what_is_undefined(out):
         p["top"] = []
     figure = comparison_figure(result, variants, curves, "closed")
     assert "too few variants" in [t.get_text() for a in figure.axes for t in a.texts]
+
+
+def test_a_minus_is_one_and_regions_left_out_are_in_the_title(out):
+    assert [two_digits(v) for v in (-0.125, 0.5)] == ["−0.12", "0.50"]
+    result, variants, curves = read(out)
+    result["pairs"][0]["spearmanr"]["value"] = -0.5
+    for pair in result["regions"]["pairs"]:
+        pair |= {"regions": 13, "beyond_chromosome": 3}
+    figure = comparison_figure(result, variants, curves, "closed")
+    texts = [t.get_text() for t in axis_named(figure, "correlation of scores").texts]
+    assert "−0.50" in texts
+    assert axis_named(figure, "logratio").get_title(loc="left").endswith("Spearman −0.50")
+    assert axis_named(figure, "13 of 16 regions, 1 bin of 96 bp each")
+    assert "wide, narrow: 3 of 16 regions left out, around" in figure.get_supxlabel()

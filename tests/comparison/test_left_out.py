@@ -1,6 +1,6 @@
 """What is not compared is counted, and said."""
 
-from tfepi.comparison.left_out import left_out_lines, skipped_kinds
+from tfepi.comparison.left_out import left_out_lines, region_lines, regions_text, skipped_kinds
 
 HEADER = "row\tchrom\tpos\tid\tref\talt\treason\n"
 
@@ -59,3 +59,24 @@ def test_each_loss_is_a_line_and_is_said_once():
     ]
     one = left_out_lines(result([pair(undefined=2)]))
     assert one == ["a, b: 2 variants left out, without a score by one of the two"]
+
+
+def of_regions(compared, beyond=0, undefined=0, names=("a", "b")):
+    facts = {"first": names[0], "second": names[1], "regions": compared}
+    return facts | {"beyond_chromosome": beyond, "undefined": undefined}
+
+
+def test_regions_that_are_left_out_are_counted():
+    assert region_lines({}) == []
+    pairs = [of_regions(300, 3), of_regions(299, 3, 1, ("b", "observed"))]
+    regions = {"count": 303, "pairs": pairs * 2, "left_out": {"c": "predicts CpGs, not bins"}}
+    beyond = "left out, around which a window runs beyond the chromosome (--edges keep keeps them)"
+    assert region_lines(regions) == [
+        f"a, b: 3 of 303 regions {beyond}",
+        f"b, observed: 3 of 303 regions {beyond}",
+        "b, observed: 1 of 303 regions left out, without a value by one of the two",
+        "c: predicts CpGs, not bins",
+    ]
+    assert regions_text(regions) == "299 to 300 of 303 regions"
+    assert regions_text({"count": 303, "pairs": pairs[:1]}) == "300 of 303 regions"
+    assert regions_text({"count": 1, "pairs": [of_regions(1)]}) == "1 region"

@@ -4,8 +4,10 @@ import pytest
 from scipy.stats import pearsonr, spearmanr
 
 from tfepi.comparison.options import Comparing
+from tfepi.comparison.region_part import RegionPart
 from tfepi.comparison.regions import Grid, observed_regions
 from tfepi.comparison.run import compare_models
+from tfepi.comparison.series import Series
 from tfepi.comparison.table import summary
 from tfepi.evaluation.bootstrap import Bootstrap
 from tfrecords_tools.errors import ConfigError, InputFileError
@@ -60,7 +62,7 @@ def compare(vcf, fasta, wide, narrow, source_of):
         given = {"vcf": vcf, "fasta": fasta, "loads": loads, "bootstrap": QUICK, "quiet": True}
         return compare_models(sources, out, comparing=options, **(given | changes))
 
-    run.sources = sources
+    run.sources, run.fasta = sources, fasta
     return run
 
 
@@ -120,10 +122,81 @@ def test_every_number(compare, bed, track, toys, wide, narrow, letters, regions,
         assert pair["pearsonr_log2"]["value"] == pytest.approx(pearsonr(*logs)[0], abs=1e-5)
         assert pair["pearsonr"]["interval"] is not None
     table = pd.read_csv(tmp_path / "out" / "compare.tsv", sep="\t")
-    assert (table.part == "regions").sum() == 3 * len(pairs)
-    assert f"{len(regions)} regions, bins 6 x 16 bp" in summary(result)
+    rows = table[table.part == "regions"]
+    assert len(rows) == 6 * len(pairs)
+    for pair in found["pairs"]:
+        one, two = (values[pair[k]][:, 0, 0] for k in ("first", "second"))
+        assert pair["regions"] == (~np.isnan(one) & ~np.isnan(two)).sum() < len(regions)
+        assert pair["regions"] + pair["beyond_chromosome"] + pair["undefined"] == len(regions)
+        of = rows[(rows.series == pair["series"]) & (rows["first"] == pair["first"])]
+        of = of[of.second == pair["second"]].set_index("measure").value
+        for name in ("regions", "beyond_chromosome", "undefined"):
+            assert of[name] == pair[name]
+    text, pair = summary(result), found["pairs"][0]
+    assert f" of {len(regions)} regions, bins 6 x 16 bp" in text
+    assert f"wide, narrow: {pair['beyond_chromosome']} of {len(regions)} regions left out" in text
     again = compare(tmp_path / "out", regions=bed, observed=observed, resume=True)
     assert again == result
+
+
+def test_regions_that_cannot_be_compared_are_refused_before_anything_is_scored(
+    compare, track, wide, tmp_path
+):
+    bed, before = tmp_path / "some.bed", wide.sequences
+    for text, observed, message in (
+        ("# none\n\n", {}, r"some.bed holds no regions: want a line of chromosome, start and end"),
+        (
+            "chrA\t5\t30\n",
+            {},
+            r"models wide and narrow both predict 0 of 1 region of .*, 0 bins, want at least 3 "
+            r"bins to compare; a window runs beyond the chromosome around 1 \(--edges keep",
+        ),
+        # Of the window of 200 bp alone.
+        ("chrA\t60\t90\n", {"open": track}, "models wide and narrow both predict 0 of 1 region"),
+    ):
+        bed.write_text(text)
+        with pytest.raises(InputFileError, match=message):
+            compare(tmp_path / "out", regions=bed, observed=observed)
+    bed.write_text("chrA\t5\t30\n")
+    with pytest.raises(InputFileError, match="model wide predicts 0 of 1 region"):
+        RegionPart.of(
+            compare.sources[:1],
+            [Series("open", {"wide": ("open",)})],
+            bed,
+            compare.fasta,
+            {"open": track},
+            OPTIONS,
+        )
+    bed.write_text("chrA\t500\t530\n")
+    with pytest.raises(ConfigError, match="block_bp 1000 leaves 1 block of the genome"):
+        compare(tmp_path / "out", regions=bed)
+    assert not (tmp_path / "out").exists()
+    assert wide.sequences == before
+    bed.write_text("chrA\t5\t30\nchrA\t500\t600\n")
+    kept = Comparing(field_repeats=0, top=(10,), edges="keep", targets=("open",))
+    found = compare(tmp_path / "out", kept, regions=bed, bootstrap=Bootstrap(0, 0))
+    assert [p["regions"] for p in found["regions"]["pairs"]] == [2]
+    assert "\n2 regions, bins 6 x 16 bp\n" in summary(found)
+
+
+def test_scores_of_other_strands_than_regions_are_said(compare, bed, tmp_path):
+    from dataclasses import replace
+
+    both = [replace(s, rc=True) for s in compare.sources]
+    result = compare(tmp_path / "both", sources=both, regions=bed)
+    assert "strand" not in summary(result)
+    sources = [replace(s, folder=tmp_path / "both/scores" / s.name) for s in compare.sources]
+    result = compare(tmp_path / "out", sources=sources, regions=bed)
+    assert result["regions"]["ways"]["wide"] == {"rc": False, "shifts": [0]}
+    lines = summary(result).splitlines()
+    wanted = "scores are of both strands, predictions of regions of one strand; give --rc"
+    assert [
+        w for w in ("wide", "narrow") if any(x.startswith(f"{w}: {wanted}") for x in lines)
+    ] == [
+        "wide",
+        "narrow",
+    ]
+    assert not any(x.startswith("scores differ") for x in lines)
 
 
 def test_a_shorter_span(compare, bed, tmp_path):

@@ -92,6 +92,28 @@ def test_pairs_leave_out_windows_beyond_chromosomes(found, toys, models, letters
         assert pair["blocks"]["block_bp"] == 1000
 
 
+def test_distances_are_printed_of_each_target(found):
+    _, result = found
+    text = summary(result)
+    blocks = text.split("\n\n")
+    assert "50% of effect" not in blocks[0]
+    header, *rows = (line.split() for line in blocks[1].splitlines())
+    assert header[:2] == ["target", "model"]
+    wanted = []
+    for series in ("open", "closed"):
+        for name in ("wide", "narrow"):
+            [entry] = [d for d in result["distance"] if (d["series"], d["model"]) == (series, name)]
+            values = [f"{s['value']:,.0f}" for s in entry["within"].values()]
+            wanted.append([series, name, *values])
+    assert rows == wanted
+    alone = copy.deepcopy(result)
+    alone["series"] = alone["series"][1:]
+    alone["pairs"] = alone["pairs"][1:]
+    first = summary(alone).split("\n\n")[0].splitlines()
+    assert "50% of effect" in first[0]
+    assert [line.split()[-3:] for line in first[1:]] == [w[2:] for w in wanted[2:]]
+
+
 def test_every_number_is_in_the_table(found):
     out, result = found
     assert json.loads((out / "compare.json").read_text()) == json.loads(json.dumps(result))

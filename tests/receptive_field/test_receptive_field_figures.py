@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tfepi.receptive_field.field import Effort, field_of_model
+from tfepi.receptive_field.printing import printed
 from tfepi.receptive_field.tables import StateField
 from tfepi.report.receptive_field_edges import edges_figure
 from tfepi.report.receptive_field_figures import (
@@ -15,7 +16,7 @@ from tfepi.report.receptive_field_figures import (
     cumulative_figure,
     draw_fields,
 )
-from tfepi.report.receptive_field_profiles import profile_figure
+from tfepi.report.receptive_field_profiles import PLAIN, profile_figure
 from tfrecords_tools.errors import ConfigError
 
 SMALL = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("small_models.py"))))
@@ -167,3 +168,20 @@ def test_nothing_to_draw(states):
             draw([])
     with pytest.raises(ConfigError, match="no measurements to draw"):
         profile_figure(states, "scan")
+
+
+def test_a_state_has_one_name_everywhere(states):
+    drawn = StateField("small", "", "randomised", states[0].field, ("head/kernel",))
+    both = [states[1], drawn]
+    axes = profile_figure(both, "perturbation").axes
+    titles = [a.get_title(loc="left") for a in axes]
+    assert titles[2:] == ["zeros drawn", "zeros drawn, logarithmic"]
+    assert legend_of(edges_figure(both))[:2] == ["untrained", "zeros drawn"]
+    labels = [t.get_text() for t in comparison_figure(both).axes[0].get_yticklabels()]
+    assert labels == ["small, untrained", "small, zeros drawn"]
+    assert "small, zeros drawn" in legend_of(cumulative_figure(both))
+    assert printed([drawn]).splitlines()[1].split()[:3] == ["small", "zeros", "drawn"]
+
+
+def test_small_numbers_of_axes_have_a_minus():
+    assert [PLAIN(v, 0) for v in (-0.5, 1e-7, 3)] == ["−0.5", "1e−07", "3"]

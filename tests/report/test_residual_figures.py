@@ -93,7 +93,7 @@ def test_labels_of_logarithmic_axes_do_not_touch(low, high, along):
     places = [t.get_position()[along == "y"] for t in shown]
     shown = [t for t, p in zip(shown, places, strict=True) if first <= p <= last]
     assert len(shown) >= 2
-    assert all(float(t.get_text()) > 0 for t in shown)  # plain numbers
+    assert all(float(t.get_text().replace("−", "-")) > 0 for t in shown)  # plain numbers
     boxes = [t.get_window_extent() for t in shown]
     assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[:i])
 
@@ -108,3 +108,16 @@ def test_files(tmp_path):
     assert [t["identifier"] for t in summary["targets"]] == ["ENCFF1"]
     assert summary["targets"][0]["observed"] == 4000
     assert len((tmp_path / "out" / "residuals.tsv").read_text().splitlines()) == 1 + 8
+
+
+def test_an_undetermined_divisor_is_not_a_number():
+    rng = np.random.default_rng(0)
+    mean = rng.gamma(0.7, 0.1, 3000) + 0.003
+    found = residuals_of("ENCFF1", mean * rng.gamma(0.2, 5, 3000), mean)
+    assert (found.fit.best, found.fit.divisor) == ("negative_binomial", None)
+    left, _, scores, _ = residual_figure(found, TARGET).axes
+    [label] = [t for t in left.get_legend_handles_labels()[1] if t.startswith("negative")]
+    assert label.startswith("negative binomial (φ undetermined, α ")
+    title = scores.get_title(loc="left").replace("\n", " ")
+    assert title == "law to take: negative binomial; φ undetermined, so no divisor"
+    assert "-" not in label

@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from tfepi.analysis.loss_fit import LossFit
+from tfepi.analysis.loss_fit import UNDETERMINED, LossFit
 from tfepi.analysis.variance_laws import LAWS, Law
 from tfepi.evaluation.predictions import Layout, PredictionParts
 from tfepi.report.residuals_of_saved import loss_table
@@ -99,3 +99,11 @@ def test_how_other_laws_score_is_said_in_words():
     assert note.startswith("open: the negative binomial scores more than Poisson")
     del margins["negative_binomial"]
     assert len(loss_table({"open": fit}).splitlines()) == 2
+
+
+def test_an_undetermined_divisor_is_said():
+    laws = dict.fromkeys(LAWS, Law("negative_binomial", 7e-7, 9.8, determined=False))
+    fit = LossFit(laws, {}, "negative_binomial", {}, None)
+    _, line, note = loss_table({"open": fit}).splitlines()
+    assert "negative_binomial, divisor undetermined" in line
+    assert note == f"open: {UNDETERMINED}"

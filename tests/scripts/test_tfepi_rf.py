@@ -59,7 +59,12 @@ def test_models_side_by_side(here, params, tmp_path, caplog):
     ends = "far, perturbation: the field ends where the output does, which has 2,560 bp; --method"
     assert text.count(ends) == 1
     assert "tiny (untrained): 2 random sequences; 2 of 4 phases changed" in caplog.text
-    assert "randomised is the same as untrained" in caplog.text
+    assert "with zeros drawn it would be the same as untrained" in caplog.text
+    [said] = [r for r in caplog.records if "--head" in r.getMessage()]
+    wanted = "tiny has one output: --head worm is of models with several"
+    assert (said.levelname, said.getMessage()) == ("WARNING", wanted)
+    assert ["far", "zeros", "drawn"] in [line.split()[:3] for line in text.splitlines()]
+    assert "randomised" not in text + caplog.text
 
     rows = rows_of(out / "widths.tsv")
     assert {(r["model"], r["state"]) for r in rows} == {

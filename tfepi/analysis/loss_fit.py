@@ -6,17 +6,29 @@ law that describes the residuals best is that of the loss that weighs them best.
 those of a test, and each half of the genome's blocks is scored with parameters fitted to the other.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import gammaln, log_ndtr, xlogy
 
-from tfepi.analysis.variance_laws import LAWS, Law, defined, fitted_law, raised, score
+from tfepi.analysis.variance_laws import (
+    LAWS,
+    Law,
+    defined,
+    fitted_law,
+    quadratic_law,
+    raised,
+    score,
+)
 from tfepi.evaluation.bootstrap import FEWEST_BLOCKS, estimate, multiplicities
 
 _LOSSES = {"poisson": "poisson", "gaussian": "mse", "gaussian_log1p": "mse of log(1 + y)"}
 _NOTHING = 1e-3  # nats a position: no difference, however sure
 _NEAR_1 = 1.25  # a φ that a target need not be divided by
+UNDETERMINED = (
+    "φ is undetermined: α·μ² alone describes the residuals as well, so no divisor is given"
+)
 BLOCKS = 20
 RESAMPLES = 1000
 
@@ -48,21 +60,38 @@ class LossFit:
     @property
     def loss(self) -> str:
         """The loss that assumes the best law; that of the negative binomial is of counts, φ = 1."""
-        law = self.laws[self.best]
         if self.best != "negative_binomial":
             return _LOSSES[self.best]
-        near = 1 / _NEAR_1 < law.scale < _NEAR_1
-        return "negative_binomial" + ("" if near else f" of y / {law.scale:.3g}")
+        if self.divisor is None:
+            return "negative_binomial, divisor undetermined"
+        return "negative_binomial" + ("" if self.divisor == 1 else f" of y / {self.divisor:.3g}")
+
+    @property
+    def divisor(self) -> float | None:
+        """What the target is to be divided by for the loss; None where its φ is undetermined.
+
+        It is 1 of other losses, and where φ is so near 1 that the target need not be divided.
+        """
+        law = self.laws[self.best]
+        if self.best != "negative_binomial":
+            return 1.0
+        if not law.determined:
+            return None
+        return 1.0 if 1 / _NEAR_1 < law.scale < _NEAR_1 else law.scale
 
     def to_json(self) -> dict:
         """Return a JSON value."""
         laws = {
-            n: None if w is None else {"scale": w.scale, "dispersion": w.dispersion}
+            n: None
+            if w is None
+            else {"scale": w.scale if w.determined else None, "dispersion": w.dispersion}
             for n, w in self.laws.items()
         }
         return {
             "best": self.best,
             "loss": self.loss,
+            "divisor": self.divisor,
+            "note": UNDETERMINED if self.divisor is None else None,
             "not_told_apart": self.alike,
             "laws": laws,
             "score": self.scores,
@@ -81,6 +110,16 @@ def stretches(positions: int, count: int = BLOCKS) -> np.ndarray:
     return np.arange(positions) * count // positions
 
 
+def _halves(block: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield which positions a law is fitted to and which are scored: other blocks, if any."""
+    if not block.any():
+        every = np.ones(len(block), bool)
+        yield every, every
+        return
+    for half in (0, 1):
+        yield block % 2 != half, block % 2 == half
+
+
 def fit_losses(
     observed: np.ndarray,
     predicted: np.ndarray,
@@ -89,6 +128,8 @@ def fit_losses(
     seed: int = 44,
 ) -> LossFit:
     """Compare the laws on one target.
+
+    A negative binomial that is not told apart from that of φ = 0 has an undetermined φ.
 
     Args:
         observed: y, no NaN [positions].
@@ -113,9 +154,7 @@ def fit_losses(
         learned = dispersion if name == "negative_binomial" else None
         laws[name] = fitted_law(name, observed, mean, learned)
         held = np.empty(len(observed))
-        for half in (0, 1) if count > 1 else (0,):
-            scored = block % 2 == half if count > 1 else np.ones(len(observed), bool)
-            fitted = ~scored if count > 1 else scored
+        for fitted, scored in _halves(block):
             law = fitted_law(name, observed[fitted], mean[fitted], learned)
             held[scored] = score(law, observed[scored], mean[scored])
             if counts:
@@ -129,6 +168,15 @@ def fit_losses(
         resampled = None if drawn is None else drawn @ total / (drawn @ size)
         return estimate(total.sum() / size.sum(), resampled)
 
+    law = laws["negative_binomial"]
+    if law is not None and dispersion is None:
+        held = np.empty(len(observed))
+        for fitted, scored in _halves(block):
+            held[scored] = score(
+                quadratic_law(observed[fitted], mean[fitted]), observed[scored], mean[scored]
+            )
+        gained = over_blocks(sums["negative_binomial"] - np.bincount(block, held, count))
+        laws["negative_binomial"] = replace(law, determined=not _may_be_0(gained))
     best = max(sums, key=lambda name: sums[name].sum())
     if best == "negative_binomial" and _may_be_0(over_blocks(sums[best] - sums["poisson"])):
         best = "poisson"

@@ -25,11 +25,14 @@ class Law:
         name: one of `LAWS`.
         scale: φ of the counting laws, the variance of the Gaussian, exp(s²) − 1 on logs.
         dispersion: α of the negative binomial.
+        determined: whether the values say what φ of the negative binomial is; not where α·μ² alone
+            describes them as well (`loss_fit.fit_losses`): φ may then be anything down to 0.
     """
 
     name: str
     scale: float
     dispersion: float = 0.0
+    determined: bool = True
 
     def variance(self, predicted: np.ndarray) -> np.ndarray:
         """Return the variance at predicted values."""
@@ -90,6 +93,11 @@ def fitted_law(
     curve = float(np.exp(found.x))
     scale = _scale(square, predicted * (1 + curve * predicted))
     return Law(name, scale, scale * curve)
+
+
+def quadratic_law(observed: np.ndarray, predicted: np.ndarray) -> Law:
+    """Return the negative binomial of φ = 0, variance α·μ², with the fitting α (`fitted_law`)."""
+    return Law("negative_binomial", 0.0, _scale((observed - predicted) ** 2, predicted**2), False)
 
 
 def _scale(square: np.ndarray, shape: np.ndarray) -> float:

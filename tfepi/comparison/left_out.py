@@ -1,4 +1,4 @@
-"""What a comparison leaves out, and why: variants without a score, and too large a top k."""
+"""What a comparison leaves out, and why: variants, regions, models, and too large a top k."""
 
 import itertools
 from collections import Counter
@@ -65,3 +65,40 @@ def left_out_lines(result: Mapping) -> list[str]:
                 "fewer than that"
             )
     return list(dict.fromkeys(lines))
+
+
+def region_lines(regions: Mapping) -> list[str]:
+    """Return a line for each pair that misses regions, and for each model that predicts none.
+
+    Args:
+        regions: of the value of compare.json; {} without any.
+    """
+    lines, every = [], regions.get("count", 0)
+    for pair in regions.get("pairs", ()):
+        named = f"{pair['first']}, {pair['second']}"
+        if pair["beyond_chromosome"]:
+            lines.append(
+                f"{named}: {pair['beyond_chromosome']} of {number_of(every, 'region')} left out, "
+                "around which a window runs beyond the chromosome (--edges keep keeps them)"
+            )
+        if pair["undefined"]:
+            lines.append(
+                f"{named}: {pair['undefined']} of {number_of(every, 'region')} left out, without a "
+                "value by one of the two"
+            )
+    lines += [f"{name}: {why}" for name, why in regions.get("left_out", {}).items()]
+    return list(dict.fromkeys(lines))
+
+
+def regions_text(regions: Mapping) -> str:
+    """Return how many regions are compared: "303 regions", "300 of 303 regions".
+
+    Args:
+        regions: as of `region_lines`; of pairs with different numbers the least and the most.
+    """
+    every = number_of(regions["count"], "region")
+    numbers = {pair["regions"] for pair in regions["pairs"]}
+    if numbers == {regions["count"]}:
+        return every
+    low, high = min(numbers), max(numbers)
+    return f"{low if low == high else f'{low} to {high}'} of {every}"

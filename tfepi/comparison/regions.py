@@ -219,17 +219,20 @@ def region_agreement(
         bootstrap: how intervals are made.
 
     Returns:
-        Per pair "first", "second", "regions", "bins", "pearsonr", "spearmanr" and
-        "pearsonr_log2", of log2(x / mean + 1), so that units do not matter; None with fewer than
-        three bins.
+        Per pair "first", "second", "regions" and "bins", which are compared, and of the other
+        regions "beyond_chromosome", not usable by both, and "undefined", without a value of both;
+        "pearsonr", "spearmanr" and "pearsonr_log2", of log2(x / mean + 1), so that units do not
+        matter, which fewer than three bins lack.
     """
     found = []
     for first, second in pairs:
         both = usable[first] & usable[second]
         values = named[first][both], named[second][both]
         seen = np.isfinite(values[0]) & np.isfinite(values[1])
-        entry = {"first": first, "second": second, "regions": int(both.sum())}
-        entry["bins"] = int(seen.sum())
+        compared = int(seen.any(axis=1).sum())
+        entry = {"first": first, "second": second, "regions": compared, "bins": int(seen.sum())}
+        entry["beyond_chromosome"] = int((~both).sum())
+        entry["undefined"] = int(both.sum()) - compared
         if seen.sum() >= LEAST:
             rows = np.repeat(np.flatnonzero(both), seen.sum(axis=1))
             draws = Draws.of([intervals[r] for r in rows.tolist()], bootstrap)
@@ -253,8 +256,17 @@ def regions_of(bed: str | Path, sources: Sequence[Source], fasta: str | Path):
 
     Returns:
         The intervals, and bool [regions] by model.
+
+    Raises:
+        InputFileError: a file that cannot be used, or a BED without intervals.
+        ConfigError: a chromosome that the genome lacks.
     """
     intervals = list(read_bed(bed))
+    if not intervals:
+        raise InputFileError(
+            f"{bed} holds no regions: want a line of chromosome, start and end for each, or leave "
+            "--regions out"
+        )
     with Genome(fasta) as genome:
         lengths = np.array([genome.length(i.chrom) for i in intervals], np.int64)
     middle = np.array([(i.start + i.end) // 2 for i in intervals], np.int64)

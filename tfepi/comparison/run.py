@@ -96,7 +96,8 @@ def compare_models(
     check_span(sources, given, comparing, regions is not None)
     part = None
     if regions is not None:
-        part = RegionPart.of(sources, series, regions, fasta, observed or {}, comparing)
+        tracks = observed or {}
+        part = RegionPart.of(sources, series, regions, fasta, tracks, comparing, bootstrap)
     inputs = {k: v for k, v in (named | {"regions": regions}).items() if v is not None}
     read = inputs | {f"scores of {one.name}": one.folder for one in given}
     check_folder(out, resume, overwrite, read)

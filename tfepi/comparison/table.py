@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from tfepi.comparison.left_out import left_out_lines
+from tfepi.comparison.left_out import left_out_lines, region_lines, regions_text
+from tfepi.comparison.ways import way_lines
 from tfepi.evaluation.metrics import format_estimate
 from tfrecords_tools.files import atomic_path, write_json, write_text
 from tfrecords_tools.text_table import text_table
@@ -23,6 +24,7 @@ COLUMNS = (
     *("value", "low", "high", "expected"),
 )
 INPUT, OUTPUT = "input", "output"  # ends that cut a field
+_SHARES = ("50% of effect", "90%", "99%")  # bp from the variant that hold it
 _OF_REGIONS = ("pearsonr", "pearsonr_log2", "spearmanr")
 
 
@@ -93,6 +95,8 @@ def rows(result: dict) -> Iterator[dict]:
                 yield base | {"measure": f"{method}_{name}_bp", "value": value}
     for pair in result.get("regions", {}).get("pairs", ()):
         base = {"part": "regions", **{k: pair[k] for k in ("series", "first", "second")}}
+        for name in ("regions", "beyond_chromosome", "undefined"):
+            yield base | {"measure": name, "value": pair[name]}
         for name in _OF_REGIONS:
             if name in pair:
                 yield base | {"measure": name, "n": pair["bins"]} | _ends(pair[name])
@@ -104,36 +108,58 @@ def _ends(found: dict) -> dict:
 
 
 def summary(result: dict) -> str:
-    """Return the table for people: the models, each pair, and what is left out.
+    """Return the tables for people: the models, each pair, what is left out, what differs.
 
     Args:
         result: the value of compare.json.
     """
     one = len(result["series"]) == 1
-    blocks = [_models(result), _pairs(result, one)]
+    blocks = [_models(result, one), _pairs(result, one)]
     if "regions" in result:
         blocks.append(_regions(result["regions"], one))
-    lines = left_out_lines(result)
+    lines = note_lines(result)
     return "\n\n".join([*blocks, "\n".join(lines)] if lines else blocks)
 
 
-def _models(result: dict) -> str:
+def note_lines(result: dict) -> list[str]:
+    """Return lines on what is left out, and on scores and regions of other strands or shifts."""
+    return [
+        *left_out_lines(result),
+        *region_lines(result.get("regions", {})),
+        *way_lines(result),
+    ]
+
+
+def _models(result: dict, one: bool) -> str:
     fields = {f["model"]: f for f in result["fields"]}
-    within: dict[str, dict] = {}
-    for entry in result["distance"]:
-        within.setdefault(entry["model"], entry["within"])
-    header = ["model", "input", "bins", "field", "measured", "50% of effect", "90%", "99%"]
+    distances = _distances(result)
+    header = ["model", "input", "bins", "field", "measured", *(_SHARES if one else ())]
     lines = []
     for model in result["models"]:
-        name, shares = model["name"], within.get(model["name"], {})
+        name = model["name"]
         bins = f"{model['bins']} x {model['bin_width']}" if "bins" in model else "CpGs"
-        masses = [_bp(s["value"]) for s in shares.values()] or ["-"] * 3
-        if model.get("bins") == 1:
-            masses = ["one bin"] * 3
         field = fields.get(name)
         cells = [_bp(model["input"]), bins, field_text(field), measured_text(field)]
-        lines.append([name, *cells, *masses])
-    return text_table(header, lines)
+        of_one = distances[result["series"][0]["label"], name] if one else ()
+        lines.append([name, *cells, *of_one])
+    text = text_table(header, lines)
+    if one:
+        return text
+    rows = [[*key, *cells] for key, cells in distances.items()]
+    return f"{text}\n\n" + text_table(["target", "model", *_SHARES], rows)
+
+
+def _distances(result: dict) -> dict[tuple[str, str], list[str]]:
+    """Return in words the distances that hold shares of the effect, by target and model."""
+    within = {(d["series"], d["model"]): d["within"] for d in result["distance"]}
+    found = {}
+    for series in result["series"]:
+        for model in result["models"]:
+            key = series["label"], model["name"]
+            found[key] = [_bp(s["value"]) for s in within.get(key, {}).values()] or ["-"] * 3
+            if model.get("bins") == 1:
+                found[key] = ["one bin"] * 3
+    return found
 
 
 def field_text(field: dict | None) -> str:
@@ -191,15 +217,15 @@ def _pairs(result: dict, one: bool) -> str:
 
 
 def _regions(regions: dict, one: bool) -> str:
-    header = [*([] if one else ["target"]), "regions", "bins", *_names(_OF_REGIONS)]
+    header = [*([] if one else ["target"]), "pair", "regions", "bins", *_names(_OF_REGIONS)]
     lines = []
     for pair in regions["pairs"]:
         cells = [] if one else [pair["series"]]
-        cells += [f"{pair['first']}, {pair['second']}", str(pair["bins"])]
+        cells += [f"{pair['first']}, {pair['second']}", str(pair["regions"]), str(pair["bins"])]
         cells += [format_estimate(pair.get(n)) for n in _OF_REGIONS]
         lines.append(cells)
     size = f"{regions['bins']} x {regions['bin_width']} bp"
-    return f"{regions['count']} regions, bins {size}\n" + text_table(header, lines)
+    return f"{regions_text(regions)}, bins {size}\n" + text_table(header, lines)
 
 
 def _names(names: Sequence[str]) -> list[str]:

@@ -84,7 +84,7 @@ def warnings(
 
     Args:
         name: of the model.
-        state: trained, untrained or randomised.
+        state: its name, of `subjects.STATE_NAMES`.
         measured: the field.
         found: theory beside it.
         zeros: variables of the state that are all zero and not merely added; none where a gradient

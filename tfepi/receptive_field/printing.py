@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from tfepi.receptive_field.cut import OUTPUT, cut_by, ends, gap_before
 from tfepi.receptive_field.field import Field, Found
 from tfepi.receptive_field.profile import GRADIENT
+from tfepi.receptive_field.subjects import STATE_NAMES
 from tfepi.receptive_field.tables import StateField
 from tfrecords_tools.text_table import text_table
 
@@ -29,7 +30,7 @@ def _row(one: StateField, found: Found) -> tuple[str, ...]:
     numbers += (summary["above_1e-02"], summary["above_1e-04"])
     mass = summary["mass_90%"]
     shown = [f"{n:,}" for n in numbers] + ["-" if mass is None else f"±{mass:,}"]
-    named = (one.label, one.state, measured.method, measured.place)
+    named = (one.label, STATE_NAMES[one.state], measured.method, measured.place)
     by = cut_by(found, one.field) or "-"
     return (*named, theory, by, *shown, f"{max(measured.step, measured.extent):,}")
 

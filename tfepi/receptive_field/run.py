@@ -11,6 +11,7 @@ from tfepi.receptive_field.field_file import arrays_of, read_field, write_arrays
 from tfepi.receptive_field.printing import printed
 from tfepi.receptive_field.subjects import (
     RANDOMISED,
+    STATE_NAMES,
     TRAINED,
     UNTRAINED,
     Subject,
@@ -146,14 +147,14 @@ def _measure(
             graph = graph.leading_to(graph.output(head))
         effort, notes = effort_for(asking, graph, grid, period)
         for note in notes:
-            _log.info("%s (%s): %s", subject.name, state, note)
+            _log.info("%s (%s): %s", subject.name, STATE_NAMES[state], note)
         unheard = not_followed(asking, effort, grid)
         for line in unheard if state == subject.states[0] else ():
             _log.warning("%s: %s", subject.name, line)
         with progress(
             total=sequences_of(effort, grid),
             unit="passes",
-            label=f"{subject.name}, {state}",
+            label=f"{subject.name}, {STATE_NAMES[state]}",
             quiet=quiet,
         ) as bar:
             field = field_of_model(
@@ -167,8 +168,8 @@ def _measure(
             )
         if state == UNTRAINED and not zeros:
             _log.info(
-                "%s: no variable begins as zeros, so there are none to draw: randomised is the "
-                "same as untrained",
+                "%s: no variable begins as zeros, so there are none to draw: with zeros drawn it "
+                "would be the same as untrained",
                 subject.name,
             )
         said = "; ".join([*notes, *unheard])
@@ -193,7 +194,9 @@ def _geometry(subject: Subject, model):
     if head not in heads:
         raise unknown("head", head, heads, f"of {subject.name}, in --head")
     if len(heads) == 1 and subject.head is not None:
-        _log.info("%s has one output: --head is of models with several", subject.name)
+        _log.warning(
+            "%s has one output: --head %s is of models with several", subject.name, subject.head
+        )
     if len(heads) > 1 and subject.head is None:
         _log.info("%s: the field of head %r is measured", subject.name, head)
     graph = graph_of(model)

@@ -17,6 +17,8 @@ from tfrecords_tools.errors import ConfigError
 from tfrecords_tools.files import identity
 
 TRAINED, UNTRAINED, RANDOMISED = STATES = ("trained", "untrained", "randomised")
+STATE_NAMES = {TRAINED: "trained", UNTRAINED: "untrained", RANDOMISED: "zeros drawn"}
+"""What states are called in print and figures; files and tables have the words of `STATES`."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _SUFFIXES = (".json", ".keras", ".h5")
 _VAGUE = ("run", "runs", "model", "model_best", "models", "params", "train", "out", "output")

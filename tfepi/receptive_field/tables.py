@@ -7,7 +7,7 @@ from tfepi.receptive_field.agreement import warnings
 from tfepi.receptive_field.cut import cut_by
 from tfepi.receptive_field.field import Field, Found
 from tfepi.receptive_field.profile import GRADIENT, MASSES, THRESHOLDS
-from tfepi.receptive_field.subjects import RANDOMISED, UNTRAINED
+from tfepi.receptive_field.subjects import RANDOMISED, STATE_NAMES, UNTRAINED
 
 FORMAT, FORMAT_VERSION = "tfepi-receptive-field", 1
 _LAYER = ("model", "layer", "kind", "positions", "bp_per_position", "needed_min", "needed_max")
@@ -118,7 +118,7 @@ def all_warnings(states: Sequence[StateField]) -> list[str]:
             if found.agreement is None:
                 continue
             other = _same(helped, found) if helped is not None else None
-            of = (one.label, one.state, found.measured, found.agreement)
+            of = (one.label, STATE_NAMES[one.state], found.measured, found.agreement)
             lines += warnings(*of, zeros, other.agreement if other is not None else None)
     return lines
 

@@ -10,16 +10,15 @@ from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from seaborn import color_palette
 
-from tfepi.comparison.left_out import left_out_lines
 from tfepi.comparison.options import LOG_RATIO
-from tfepi.comparison.table import CURVES, JSON, VARIANTS
+from tfepi.comparison.table import CURVES, JSON, VARIANTS, note_lines
 from tfepi.report.comparison_panels import (
     MOST_PAIRS,
     NAME,
     distances_panel,
     fields_panel,
-    left_out_regions,
     regions_panel,
+    two_digits,
 )
 from tfepi.report.figures import GREY, count_bar, save_figure, short, some, styled
 from tfrecords_tools.files import read_json
@@ -93,7 +92,7 @@ def comparison_figure(
         span = f", {result['span']:,} bp around the variant" if result["span"] else ""
         head = f"{result['variants']:,} variants, {result['stat']}{span}"
         figure.suptitle(f"{short(label, 60)}: {head}", fontsize=10)
-        notes = [*left_out_lines(result), *left_out_regions(result.get("regions", {}))]
+        notes = note_lines(result)
         if notes:
             figure.supxlabel("\n".join(notes[:_MOST_NOTES]), fontsize=7, ha="left", x=0.01)
     return figure
@@ -138,7 +137,7 @@ def _heat(
     middle, half = sum(limits) / 2, (limits[1] - limits[0]) / 2
     for (row, column), found in np.ndenumerate(cells):
         if row != column:
-            text = "–" if np.isnan(found) else f"{found:.2f}"
+            text = "–" if np.isnan(found) else two_digits(found)
             dark = abs(found - middle) > 0.7 * half
             axis.text(
                 column, row, text, ha="center", va="center", color="white" if dark else "black"
@@ -215,6 +214,6 @@ def _scatter(
         xlabel=f"{what} of {short(pair['first'])}", ylabel=f"{what} of {short(pair['second'])}"
     )
     value = pair["spearmanr"]["value"]
-    rho = "undefined" if value is None else f"{value:.2f}"
+    rho = "undefined" if value is None else two_digits(value)
     of = " of sizes" if pair["of"] == "sizes" else ""
     axis.set_title(f"{result['stat']}, n = {pair['n']:,}, Spearman{of} {rho}", loc="left")

@@ -11,6 +11,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import NullFormatter
 from seaborn import color_palette
 
+from tfepi.comparison.left_out import regions_text
 from tfepi.report.figures import GREY, short
 from tfrecords_tools.number_text import number_of
 
@@ -109,19 +110,13 @@ def regions_panel(axis: Axes, pairs: Sequence[Mapping], regions: Mapping) -> Non
     axis.set_yticks(range(len(shown)), named, fontsize=7)
     axis.set_ylim(len(shown) - 0.4, -0.6)
     size = f"{number_of(regions['bins'], 'bin')} of {regions['bin_width']} bp each"
-    axis.set_title(f"{regions['count']:,} regions, {size}", loc="left")
+    axis.set_title(f"{regions_text(regions)}, {size}", loc="left")
     axis.set_xlabel("correlation")
     axis.axvline(0, color=GREY, linewidth=0.6)
     axis.set_xlim(right=1.03)
     axis.legend(fontsize=7, **BELOW | {"ncols": 3})
 
 
-def left_out_regions(regions: Mapping) -> list[str]:
-    """Return a line for each model that misses regions."""
-    beyond = regions.get("beyond_chromosome", {})
-    found = [
-        f"{name}: {number_of(count, 'region')} beyond a chromosome"
-        for name, count in beyond.items()
-        if count
-    ]
-    return found + [f"{name}: {why}" for name, why in regions.get("left_out", {}).items()]
+def two_digits(value: float) -> str:
+    """Return a number with two digits behind the point, and a minus that is one."""
+    return f"{value:.2f}".replace("-", "−")

@@ -11,11 +11,11 @@ from matplotlib.patches import Patch
 from tfepi.receptive_field.cut import ends
 from tfepi.receptive_field.field import Found
 from tfepi.receptive_field.profile import PERTURBATION
+from tfepi.receptive_field.subjects import STATE_NAMES
 from tfepi.receptive_field.tables import StateField
 from tfepi.report.figures import some, styled
 from tfepi.report.receptive_field_profiles import (
     LOOKS,
-    NAMES,
     PLAIN,
     counts_text,
     distance_axis,
@@ -62,7 +62,9 @@ def edges_figure(states: Sequence[StateField]) -> Figure:
             row[0].set_ylabel("mean |difference|")
         for axis in axes[:-1].flat:
             axis.set_xlabel("")
-        handles = [Line2D([], [], color=LOOKS[s.state][0], label=NAMES[s.state]) for s in states]
+        handles = [
+            Line2D([], [], color=LOOKS[s.state][0], label=STATE_NAMES[s.state]) for s in states
+        ]
         handles.append(Line2D([], [], **_MARK, label="mutation"))
         if ends(found[0], grid) != (0, grid.length):
             handles.append(Patch(color=_UNSEEN, label="not predicted"))
@@ -101,7 +103,7 @@ def _place(
         x, mean, _ = to_ends(*cut, profile.extent)
         colour, _ = LOOKS[one.state]
         shown = np.where(mean > 0, mean, np.nan) if log else mean
-        look = {"color": colour, "linewidth": 1.1, "label": NAMES[one.state]}
+        look = {"color": colour, "linewidth": 1.1, "label": STATE_NAMES[one.state]}
         axis.step(x, shown, where="mid", **look)
         drawn.append(mean)
         at = int(found.measured.at[0])

@@ -11,10 +11,11 @@ from tfepi.receptive_field.cut import cut_by
 from tfepi.receptive_field.field import Found
 from tfepi.receptive_field.places import CENTRE
 from tfepi.receptive_field.profile import GRADIENT, PERTURBATION, SCAN
+from tfepi.receptive_field.subjects import STATE_NAMES
 from tfepi.receptive_field.tables import StateField
 from tfepi.report.figures import FIRST, SECOND, save_figure, some, styled
 from tfepi.report.receptive_field_edges import edges_figure
-from tfepi.report.receptive_field_profiles import LOOKS, NAMES, found_at, profile_figure
+from tfepi.report.receptive_field_profiles import LOOKS, found_at, profile_figure
 
 FOLDER = "figures"
 _OF = {
@@ -108,7 +109,7 @@ def comparison_figure(states: Sequence[StateField]) -> Figure:
 def _methods(rows: Sequence[tuple[StateField, Found]]) -> tuple[str, list[str]]:
     """Return of what widths are, in words, and labels of models that say it where it differs."""
     methods = [found.measured.method for _, found in rows]
-    labels = [f"{s.label}, {NAMES[s.state]}" for s, _ in rows]
+    labels = [f"{s.label}, {STATE_NAMES[s.state]}" for s, _ in rows]
     if len(set(methods)) == 1:
         return f"of {_OF[methods[0]]}", labels
     return "of the effect", [f"{a} ({m})" for a, m in zip(labels, methods, strict=True)]

@@ -14,24 +14,19 @@ from tfepi.receptive_field.cut import cut_by
 from tfepi.receptive_field.field import Found
 from tfepi.receptive_field.places import CENTRE
 from tfepi.receptive_field.profile import GRADIENT, PERTURBATION, SCAN, Profile
-from tfepi.receptive_field.subjects import RANDOMISED, TRAINED, UNTRAINED
+from tfepi.receptive_field.subjects import RANDOMISED, STATE_NAMES, TRAINED, UNTRAINED
 from tfepi.receptive_field.tables import StateField
 from tfepi.report.figures import FIRST, GREY, SECOND, some, styled
 from tfrecords_tools.number_text import number_of
 
 _THIRD = "#029e73"  # of seaborn's "colorblind" palette
 LOOKS = {TRAINED: (FIRST, "-"), UNTRAINED: (SECOND, "--"), RANDOMISED: (_THIRD, ":")}
-NAMES = {
-    TRAINED: "trained",
-    UNTRAINED: "untrained",
-    RANDOMISED: "untrained, zeros drawn",
-}
 _AXES = {
     PERTURBATION: ("position of the output relative to the mutation", "|difference|"),
     SCAN: ("position of the mutation relative to the output", "|difference|"),
     GRADIENT: ("position of the input relative to the output", "|gradient|"),
 }
-PLAIN = FuncFormatter(lambda value, _: f"{value:.3g}")
+PLAIN = FuncFormatter(lambda value, _: f"{value:.3g}".replace("-", "−"))
 _MOST_POINTS = 1500
 _DECADES = 9  # of a logarithmic axis, at most
 _DASHES = (0, (4, 3))
@@ -67,8 +62,8 @@ def profile_figure(states: Sequence[StateField], method: str) -> Figure:
                 _profile(axis, profile, low, high, one.state, log)
                 _theory_ends(axis, found)
                 axis.set_xlim(low, high)
-            row[0].set_title(NAMES[one.state], loc="left")
-            row[1].set_title(f"{NAMES[one.state]}, logarithmic", loc="left")
+            row[0].set_title(STATE_NAMES[one.state], loc="left")
+            row[1].set_title(f"{STATE_NAMES[one.state]}, logarithmic", loc="left")
             row[0].set_ylabel(across)
         for axis in axes[-1]:
             distance_axis(axis, along)

@@ -20,12 +20,12 @@ from tfrecords_tools.targets import Target
 FORMAT = "tfepi-residuals"
 FORMAT_VERSION = 2
 _NAMES = {
-    "poisson": "Poisson (φ {scale:.3g})",
-    "negative_binomial": "negative binomial (φ {scale:.3g}, α {dispersion:.2g})",
+    "poisson": "Poisson (φ {phi})",
+    "negative_binomial": "negative binomial (φ {phi}, α {alpha})",
     "gaussian": "Gaussian",
     "gaussian_log1p": "Gaussian on logs",
 }
-_BOTH = "Poisson, negative binomial (φ {scale:.3g}, α {dispersion:.2g})"
+_BOTH = "Poisson, negative binomial (φ {phi}, α {alpha})"
 _STYLES = {
     "poisson": "--",
     "negative_binomial": "-",
@@ -82,8 +82,10 @@ def _variances(axis: Axes, residuals: Residuals) -> None:
     for law, name in names.items():
         drawn = shown & (variance[law] > 0)
         if drawn.any():
-            name = name.format(**vars(residuals.fit.laws[law]))
-            name = f"{name}: off by × {10 ** residuals.misfit[law]:.2g}"
+            found = residuals.fit.laws[law]
+            phi = _number(found.scale, 3) if found.determined else "undetermined"
+            name = name.format(phi=phi, alpha=_number(found.dispersion, 2))
+            name = f"{name}: off by × {_number(10 ** residuals.misfit[law], 2)}"
             look = {"color": GREY, "linestyle": _STYLES[law], "linewidth": 1.2}
             axis.plot(x[drawn], variance[law][drawn], **look, label=name)
     measured = residuals.residual_variance[shown]
@@ -113,7 +115,14 @@ def _margins(axis: Axes, residuals: Residuals) -> None:
     axis.set_ylim(len(rows) - 0.5, -0.5)
     axis.set(xlabel=f"score minus that of {plain[fit.best]} (nats per position)")
     told = "" if not fit.alike else f"; not told apart: {', '.join(plain[w] for w in fit.alike)}"
-    axis.set_title(textwrap.fill(f"law to take: {plain[fit.best]}{told}", 52), loc="left")
+    unsure = "; φ undetermined, so no divisor" if fit.divisor is None else ""
+    text = f"law to take: {plain[fit.best]}{unsure}{told}"
+    axis.set_title(textwrap.fill(text, 52), loc="left")
+
+
+def _number(value: float, digits: int) -> str:
+    """Return a number in so many digits, with a minus in its exponent."""
+    return f"{value:.{digits}g}".replace("-", "−")
 
 
 def _log_ticks(along: Axis) -> None:
@@ -126,7 +135,7 @@ def _log_ticks(along: Axis) -> None:
         along.set_major_locator(
             LogLocator(subs=(1, 2, 5) if high < 200 * low else (1,), numticks=8)
         )
-    along.set_major_formatter(lambda value, _position: f"{value:g}")
+    along.set_major_formatter(lambda value, _position: _number(value, 6))
 
 
 def _bands(axis: Axes, residuals: Residuals, values: np.ndarray, mean: np.ndarray) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tfepi.analysis.loss_fit import LossFit
+from tfepi.analysis.loss_fit import UNDETERMINED, LossFit
 from tfepi.analysis.residuals import Residuals, residuals_of
 from tfepi.evaluation.bootstrap import genome_blocks
 from tfepi.evaluation.metrics import format_estimate
@@ -101,6 +101,8 @@ def loss_table(found: dict[str, LossFit]) -> str:
             f"{', '.join(simpler)}: the negative binomial scores more than Poisson, of which it is "
             "the wider case, but not surely so: Poisson is named"
         )
+    if unsure := [name for name, fit in found.items() if fit.divisor is None]:
+        lines.append(f"{', '.join(unsure)}: {UNDETERMINED}")
     return "\n".join(lines)
 
 
