@@ -115,6 +115,13 @@ def claim_folder(
     return path
 
 
+def written(folder: str | os.PathLike) -> str:
+    """Return the line that says what is in an output folder: its files, then its folders."""
+    paths = (p for p in Path(folder).iterdir() if not p.name.startswith("."))
+    names = sorted((p.is_dir(), p.name) for p in paths)
+    return f"wrote {folder}: " + ", ".join(f"{n}/" if is_dir else n for is_dir, n in names)
+
+
 def check_room(
     folder: str | os.PathLike,
     need: float,

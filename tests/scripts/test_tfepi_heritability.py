@@ -48,7 +48,7 @@ def test_annotate_then_read(run_script, arguments, results, tmp_path):
     assert quiet == [*lines[:3], lines[-1]]  # results without the commands
     assert lines[0] == "ubiquitous: 85 SNPs, 8.51% of SNPs, 8.50% of bases"
     assert lines[3] == "#!/bin/sh"
-    names = "annotation.json, bed, commands.sh, ldsc, manifest.json, run.json"
+    names = "annotation.json, commands.sh, manifest.json, run.json, bed/, ldsc/"
     assert lines[-1] == f"wrote {tmp_path / 'out'}: {names}"
     made = {p.name for p in (tmp_path / "out").iterdir()} - {".tfepi"}
     wanted = {"ldsc", "bed", "commands.sh", "annotation.json", "manifest.json", "run.json"}

@@ -97,3 +97,10 @@ def test_a_folder_says_what_it_holds(tmp_path):
         output.check_folder(tmp_path / "a" / "out/x")
     with pytest.raises(InputFileError, match=r"data folder .*/a is a file: name the folder"):
         files.existing_folder(tmp_path / "a", "data folder")
+
+
+def test_what_a_folder_holds_is_listed_files_first(tmp_path):
+    (tmp_path / "figures").mkdir()
+    for name in ("run.json", "b.tsv", ".tfepi"):
+        (tmp_path / name).touch()
+    assert output.written(tmp_path) == f"wrote {tmp_path}: b.tsv, run.json, figures/"

@@ -2,7 +2,6 @@
 
 import sys
 from argparse import ArgumentParser, Namespace
-from pathlib import Path
 
 from tfrecords_tools import cell_arguments, command
 from tfrecords_tools.record_arguments import names
@@ -112,12 +111,12 @@ def work(args: Namespace) -> None:
         quiet=args.quiet,
     )
     from tfepi.allelic.report_text import lines
+    from tfrecords_tools.output import written
 
     for name, analysis in found.items():
         for line in lines(analysis, options.testing):
             sys.stdout.write(f"{name}: {line}\n" if name else f"{line}\n")
-    names = sorted(p.name for p in Path(args.out).iterdir() if not p.name.startswith("."))
-    sys.stdout.write(f"wrote {args.out}: {', '.join(names)}\n")
+    sys.stdout.write(f"{written(args.out)}\n")
 
 
 def _centre(text: str) -> float | str:

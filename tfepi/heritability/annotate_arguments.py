@@ -89,6 +89,7 @@ def work(args: Namespace) -> None:
     from tfepi.heritability.score_columns import read_score_columns
     from tfepi.variants.score_file import ScoreFile
     from tfrecords_tools.errors import ConfigError
+    from tfrecords_tools.output import written
 
     full = {
         name: os.path.abspath(value) + "/" * value.endswith("/") if value else None
@@ -132,8 +133,7 @@ def work(args: Namespace) -> None:
         )
     if not args.quiet:
         sys.stdout.write((Path(args.out) / "commands.sh").read_text())
-    names = sorted(p.name for p in Path(args.out).iterdir() if not p.name.startswith("."))
-    print_line(f"wrote {args.out}: {', '.join(names)}")
+    print_line(written(args.out))
 
 
 def print_line(text: str) -> None:

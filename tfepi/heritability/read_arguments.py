@@ -68,5 +68,4 @@ def work(args: Namespace) -> None:
             draw_heritability(found, folder / "figures")
     text = summary(found)
     sys.stdout.write(f"{text}\n" if text else "")
-    names = sorted(p.name for p in folder.iterdir() if not p.name.startswith("."))
-    sys.stdout.write(f"wrote {args.out}: {', '.join(names)}\n")
+    sys.stdout.write(f"{output.written(args.out)}\n")

@@ -46,10 +46,9 @@ def work(args: Namespace) -> None:
     from tfepi.specificity.cluster_file import cluster_table, read_clusters
     from tfepi.specificity.height_matching import Matching, parse_edges
     from tfepi.specificity.named_test import named_test
-    from tfepi.specificity.options_given import written
     from tfepi.specificity.peak_values import bins_in_peaks, own_cell_types
     from tfepi.specificity.replicate_table import read_replicates
-    from tfrecords_tools.output import check_folder, claim_folder, run_record
+    from tfrecords_tools.output import check_folder, claim_folder, run_record, written
 
     table = cluster_table(args.clusters)
     peaks = read_clusters(table)

@@ -59,9 +59,9 @@ def work(args: Namespace) -> None:
     from tfepi.specificity.cluster_run import ClusterOptions, check_several, run_clusters
     from tfepi.specificity.clustering import Search, numbers_of
     from tfepi.specificity.named_peaks import named_peaks, named_signal
-    from tfepi.specificity.options_given import check_called, written
+    from tfepi.specificity.options_given import check_called
     from tfepi.specificity.peak_calls import CallRule
-    from tfrecords_tools.output import check_folder
+    from tfrecords_tools.output import check_folder, written
 
     source = named_signal(args.signal, args.targets, args.nan, args.quiet)
     check_several(source.cell_types)

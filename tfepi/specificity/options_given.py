@@ -1,4 +1,4 @@
-"""What a command line gives: names, options that would do nothing, and what came of it."""
+"""What a command line gives: names, and options that would do nothing."""
 
 from argparse import Namespace
 from collections.abc import Sequence
@@ -70,9 +70,3 @@ def check_called(args: Namespace, source: TrackSignal | RecordSignal, given: boo
             why = f"bins of this data folder are of {width} bp"
             refuse_given(args, ("width",), why)
         refuse_given(args, ("nan",), "it is of tracks, while a data folder has its values already")
-
-
-def written(out: str | Path) -> str:
-    """Return the line that says what is in an output folder: its files, then its folders."""
-    names = sorted((p.is_dir(), p.name) for p in Path(out).iterdir() if not p.name.startswith("."))
-    return f"wrote {out}: " + ", ".join(f"{name}/" if folder else name for folder, name in names)

@@ -54,7 +54,7 @@ def work(args: Namespace) -> None:
     from tfepi.evaluation.matching import parse_shifts
     from tfepi.params import read_params
     from tfepi.specificity.cluster_file import cluster_table, read_clusters
-    from tfepi.specificity.options_given import refuse_given, written
+    from tfepi.specificity.options_given import refuse_given
     from tfepi.specificity.peak_values import own_cell_types
     from tfepi.specificity.procedure_comparison import compare
     from tfepi.specificity.procedure_summary import summary
@@ -64,7 +64,7 @@ def work(args: Namespace) -> None:
     from tfrecords_tools.data import Data
     from tfrecords_tools.errors import ConfigError
     from tfrecords_tools.joined import pool_labels
-    from tfrecords_tools.output import check_folder
+    from tfrecords_tools.output import check_folder, written
     from tfrecords_tools.workers import check_workers
 
     params = read_params(args.params)
