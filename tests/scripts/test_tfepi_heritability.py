@@ -62,8 +62,8 @@ def test_annotate_then_read(run_script, arguments, results, tmp_path):
     assert done.stdout.splitlines() == [
         "creatinine: specific 63.5% ± 6.9% of heritability, ubiquitous 8.1% ± 1.2%, "
         "7.9 times (6.3 to 9.8); jackknife",
-        f"wrote {tmp_path / 'read'}: comparison.tsv, figures, heritability.json, heritability.tsv, "
-        "run.json",
+        f"wrote {tmp_path / 'read'}: comparison.tsv, heritability.json, heritability.tsv, "
+        "run.json, figures/",
     ]
     assert done.stderr.count("\n") == 1
     assert "WARNING: creatinine: results say of ubiquitous 2.97% of SNPs, 8.51%" in done.stderr
