@@ -234,3 +234,50 @@ def test_k562(here, test_data, tmp_path):
     again = (table, "--columns", names, "-q", "--no_figures")
     status, out, _ = here(SCRIPT, *again, "-o", tmp_path / "other")
     assert (status, "80 sites" in out) == (0, True)
+
+
+def test_a_conditioned_model_predicts_in_a_cell(here, counts, genome_folder, cell_tables, tmp_path):
+    """Ratios are those that its variant scores in that cell have, and another cell's differ."""
+    import keras
+
+    from tfepi.spec import Head, ModelSpec
+    from tfrecords_tools.conditioning import Conditioning
+    from tfrecords_tools.targets import Target
+
+    shapes = {"sequence": (256, 4), "tracks": (32, 2)}
+    inputs = {name: keras.Input(shape, name=name) for name, shape in shapes.items()}
+    keras.utils.set_random_seed(5)
+    x = keras.layers.Conv1D(8, 9, padding="same", activation="relu")(inputs["sequence"])
+    x = keras.layers.AveragePooling1D(8)(x)
+    x = keras.layers.Concatenate()([x, inputs["tracks"]])
+    x = keras.layers.Conv1D(8, 3, padding="same", activation="tanh")(x)
+    x = keras.layers.AveragePooling1D(32)(x)
+    x = keras.layers.Dense(1, activation="softplus", name="main")(x)
+    run = tmp_path / "run"
+    run.mkdir()
+    keras.Model(inputs, {"main": x}).save(run / "model_best.keras")
+    conditioning = Conditioning(
+        ("a", "b"), ("K",), reference_mode="delta", track_width=8, track_length=32
+    )
+    heads = (Head("main", (Target(0, "K", mark="K"),)),)
+    ModelSpec("tiny", shapes, 256, 0, heads, conditioning=conditioning).write(run / "model.json")
+    (run / "params.json").write_text(json.dumps({"model": {"name": "tiny"}}))
+    options = ["-f", genome_folder / "genome.fa", "-q", "--tracks", cell_tables[1]]
+    model = [run / "params.json", run]
+    found = {}
+    for cell in "ac":
+        out = tmp_path / cell
+        asked = ["--model", *model, *options, "--cell", cell, "-o", out, "--no_figures"]
+        status, _, err = here(SCRIPT, counts, *asked)
+        assert status == 0, err
+        found[cell] = pd.read_csv(out / "sites.tsv", sep="\t")[f"predicted_{cell}_K"]
+    assert (found["a"] - found["c"]).abs().max() > 1e-4
+    stats = ["--stats", "REF_RATIO", "--cell", "c", "-o", tmp_path / "scores"]
+    assert here("tfepi_variants.py", *model, tmp_path / "c" / "sites.vcf", *options, *stats)[0] == 0
+    again = ["--scores", tmp_path / "scores", "-o", tmp_path / "again", "-q", "--no_figures"]
+    assert here(SCRIPT, counts, *again)[0] == 0
+    scored = pd.read_csv(tmp_path / "again" / "sites.tsv", sep="\t")["predicted_c_K"]
+    np.testing.assert_allclose(found["c"], scored, atol=1e-6)
+    status, _, err = here(SCRIPT, counts, "--model", *model, *options[:3], "-o", tmp_path / "out")
+    assert (status, len(err)) == (2, 1)
+    assert "name one with --cell" in err[0]
