@@ -54,15 +54,15 @@ class CellDecoder:
             values: feature → uint8 [batch, bytes].
             target: float32 [batch, bins, targets] of the records.
             which: int32 [batch], which of its window's examples each is.
-            draw: (seed, epoch, number of the batch), or None where nothing is random.
+            draw: (seed, epoch, number of the batch, (first row, end) of these in it, its rows), or
+                None where nothing is random.
         """
-        size = tf.shape(target)[0]
         if draw is not None and self._examples.random:
-            uniform = tf.random.stateless_uniform([size], _keys(draw, _CELLS))
+            uniform = _uniform(draw, _CELLS)
             which = tf.cast(uniform * len(self._examples.cells), tf.int32)
         inputs = {}
         if self.channels:
-            inputs["tracks"] = self._tracks(values["tracks"], which, size, draw)
+            inputs["tracks"] = self._tracks(values["tracks"], which, tf.shape(target)[0], draw)
         if self._states is not None:
             inputs["cell_state"] = tf.gather(tf.constant(self._states), which)
         return inputs, self._targets(target, which)
@@ -103,10 +103,8 @@ class CellDecoder:
             second = tf.where((mask > 0) & (known > 0), own - average, 0.0)
         low, high = self._examples.scale
         if draw is not None and (low, high) != (1.0, 1.0):
-            factor = tf.random.stateless_uniform(
-                [size, 1, 1], _keys(draw, _SCALE), minval=low, maxval=high
-            )
-            own = own * factor
+            factor = _uniform(draw, _SCALE, low, high)
+            own = own * factor[:, None, None]
         return tf.concat([own, second, mask][: self.channels], axis=2)
 
 
@@ -122,7 +120,12 @@ def _chosen(values, which):
     return chosen
 
 
-def _keys(draw, purpose: int):
-    """Return the seed of one purpose's random numbers in a batch, int64 [2]."""
-    seed, epoch, number = draw
-    return tf.stack([tf.constant(seed + (purpose << 32), tf.int64), (epoch << 32) + number])
+def _uniform(draw, purpose: int, low: float = 0, high: float = 1):
+    """Return float32 [rows]: one purpose's random numbers of some rows of a batch.
+
+    They are drawn for the whole batch, so that an example's is the same whoever decodes it.
+    """
+    seed, epoch, number, span, rows = draw
+    keys = tf.stack([tf.constant(seed + (purpose << 32), tf.int64), (epoch << 32) + number])
+    values = tf.random.stateless_uniform([rows], keys, minval=low, maxval=high)
+    return values[span[0] : span[1]]

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from tfrecords_tools.manifest import check_shards, content_hash, read_manifest
 from tfrecords_tools.number_text import number_of
 from tfrecords_tools.record_sizes import checked_features
 from tfrecords_tools.records import FEATURES, decode_sequence, feature_offsets
+from tfrecords_tools.remote_records import is_waiting, ready
 from tfrecords_tools.shards import all_compressed, count_records, find_shards
 from tfrecords_tools.statistics import Statistics
 from tfrecords_tools.targets import Target, numbered, read_targets, strand_order
@@ -26,7 +28,7 @@ class Data:
     """A folder of TFRecords, written here or by a tool of the Basenji ecosystem.
 
     Attributes:
-        folder: where it lies.
+        folder: where it lies, of a remote one where the copy does.
         seq_length, crop_bp, pool_width: bp.
         target_length: bins.
         targets: the table's rows; without targets.txt, numbered ones.
@@ -42,6 +44,8 @@ class Data:
         kind: of the data, "coverage" of the genome by tracks or "methylation" at CpGs.
         has_coverage: whether records hold the number of reads of every target.
         manifest_sha256: of the manifest's content hashes, or None.
+        readable: path → records of damaged shards that come before the damage; those behind it
+            are left out (`readable_part`).
         layout: feature → (offset, size) in every record's bytes, where the records were written
             here and so are all alike; else None.
     """
@@ -63,10 +67,15 @@ class Data:
     track_length: int = 0
     kind: str = "coverage"
     has_coverage: bool = False
+    readable: dict[str, int] = field(default_factory=dict)
 
     @classmethod
-    def open(cls, folder: str | os.PathLike) -> "Data":
-        """Open a data folder.
+    def open(cls, folder: str | os.PathLike, damaged: bool = False) -> "Data":
+        """Open a data folder: a path, or a URL such as s3://bucket/data.
+
+        Args:
+            folder: the folder.
+            damaged: take shards of another size than the manifest says, for `readable_part`.
 
         Raises:
             InputFileError: an unfinished build, statistics.json missing or not in keeping with
@@ -89,7 +98,7 @@ class Data:
         manifest = read_manifest(folder)
         shards = find_shards(folder)
         if manifest is not None:
-            check_shards(folder, manifest, shards)
+            check_shards(folder, manifest, shards, sizes=not damaged)
         data = cls(
             folder,
             stats.seq_length,
@@ -98,7 +107,7 @@ class Data:
             stats.target_length,
             targets,
             stats.encoding,
-            all_compressed([path for paths in shards.values() for path in paths]),
+            all_compressed(_at_hand(shards)),
             {},
             None if manifest is None else content_hash(manifest),
             stated=stats.stated,
@@ -146,15 +155,18 @@ class Data:
         return 1 if self.kind == "methylation" else 0
 
     def shards(self, label: str) -> list[Path]:
-        """Return a label's shards in the order of their numbers.
+        """Return a label's shards in the order of their numbers; remote ones are copied first.
 
         Raises:
             ConfigError: no such label.
-            InputFileError: a shard is missing.
+            InputFileError: a shard is missing, or cannot be copied from its server, or is other
+                than the manifest says.
         """
         if label not in self.counts:
             raise self._no_label(label)
-        return find_shards(self.folder)[label]
+        shards = find_shards(self.folder)[label]
+        ready(self.folder, shards)
+        return shards
 
     def _no_label(self, label: str) -> ConfigError:
         stated = self.stated.get(label)
@@ -212,7 +224,8 @@ class Data:
                 number.
         """
         for shard in self.shards(label):
-            for number, frame in enumerate(read_frames(shard)):
+            frames = islice(read_frames(shard), self.readable.get(str(shard)))
+            for number, frame in enumerate(frames):
                 features = checked_features(frame, self, f"shard {shard} record {number}")
                 ordered = {name: features[name] for name in FEATURES if name in features}
                 yield shard, number, ordered | features
@@ -356,6 +369,11 @@ def windows_file(folder: Path) -> Path:
             "records lie: fetch it with the records"
         )
     return path
+
+
+def _at_hand(shards: dict[str, list[Path]]) -> list[Path]:
+    """Return the shards that are there, and of every label the first one."""
+    return [s for of in shards.values() for n, s in enumerate(of) if not n or not is_waiting(s)]
 
 
 def _layout(features: dict[str, bytes]) -> dict[str, tuple[int, int]]:

@@ -1,6 +1,7 @@
 """Records to tf.data: batches are decoded at once, augmentation is stateless.
 
-The order of examples and their augmentation depend on (seed, epoch) alone.
+The order of examples and their augmentation depend on (seed, epoch) alone: not on how many
+replicas share a batch, nor on whether the epoch was stopped and gone on with.
 """
 
 from collections.abc import Sequence
@@ -14,6 +15,9 @@ from tfrecords_tools.cell_dataset import CellDecoder
 from tfrecords_tools.conditioning import CellExamples
 from tfrecords_tools.data import Data
 from tfrecords_tools.errors import ConfigError
+from tfrecords_tools.record_order import of_cells, record_files, shuffled
+from tfrecords_tools.remote_records import readable
+from tfrecords_tools.slices import WHOLE, Slices, decoded
 
 
 def eval_dataset(
@@ -21,8 +25,7 @@ def eval_dataset(
     label: str,
     batch_size: int,
     targets: Sequence[int] | None = None,
-    worker: int = 0,
-    workers: int = 1,
+    slices: Slices = WHOLE,
     examples: CellExamples | None = None,
     coverage_cap: float | None = None,
 ) -> tf.data.Dataset:
@@ -33,7 +36,8 @@ def eval_dataset(
         label: "train", "valid", …
         batch_size: examples a batch; the last may be smaller.
         targets: positions of the targets to keep.
-        worker, workers: take every `workers`-th record from the `worker`-th.
+        slices: of every batch those to return, one after the other; where the last
+            batch has fewer rows than there are replicas, some are a row whose target is missing.
         examples: make examples of cell types: a window's one after the other, in the order of
             `examples.cells`.
         coverage_cap: weigh each target by its reads: fully from so many, below in proportion.
@@ -48,12 +52,10 @@ def eval_dataset(
         ConfigError: a coverage_cap that is not positive, of data without coverage, or beside
             examples of cell types.
     """
-    records = _files(data, [str(p) for p in data.shards(label)])
-    if workers > 1:
-        records = records.shard(workers, worker)
+    records = record_files(data, [readable(p) for p in data.shards(label)])
     decode = _decoder(data, targets, None, 0, 0, examples, coverage_cap)
-    batches = _of_cells(records, examples).batch(batch_size).enumerate()
-    return batches.map(decode, tf.data.AUTOTUNE, deterministic=True).prefetch(2)
+    batches = of_cells(records, examples).batch(batch_size).enumerate()
+    return decoded(batches, decode, slices)
 
 
 def train_dataset(
@@ -65,10 +67,10 @@ def train_dataset(
     augmentation: Augmentation = UNCHANGED,
     shuffle_buffer: int = 8192,
     targets: Sequence[int] | None = None,
-    worker: int = 0,
-    workers: int = 1,
+    slices: Slices = WHOLE,
     examples: CellExamples | None = None,
     coverage_cap: float | None = None,
+    skip: int = 0,
 ) -> tf.data.Dataset:
     """Return one epoch of a label's examples, shuffled and augmented; whole batches only.
 
@@ -76,25 +78,20 @@ def train_dataset(
         seed, epoch: the order and the augmentation are functions of these.
         augmentation: random changes.
         shuffle_buffer: records held to draw from.
+        skip: batches of the epoch that are left out at its start.
         others: as in `eval_dataset`.
 
     Raises:
         ConfigError: fewer examples than a batch, and as `eval_dataset`.
     """
-    paths = [str(p) for p in data.shards(label)]
-    whole_batches(data, label, batch_size, examples, workers)
-    stream = np.random.SeedSequence(seed, spawn_key=(epoch,))
-    rng = np.random.default_rng(stream)
-    rng.shuffle(paths)
-    low = int(rng.integers(1 << 31))
-    records = _files(data, paths)
-    if workers > 1:
-        records = records.shard(workers, worker)
-    records = _of_cells(records, examples)
+    whole_batches(data, label, batch_size, examples)
+    paths = [readable(p) for p in data.shards(label)]
+    low = shuffled(paths, seed, epoch)
+    records = of_cells(record_files(data, paths), examples)
     records = records.shuffle(shuffle_buffer, seed=low, reshuffle_each_iteration=False)
     decode = _decoder(data, targets, augmentation, low, epoch, examples, coverage_cap)
-    batches = records.batch(batch_size, drop_remainder=True).enumerate()
-    return batches.map(decode, tf.data.AUTOTUNE, deterministic=True).prefetch(2)
+    batches = records.batch(batch_size, drop_remainder=True).enumerate().skip(skip)
+    return decoded(batches, decode, slices, batch_size)
 
 
 def whole_batches(
@@ -102,33 +99,20 @@ def whole_batches(
     label: str,
     batch_size: int,
     examples: CellExamples | None = None,
-    workers: int = 1,
 ) -> int:
-    """Return how many batches `train_dataset` gives each worker; the label must be counted.
+    """Return how many batches `train_dataset` gives; the label must be counted.
 
     Raises:
         ConfigError: none.
     """
     each = examples.per_window if examples else 1
-    found = data.counts[label] // workers * each // batch_size
+    found = data.counts[label] * each // batch_size
     if not found:
         raise ConfigError(
-            f"label {label!r} has {data.counts[label] * each} examples for {workers} worker(s), a "
-            f"batch is {batch_size}: use a smaller batch_size"
+            f"label {label!r} has {data.counts[label] * each} examples, a batch is {batch_size}: "
+            "use a smaller batch_size"
         )
     return found
-
-
-def _files(data: Data, paths: list[str]) -> tf.data.Dataset:
-    return tf.data.TFRecordDataset(paths, "ZLIB" if data.compressed else None, buffer_size=1 << 20)
-
-
-def _of_cells(records: tf.data.Dataset, examples: CellExamples | None) -> tf.data.Dataset:
-    """Return records, each once per example it makes, with the number of that example."""
-    if examples is None or examples.per_window == 1:
-        return records.map(lambda record: (record, 0)) if examples else records
-    numbers = tf.data.Dataset.range(examples.per_window, output_type=tf.int32)
-    return records.flat_map(lambda record: numbers.map(lambda number: (record, number)))
 
 
 def _decoder(
@@ -140,7 +124,7 @@ def _decoder(
     examples: CellExamples | None,
     coverage_cap: float | None,
 ):
-    """Return the function from (batch number, serialized examples) to inputs and target."""
+    """Return the function from a slice of a batch, as `decoded` gives it, to inputs and target."""
     _check_cap(data, examples, coverage_cap)
     cells = None if examples is None else CellDecoder(data, examples)
     length = data.seq_length
@@ -149,7 +133,7 @@ def _decoder(
     if augmentation and augmentation.rc:
         order = _chosen_order(data, targets, order)
 
-    def decode(number, serialized):
+    def decode(number, serialized, span, rows):
         if cells is not None:
             serialized, which = serialized
         more = ["tracks"] if cells is not None and cells.channels > 0 else []
@@ -163,11 +147,13 @@ def _decoder(
             weight = tf.minimum(reads, coverage_cap) / coverage_cap
         further = {}
         if cells is not None:
-            draw = (seed, epoch, number) if augmentation is not None else None
+            draw = (seed, epoch, number, span, rows) if augmentation is not None else None
             further, target = cells(values, target, which, draw)
         symbols = as_symbols(values, data)
         if augmentation is not None and (augmentation.rc or augmentation.shift):
-            shift, flip = drawn(augmentation, size, seed, epoch, number)
+            # Drawn for the batch: what an example gets depends on no one's slice.
+            draws = drawn(augmentation, rows, seed, epoch, number)
+            shift, flip = (d[span[0] : span[1]] for d in draws)
             symbols = moved(symbols, length, augmentation, shift, flip, data.strand_step)
             if augmentation.rc:
                 target = flipped(target, flip, order)

@@ -12,6 +12,11 @@ from tfrecords_tools.augmentation import flipped
 from tfrecords_tools.data import Data
 from tfrecords_tools.dataset import target_decoder, whole_batches
 from tfrecords_tools.embeddings import Embeddings
+from tfrecords_tools.record_order import shuffled
+from tfrecords_tools.remote_records import readable
+from tfrecords_tools.slices import WHOLE, Slices, decoded
+
+_VARIANTS = 2  # spawn key of the shards' variants
 
 
 def embedded_eval_dataset(
@@ -20,6 +25,7 @@ def embedded_eval_dataset(
     label: str,
     batch_size: int,
     targets: Sequence[int] | None = None,
+    slices: Slices = WHOLE,
 ) -> tf.data.Dataset:
     """Return a label's examples in record order, of the first variant.
 
@@ -29,6 +35,7 @@ def embedded_eval_dataset(
         label: "train", "valid", …
         batch_size: examples a batch; the last may be smaller.
         targets: positions of the targets to keep.
+        slices: of every batch those to return, one after the other.
 
     Returns:
         Dataset of (float32 [batch, positions, channels], float32 [batch, bins, targets]).
@@ -36,7 +43,7 @@ def embedded_eval_dataset(
     shards = data.shards(label)
     files = _files(data, embeddings, shards, [embeddings.variants[0]] * len(shards))
     decode = _decoder(data, embeddings, targets)
-    return files.batch(batch_size).map(decode, tf.data.AUTOTUNE, deterministic=True).prefetch(2)
+    return decoded(_numbered(files.batch(batch_size)), decode, slices)
 
 
 def embedded_train_dataset(
@@ -48,6 +55,8 @@ def embedded_train_dataset(
     epoch: int,
     shuffle_buffer: int = 8192,
     targets: Sequence[int] | None = None,
+    slices: Slices = WHOLE,
+    skip: int = 0,
 ) -> tf.data.Dataset:
     """Return one epoch of a label's examples, shuffled; whole batches only.
 
@@ -56,30 +65,34 @@ def embedded_train_dataset(
     Args:
         seed, epoch: the order and the variants are functions of these.
         shuffle_buffer: records held to draw from.
+        skip: batches of the epoch that are left out at its start.
         others: as in `embedded_eval_dataset`.
 
     Raises:
         ConfigError: fewer examples than a batch.
     """
     whole_batches(data, label, batch_size)
-    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(epoch,)))
     shards = data.shards(label)
-    rng.shuffle(shards)
+    low = shuffled(shards, seed, epoch)
+    rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(epoch, _VARIANTS)))
     variants = [
         embeddings.variants[i] for i in rng.integers(len(embeddings.variants), size=len(shards))
     ]
     records = _files(data, embeddings, shards, variants)
-    low = int(rng.integers(1 << 31))
     records = records.shuffle(shuffle_buffer, seed=low, reshuffle_each_iteration=False)
     decode = _decoder(data, embeddings, targets)
-    batches = records.batch(batch_size, drop_remainder=True)
-    return batches.map(decode, tf.data.AUTOTUNE, deterministic=True).prefetch(2)
+    batches = _numbered(records.batch(batch_size, drop_remainder=True)).skip(skip)
+    return decoded(batches, decode, slices, batch_size)
+
+
+def _numbered(batches: tf.data.Dataset) -> tf.data.Dataset:
+    return batches.map(lambda *rows: rows).enumerate()
 
 
 def _files(data: Data, embeddings: Embeddings, shards, variants) -> tf.data.Dataset:
     """Return (record, embedding, whether it is of the other strand) of every record."""
     files = (
-        [str(s) for s in shards],
+        [readable(s) for s in shards],
         [str(embeddings.path(s, v)) for s, v in zip(shards, variants, strict=True)],
         [v.rc for v in variants],
     )
@@ -98,7 +111,8 @@ def _decoder(data: Data, embeddings: Embeddings, targets):
     target_of, order = target_decoder(data, targets, both)
     kind = tf.as_dtype(embeddings.precision)
 
-    def decode(serialized, encoded, rc):
+    def decode(number, rows, span, count):
+        serialized, encoded, rc = rows
         values = tf.io.decode_raw(encoded, kind)
         values = tf.reshape(values, [-1, *embeddings.shape])
         return tf.cast(values, tf.float32), flipped(target_of(serialized), rc, order)

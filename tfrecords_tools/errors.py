@@ -7,7 +7,9 @@ _SHOWN = 10  # names of a long list of choices
 
 
 class TfepiError(ValueError):
-    """Base of every error a user can cause; commands print its line and exit with status 2."""
+    """Base of every error a user can cause; commands print its line and exit with its status."""
+
+    status = 2
 
 
 class InputFileError(TfepiError):
@@ -16,6 +18,12 @@ class InputFileError(TfepiError):
 
 class ConfigError(TfepiError):
     """An option, a params.json key or a name is unknown or has a value out of range."""
+
+
+class Terminated(TfepiError):
+    """The command was told to end (SIGTERM), and has kept where it stands."""
+
+    status = 143  # as shells tell it: 128 and the signal's number
 
 
 class UnfinishedError(TfepiError):

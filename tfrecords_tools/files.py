@@ -1,6 +1,7 @@
 """Files that are whole or absent, and the identity of inputs."""
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -9,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tfrecords_tools.errors import InputFileError
+from tfrecords_tools.remote import as_url, cache_folder, copies, in_cache, named, refuse_output
 
 WHOLE_HASH_LIMIT = 1 << 30
 END_BYTES = 16 << 20
@@ -21,15 +23,21 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     The name starts with a dot and ends in `.part` plus the final suffix, so that writers
     which look at the suffix (h5py, pysam, Keras) work, and leftovers of a kill are known.
     """
+    if (url := as_url(path)) is not None:
+        refuse_output(url)
     path = Path(path)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part{path.suffix}")
+    # Processes of two hosts, or of two containers, may have the same number.
+    own = f"{os.uname().nodename}.{os.getpid()}"
+    part = path.with_name(f".{path.name}.{own}.part{path.suffix}")
     try:
         yield part
         if part.is_file():
             with open(part, "rb+") as handle:
                 os.fsync(handle.fileno())
         os.replace(part, path)
-    except BaseException:
+    except BaseException as error:
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC and error.filename is None:
+            error.filename = str(path)  # libraries do not say which
         if part.is_dir():
             shutil.rmtree(part, ignore_errors=True)
         else:
@@ -50,18 +58,24 @@ def write_text(path: str | os.PathLike, text: str) -> None:
 
 
 def write_json(path: str | os.PathLike, value: object) -> None:
-    """Write JSON atomically, indented by two, keys in the order given, NaN refused."""
-    write_text(path, json.dumps(value, indent=2, allow_nan=False) + "\n")
+    """Write JSON atomically, indented by two, keys in the order given, NaN refused.
+
+    The path of a remote file's copy is written as its URL; `read_json` gives the path again.
+    """
+    text = json.dumps(value, indent=2, allow_nan=False) + "\n"
+    write_text(path, named(text, json.dumps(str(cache_folder()))[1:-1]))
 
 
 def read_json(path: str | os.PathLike, what: str = "file") -> dict:
     """Read a JSON object; `what` it is of is for messages.
 
+    A URL whose copy is there is given as the path of that.
+
     Raises:
         InputFileError: the file is missing, not JSON (with line and column), no object, or has
             NaN, infinity or a key twice.
     """
-    existing(path, what)
+    path = existing(path, what)
 
     def constant(name: str):
         raise InputFileError(f"{path} has the number {name}: want a finite one")
@@ -74,7 +88,7 @@ def read_json(path: str | os.PathLike, what: str = "file") -> dict:
         return value
 
     try:
-        text = Path(path).read_text()
+        text = path.read_text()
         value = json.loads(text, parse_constant=constant, object_pairs_hook=once)
     except UnicodeDecodeError:
         raise InputFileError(f"{what} {path} is no text: want JSON; name another file") from None
@@ -82,16 +96,18 @@ def read_json(path: str | os.PathLike, what: str = "file") -> dict:
         raise InputFileError(f"{path} is not valid JSON: {error}") from None
     if not isinstance(value, dict):
         raise InputFileError(f"{path} holds a JSON {type(value).__name__}; want an object")
-    return value
+    return copies(value)
 
 
 def existing(path: str | os.PathLike, what: str = "file") -> Path:
     """Return `path` as a Path after checking that it is a readable file.
 
+    Of a remote file (`remote`) it is the path of a copy.
+
     Raises:
         InputFileError: missing, a folder, or not readable.
     """
-    path = Path(path)
+    path = _local(path, "file")
     if not path.exists():
         raise InputFileError(f"{what} {path} does not exist: check the path")
     if path.is_dir():
@@ -104,15 +120,26 @@ def existing(path: str | os.PathLike, what: str = "file") -> Path:
 def existing_folder(path: str | os.PathLike, what: str = "folder") -> Path:
     """Return `path` as a Path after checking that it is a folder.
 
+    Of a remote folder (`remote`) it is the path of a copy.
+
     Raises:
         InputFileError: missing, or a file.
     """
-    path = Path(path)
+    path = _local(path, "folder")
     if not path.exists():
         raise InputFileError(f"{what} {path} does not exist: check the path")
     if not path.is_dir():
         raise InputFileError(f"{what} {path} is a file: name the folder that holds it")
     return path
+
+
+def _local(path: str | os.PathLike, kind: str) -> Path:
+    """Return a path as it is, of a remote one that of its copy."""
+    if as_url(path) is None and not in_cache(path):
+        return Path(path)
+    from tfrecords_tools import remote_files
+
+    return (remote_files.local_file if kind == "file" else remote_files.local_folder)(path)
 
 
 def inside(folder: str | os.PathLike, name: str) -> Path:
@@ -137,11 +164,18 @@ def sha256(path: str | os.PathLike) -> str:
 def identity(path: str | os.PathLike) -> dict:
     """Return what identifies an input file: SHA-256 below 1 GiB, else size, time and ends.
 
+    Of the copy of a remote file it is the SHA-256, whatever its size.
+
     Returns:
         `{"path", "size", "sha256"}` or `{"path", "size", "mtime_ns", "sha256_ends"}`, where
         the latter hashes the first and the last 16 MiB.
     """
     path = existing(path)
+    if in_cache(path):
+        from tfrecords_tools.remote_cache import identity_of
+
+        if copied := identity_of(path):
+            return copied
     stat = path.stat()
     entry = {"path": str(path), "size": stat.st_size}
     if stat.st_size < WHOLE_HASH_LIMIT:

@@ -14,6 +14,7 @@ import google_crc32c
 
 from tfrecords_tools.errors import InputFileError
 from tfrecords_tools.files import existing
+from tfrecords_tools.remote_records import opened, shard_size
 
 _HEADER = struct.Struct("<QI")
 _LENGTH = struct.Struct("<Q")
@@ -58,11 +59,12 @@ def read_frames(path: str | Path) -> Iterator[bytes]:
         InputFileError: damage, with the number (from 0) of the first record that cannot be
             read, and the byte of the uncompressed stream at which that starts.
     """
-    path = existing(path, "TFRecord shard")
-    if not path.stat().st_size:
+    path = Path(path)
+    if not shard_size(path):
         return
-    with open(path, "rb") as handle:
-        stream = _Stream(handle, is_compressed(path))
+    compressed = is_compressed(path)
+    with opened(path) as handle:
+        stream = _Stream(handle, compressed)
         try:
             for found in stream.frames():
                 if found.data is None:
@@ -192,7 +194,7 @@ def is_compressed(path: str | Path) -> bool:
     Raises:
         InputFileError: missing, or no TFRecord file.
     """
-    with open(existing(path, "TFRecord shard"), "rb") as handle:
+    with opened(Path(path)) as handle:
         head = handle.read(_HEADER.size)
     if not head:
         raise InputFileError(f"{path} is empty, it has 0 bytes: fetch or write it again")

@@ -90,6 +90,7 @@ def join(parts: Sequence[Data]) -> Data:
         found = [getattr(part, name) for part in parts]
         labels = dict.fromkeys(label for numbers in found for label in numbers)
         values[name] = {n: sum(numbers.get(n, 0) for numbers in found) for n in labels}
+    values["readable"] = {path: n for part in parts for path, n in part.readable.items()}
     values["manifest_sha256"] = None if None in hashes else "+".join(hashes)
     if any(part.layout != first.layout for part in parts):
         values["layout"] = None

@@ -12,6 +12,7 @@ from tfrecords_tools.files import existing
 from tfrecords_tools.framing import is_compressed, read_frames
 from tfrecords_tools.intervals import bed_rows
 from tfrecords_tools.number_text import number_of
+from tfrecords_tools.remote_records import shard_paths, shard_size
 
 log = logging.getLogger(__name__)
 EMPTY = 8  # bytes of ZLIB's stream of nothing, which other tools write as a last shard
@@ -27,7 +28,7 @@ def find_shards(folder: Path) -> dict[str, list[Path]]:
             a file too short to be a shard.
     """
     found: dict[str, list[tuple[tuple[int, ...], Path]]] = {}
-    for path in (folder / "tfrecords").glob("*.tfr"):
+    for path in shard_paths(folder):
         if path.name.startswith("."):
             continue
         parsed = shard_name(path)
@@ -75,9 +76,10 @@ def _check_numbers(ordered: Sequence[tuple[tuple[int, ...], Path]]) -> None:
 
 def _is_empty(path: Path) -> bool:
     """Tell whether a shard is whole and without records."""
-    size = existing(path, "TFRecord shard").stat().st_size
+    size = shard_size(path)
     if size > EMPTY:
         return False
+    path = existing(path, "TFRecord shard")
     try:
         return not zlib.decompress(path.read_bytes())
     except zlib.error:
