@@ -6,78 +6,29 @@ Every job's result is a whole file; a killed build goes on from those.
 
 import logging
 import shutil
+from collections.abc import Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from tfrecords_tools import compat, coverage
-from tfrecords_tools.build_folder import WORK, check_same, check_unbegun, claim_build
-from tfrecords_tools.errors import InputFileError, TfepiError
-from tfrecords_tools.files import (
-    atomic_path,
-    read_json,
-    remove_parts,
-    write_json,
-)
+from tfrecords_tools import coverage
+from tfrecords_tools.build_folder import WORK, begin, check_unbegun, claim_build
+from tfrecords_tools.errors import TfepiError
+from tfrecords_tools.files import read_json, remove_parts
 from tfrecords_tools.genome import Genome
-from tfrecords_tools.intervals import Interval
-from tfrecords_tools.manifest import (
-    read_manifest,
-    shard_entry,
-    write_contigs,
-    write_layout,
-    write_manifest,
-)
+from tfrecords_tools.manifest import read_manifest, write_contigs, write_layout, write_manifest
 from tfrecords_tools.number_text import number_of
 from tfrecords_tools.output import claim_folder, run_record
 from tfrecords_tools.plan import Plan
 from tfrecords_tools.pooled_bins import balance, check_observed
-from tfrecords_tools.records import RecordWriter, sequence_features
+from tfrecords_tools.shard_jobs import ShardJob, shard_jobs, write_shard
+from tfrecords_tools.signal_files import WorkFolders
+from tfrecords_tools.signal_jobs import SignalJob, Stage
 from tfrecords_tools.workers import check_workers, run_jobs, worker_pool
 
-SEQUENCE_BYTES = 1 << 26
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class ShardJob:
-    """One shard: its windows, and where their bins are.
-
-    Attributes:
-        path: of the shard.
-        label: of its windows.
-        rows: int64 [windows], where their bins are among those of the first stage.
-        windows: in the order of the records.
-        unmappable: bool [windows, bins], or None.
-        limits: to which each target is clipped.
-        plan_options: of the build.
-        fasta: the genome.
-        total: windows of the first stage.
-        folder: the build's working folder.
-        tracks: how many input tracks.
-    """
-
-    path: Path
-    label: str
-    rows: np.ndarray
-    windows: tuple[Interval, ...]
-    unmappable: np.ndarray | None
-    limits: tuple[float, ...]
-    plan_options: object
-    fasta: str
-    total: int
-    folder: Path
-    tracks: int = 0
-
-    def __len__(self) -> int:
-        return len(self.windows)
-
-    @property
-    def marker(self) -> Path:
-        """File with the shard's manifest entry."""
-        return self.folder / "done" / f"{self.path.name}.json"
 
 
 def build(
@@ -118,30 +69,98 @@ def build(
         return done
     work = out / WORK
     with run_record(out, fingerprint["inputs"], seed=plan.options.seed, workers=workers):
-        _begin(work, fingerprint)
-        for folder in (out, out / "tfrecords", work / "done"):
+        begin(work, fingerprint)
+        for folder in (out, out / "tfrecords", *make_folders(work)):
             remove_parts(folder)
-        jobs = coverage.plan_jobs(plan, work)
-        coverage.allocate(work, jobs)
+        folders = WorkFolders((work.absolute(),))
+        stage = Stage.of(plan, folders)
         with worker_pool(executor, workers) as pool:
-            run_jobs(pool, coverage.run_job, jobs, "coverage", "window", quiet)
-            tracks = coverage.summarise(jobs)
+            read_tracks(pool, stage.jobs, quiet)
             try:
-                check_observed(plan, work, tracks)
-                written, rows = balance(plan, work)
+                records = Records.of(plan, stage)
             except TfepiError:
                 shutil.rmtree(work)  # nothing of this plan can be gone on with
                 raise
             (out / "tfrecords").mkdir(exist_ok=True)
-            limits = [t.limit for t in tracks[: len(plan.targets)]]
-            shards = _shard_jobs(written, rows, len(plan.windows), out, limits)
-            Genome(plan.fasta, work).close()  # indexed once, if it must be, not in every job
-            run_jobs(pool, write_shard, shards, "records", "record", quiet)
-        _warn(plan, tracks)
-        write_layout(out, written)
-        write_manifest(out, written, fingerprint, [read_json(s.marker) for s in shards], tracks)
+            jobs = records.jobs(folders, WorkFolders((out.absolute() / "tfrecords",)))
+            write_records(pool, plan, jobs, work, quiet)
+        records.finish(out, fingerprint, jobs)
         shutil.rmtree(work)
     return read_manifest(out)
+
+
+def make_folders(work: Path) -> list[Path]:
+    """Make what a working folder holds; return the folders that jobs write to."""
+    found = [work / "signal", work / "done"]
+    for folder in found:
+        folder.mkdir(parents=True, exist_ok=True)
+    return found
+
+
+def read_tracks(pool: Executor | None, jobs: Sequence[SignalJob], quiet: bool) -> None:
+    """Do jobs of the first stage."""
+    run_jobs(pool, coverage.run_job, jobs, "coverage", "window", quiet)
+
+
+def write_records(
+    pool: Executor | None, plan: Plan, jobs: Sequence[ShardJob], work: Path, quiet: bool
+) -> None:
+    """Do jobs of the second stage.
+
+    Args:
+        pool: an executor, or None to work in this process.
+        plan: of the build.
+        jobs: to do.
+        work: their working folder.
+        quiet: no progress bar.
+    """
+    Genome(plan.fasta, work).close()  # indexed once, if it must be, not in every job
+    run_jobs(pool, write_shard, jobs, "records", "record", quiet)
+    for folder in {job.path.parent for job in jobs}:
+        remove_parts(folder)  # of workers that were lost
+
+
+@dataclass(frozen=True)
+class Records:
+    """What the whole first stage says of the records to write.
+
+    Attributes:
+        plan: of the windows that are written.
+        rows: int64 [windows], theirs among those of the first stage.
+        stage: the first.
+        tracks: summaries of the targets, then of the input tracks.
+    """
+
+    plan: Plan
+    rows: np.ndarray
+    stage: Stage
+    tracks: list[coverage.TrackSummary]
+
+    @classmethod
+    def of(cls, plan: Plan, stage: Stage) -> "Records":
+        """Return what follows from a stage whose jobs are all done.
+
+        Raises:
+            InputFileError: a target without any value.
+            ConfigError: labels without a positive bin, where these are asked for.
+        """
+        markers = [read_json(job.marker) for job in stage.jobs]
+        tracks = coverage.summarise(stage.jobs, markers)
+        check_observed(plan, stage, markers, tracks)
+        written, rows = balance(plan, stage, markers)
+        return cls(written, rows, stage, tracks)
+
+    def jobs(self, folders: WorkFolders, records: WorkFolders) -> list[ShardJob]:
+        """Return the jobs of the second stage (`shard_jobs`)."""
+        limits = [t.limit for t in self.tracks[: len(self.plan.targets)]]
+        return shard_jobs(self.plan, self.rows, self.stage, limits, folders, records)
+
+    def finish(self, out: Path, fingerprint: dict, jobs: Sequence[ShardJob]) -> None:
+        """Write what makes the shards of records a data folder, the manifest last."""
+        _warn(self.plan, self.tracks)
+        write_layout(out, self.plan)
+        entries = [read_json(job.marker) for job in jobs]
+        write_manifest(out, self.plan, fingerprint, entries, self.tracks)
 
 
 def write_split(plan: Plan, out: str | Path, resume: bool = False, overwrite: bool = False) -> None:
@@ -182,108 +201,3 @@ def _warn(plan: Plan, tracks: list[coverage.TrackSummary]) -> None:
                 100 * summary.missing_share,
                 plan.options.tracks,
             )
-
-
-def _begin(work: Path, fingerprint: dict) -> None:
-    """Note what is being built, or check that what was begun is the same."""
-    path = work / "plan.json"
-    if path.exists():
-        check_same(read_json(path), fingerprint, work.parent)
-        return
-    work.mkdir(parents=True, exist_ok=True)
-    write_json(path, {"format": "tfepi-build", "format_version": 1} | fingerprint)
-
-
-def _shard_jobs(
-    plan: Plan, rows: np.ndarray, total: int, out: Path, limits: list[float]
-) -> list[ShardJob]:
-    """Return the jobs of a plan's shards; `rows` are its windows' among `total` in the first."""
-    return [
-        ShardJob(
-            out / "tfrecords" / name,
-            label,
-            rows[first:end],
-            plan.windows[first:end],
-            None if plan.unmappable is None else plan.unmappable[first:end],
-            tuple(limits),
-            plan.options,
-            plan.fasta,
-            total,
-            out / WORK,
-            len(plan.tracks),
-        )
-        for name, label, first, end in plan.shards()
-    ]
-
-
-def write_shard(job: ShardJob) -> int:
-    """Write one shard and its marker; return the number of records."""
-    options = job.plan_options
-    targets, tracks = _shard_targets(job), _shard_tracks(job)
-    with (
-        Genome(job.fasta, job.folder) as genome,
-        atomic_path(job.path) as part,
-        RecordWriter(part, compressed=options.encoding == "index") as writer,
-    ):
-        group = max(1, SEQUENCE_BYTES // options.seq_length)
-        for row in range(len(job.windows)):
-            if row % group == 0:
-                sequences = genome.windows(
-                    [
-                        (w.chrom, w.start - options.crop, w.end + options.crop)
-                        for w in job.windows[row : row + group]
-                    ]
-                )
-            indices = sequences[row % group]
-            features = sequence_features(indices, options.encoding)
-            features["target"] = targets[row].tobytes()
-            if options.unmappable_store and job.unmappable is not None:
-                features["umap"] = job.unmappable[row].tobytes()
-            if job.tracks:
-                features["tracks"] = tracks[row].tobytes()
-            writer.write(features)
-    write_json(job.marker, shard_entry(job.path, job.label, len(job.windows)))
-    return len(job.windows)
-
-
-def _shard_targets(job: ShardJob) -> np.ndarray:
-    """Return float16 [records, bins, targets]: extremes clipped, unmappable clipped, rounded."""
-    options = job.plan_options
-    count, bins = len(job.windows), options.windowing().target_length
-    out = np.empty((count, bins, len(job.limits)), np.float16)
-    for track, limit in enumerate(job.limits):
-        part = _signal(job, track, bins)
-        out[:, :, track] = np.clip(part, np.float16(-limit), np.float16(limit))
-    quantile = options.unmappable_clip
-    if options.compat:
-        quantile = compat.six_decimals(quantile)
-    if job.unmappable is not None and quantile < 1:
-        for row in np.flatnonzero(job.unmappable.any(axis=1)):
-            if options.compat:
-                compat.limit_unmappable(out[row], job.unmappable[row], quantile)
-                continue
-            wide = out[row].astype(np.float32)
-            ceiling = np.nanquantile(wide, quantile, axis=0)
-            mask = job.unmappable[row]
-            out[row, mask] = np.minimum(wide[mask], ceiling)
-    if options.decimals is not None:
-        out = np.around(out.astype(np.float32), options.decimals).astype(np.float16)
-    if np.isinf(out).any():
-        raise InputFileError(f"shard {job.path.name} has infinite targets: check clip and scale")
-    return out
-
-
-def _shard_tracks(job: ShardJob) -> np.ndarray:
-    """Return float16 [records, track bins, input tracks]."""
-    bins, first = job.plan_options.track_length, len(job.limits)
-    out = np.empty((len(job.windows), bins, job.tracks), np.float16)
-    for track in range(job.tracks):
-        out[:, :, track] = _signal(job, first + track, bins)
-    return out
-
-
-def _signal(job: ShardJob, track: int, bins: int) -> np.ndarray:
-    """Return a track's bins over the shard's windows, float16 [records, bins]."""
-    path = coverage.signal_file(job.folder, track)
-    values = np.memmap(path, np.float16, "r", shape=(job.total, bins))
-    return values[job.rows]

@@ -53,10 +53,16 @@ def add_kind(parser: Parser, kind: str) -> None:
     )
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the genome, the targets table and every option of a build, under its groups."""
-    parser.add_argument("genome", help="FASTA, plain or bgzip")
-    parser.add_argument("targets", help="targets table: index, identifier, file, …")
+def add_arguments(parser: argparse.ArgumentParser, inputs_needed: bool = True) -> None:
+    """Add the genome, the targets table and every option of a build, under its groups.
+
+    Args:
+        parser: to add them to.
+        inputs_needed: whether both files must be named.
+    """
+    count = None if inputs_needed else "?"
+    parser.add_argument("genome", nargs=count, help="FASTA, plain or bgzip")
+    parser.add_argument("targets", nargs=count, help="targets table: index, identifier, file, …")
     _add_windows(parser.add_argument_group("windows (bp)"))
     add_splits(parser.add_argument_group("splits"))
     _add_regions(parser.add_argument_group("regions (BED files)"))

@@ -5,12 +5,14 @@ import shutil
 from pathlib import Path
 
 from tfrecords_tools.errors import UnfinishedError
-from tfrecords_tools.files import same_identity, sha256
+from tfrecords_tools.files import read_json, same_identity, sha256, write_json
 from tfrecords_tools.input_tracks import TABLE
 from tfrecords_tools.manifest import LAYOUT, read_manifest
 from tfrecords_tools.output import claim_folder
+from tfrecords_tools.sharding import SHARDS
 
 WORK = ".build"
+PLAN = "plan.json"
 log = logging.getLogger(__name__)
 
 
@@ -24,6 +26,11 @@ def check_unbegun(out: Path, resume: bool, overwrite: bool) -> None:
         raise UnfinishedError(
             f"output folder {out} holds an unfinished build: use --resume to go on, "
             "--overwrite to start anew"
+        )
+    if (out / SHARDS).is_dir() and not overwrite:
+        raise UnfinishedError(
+            f"output folder {out} holds shards of a build: use --merge to join them, "
+            "--overwrite to start anew without"
         )
 
 
@@ -99,3 +106,22 @@ def check_same(old: dict, new: dict, out: Path) -> None:
             raise UnfinishedError(
                 f"the {noun} differ from when {out} was begun: use the same table, or --overwrite"
             )
+
+
+def begin(work: Path, fingerprint: dict, **facts) -> None:
+    """Note what is being built, or check that what was begun is the same.
+
+    Args:
+        work: the working folder.
+        fingerprint: of the build.
+        facts: anything else worth noting.
+
+    Raises:
+        UnfinishedError: another build was begun, naming what differs.
+    """
+    path = work / PLAN
+    if path.exists():
+        check_same(read_json(path), fingerprint, work.parent)
+        return
+    work.mkdir(parents=True, exist_ok=True)
+    write_json(path, {"format": "tfepi-build", "format_version": 1} | fingerprint | facts)

@@ -171,6 +171,20 @@ class BuildOptions:
             k: v for k, v in value.items() if k not in _LATER or getattr(self, k) != defaults[k]
         }
 
+    @classmethod
+    def from_json(cls, value: dict) -> "BuildOptions":
+        """Return the options of what `to_json` gave.
+
+        Raises:
+            ConfigError: an unknown option, or a value out of range.
+        """
+        names = [f.name for f in fields(cls)]
+        for name in value:
+            if name not in names:
+                raise unknown("option", name, names, "of a build")
+        lists = {k: tuple(v) for k, v in value.items() if isinstance(v, list)}
+        return cls(**(value | lists))
+
     def windowing(self) -> Windowing:
         """Return the geometry, strides in bp."""
         return Windowing(

@@ -16,6 +16,7 @@ from tfrecords_tools.manifest import FORMAT, FORMAT_VERSION, shard_entry
 from tfrecords_tools.output import check_folder, claim_folder, versions
 from tfrecords_tools.record_windows import WINDOWS
 from tfrecords_tools.records import RecordWriter
+from tfrecords_tools.remote_records import shard_paths
 from tfrecords_tools.statistics import KINDS
 from tfrecords_tools.target_summary import TargetSums
 from tfrecords_tools.targets import Target, write_targets
@@ -262,5 +263,5 @@ def source_files(data: Data) -> dict[str, dict]:
     names = ["statistics.json", "targets.txt", TABLE, WINDOWS, "manifest.json"]
     paths = [p for n in names if (p := data.folder / n).exists()]
     if data.manifest_sha256 is None:
-        paths += sorted((data.folder / "tfrecords").glob("*.tfr"))
+        paths += sorted(shard_paths(data.folder))
     return {f"data {p.name}": identity(p) for p in paths}

@@ -11,6 +11,7 @@ from tfrecords_tools.input_tracks import TABLE
 from tfrecords_tools.intervals import Interval, write_bed
 from tfrecords_tools.output import versions
 from tfrecords_tools.plan import Plan
+from tfrecords_tools.remote_records import shard_size
 from tfrecords_tools.targets import Target, write_targets
 
 FORMAT = "tfepi-data"
@@ -152,13 +153,16 @@ def shard_entry(path: Path, label: str, records: int) -> dict:
     }
 
 
-def check_shards(folder: Path, manifest: dict, shards: dict[str, list[Path]]) -> None:
-    """Check that a folder's shards are those of its manifest, and as large.
+def check_shards(
+    folder: Path, manifest: dict, shards: dict[str, list[Path]], sizes: bool = True
+) -> None:
+    """Check that a folder's shards are those of its manifest, and, with `sizes`, as large.
 
     Raises:
         InputFileError: a shard that is missing, of another size, or not in the manifest.
     """
     listed = {entry["file"] for entry in manifest["shards"]}
+    found = {path.name for paths in shards.values() for path in paths}
     for path in (p for paths in shards.values() for p in paths):
         if path.name not in listed:
             raise InputFileError(
@@ -166,11 +170,12 @@ def check_shards(folder: Path, manifest: dict, shards: dict[str, list[Path]]) ->
             )
     for entry in manifest["shards"]:
         path = inside(folder / "tfrecords", entry["file"])
-        if not path.exists():
+        if path.name not in found and not path.exists():
             raise InputFileError(f"shard {path} is missing: rebuild it with --resume")
-        if path.stat().st_size != entry["bytes"]:
+        size = shard_size(path)
+        if sizes and size != entry["bytes"]:
             raise InputFileError(
-                f"shard {path} has {path.stat().st_size} bytes, the manifest says "
+                f"shard {path} has {size} bytes, the manifest says "
                 f"{entry['bytes']}: it is damaged, rebuild it with --resume"
             )
 

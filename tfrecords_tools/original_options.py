@@ -35,7 +35,7 @@ def _refuse(flags: str, text: str, values: int = 0) -> Original:
 
 OPTIONS = {
     "train": (
-        _note("-k --keras_fit", "training is Keras's fit already"),
+        _note("-k --keras_fit", "one loop trains on any number of devices"),
         _refuse("--tfr_train", "name the label of the shards with --train_label", 1),
         _refuse("--tfr_eval", "name the label of the shards with --valid_label", 1),
         _refuse("-l --log_dir", "events go to the run folder's tensorboard/", 1),

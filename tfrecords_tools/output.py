@@ -14,6 +14,7 @@ from types import MappingProxyType
 
 from tfrecords_tools.errors import ConfigError, UnfinishedError
 from tfrecords_tools.files import identity, write_json
+from tfrecords_tools.remote import refuse_output, without_secrets
 
 log = logging.getLogger(__name__)
 MARKER = ".tfepi"
@@ -42,7 +43,9 @@ def check_folder(
         UnfinishedError: it has results and neither resume nor overwrite was asked for, or it was
             not made here, or overwrite would remove the working directory or an input; or it
             cannot be made.
+        ConfigError: it is remote.
     """
+    refuse_output(path)
     path = Path(path)
     above = next(p for p in (path, *path.absolute().parents) if p.exists())
     if not above.is_dir():
@@ -89,6 +92,7 @@ def check_report(path: str | Path | None, suffixes: tuple[str, ...], overwrite: 
     """
     if path is None:
         return
+    refuse_output(path)
     path = Path(path)
     if path.suffix not in suffixes:
         raise ConfigError(f"report {path} ends in {path.suffix!r}: want {' or '.join(suffixes)}")
@@ -179,7 +183,7 @@ def run_record(folder: str | os.PathLike, inputs: dict[str, str | dict], **facts
     record = {
         "format": "tfepi-run",
         "format_version": 1,
-        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+        "command": [Path(sys.argv[0]).name, *without_secrets(sys.argv[1:])],
         "versions": versions(),
         "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
         "inputs": {k: v if isinstance(v, dict) else identity(v) for k, v in inputs.items()},

@@ -6,7 +6,7 @@ would do the same.
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -87,8 +87,12 @@ class Plan:
         """Return label → path of every input file besides the targets table."""
         return input_files(self.fasta, self.targets, self.options, self.tracks)
 
-    def fingerprint(self) -> dict:
-        """Return what must be equal for a build to be continued."""
+    def fingerprint(self, identify: Callable[[str], dict] = identity) -> dict:
+        """Return what must be equal for a build to be continued.
+
+        Args:
+            identify: returns what identifies the input at a path.
+        """
         digest = hashlib.sha256()
         for w in self.windows:
             digest.update(f"{w.chrom}\t{w.start}\t{w.end}\t{w.label}\n".encode())
@@ -96,7 +100,7 @@ class Plan:
             "options": self.options.to_json(),
             "targets": [t.to_json() for t in self.targets],
             "windows": digest.hexdigest(),
-            "inputs": {label: identity(path) for label, path in self.inputs().items()},
+            "inputs": {label: identify(path) for label, path in self.inputs().items()},
         }
         if self.tracks:
             found["track_table"] = [t.to_json() for t in self.tracks]

@@ -5,28 +5,30 @@ Which windows have a positive bin, for `--positive_share`, and which targets hav
 
 import logging
 import zlib
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
-from tfrecords_tools.coverage import TrackSummary, signal_file
+from tfrecords_tools.coverage import TrackSummary, told_windows
 from tfrecords_tools.errors import ConfigError, InputFileError
 from tfrecords_tools.plan import Plan
 from tfrecords_tools.sampling import positive_targets
+from tfrecords_tools.signal_jobs import Stage
 from tfrecords_tools.windows import HELD_OUT_LABELS
 
-_CHUNK_BYTES = 1 << 26
 log = logging.getLogger(__name__)
 
 
-def check_observed(plan: Plan, folder: Path, tracks: list[TrackSummary]) -> None:
+def check_observed(
+    plan: Plan, stage: Stage, markers: Sequence[dict], tracks: list[TrackSummary]
+) -> None:
     """Warn of targets that have no value in a label, and refuse those that have none at all.
 
     Args:
         plan: of the build.
-        folder: its working folder, whose first stage is done.
+        stage: its first.
+        markers: what the stage's jobs tell.
         tracks: summaries of the targets.
 
     Raises:
@@ -35,9 +37,7 @@ def check_observed(plan: Plan, folder: Path, tracks: list[TrackSummary]) -> None
     for number, (target, summary) in enumerate(zip(plan.targets, tracks, strict=False)):
         if not summary.missing_share:
             continue
-        seen = np.zeros(len(plan.windows), bool)
-        for rows, bins in _bins(plan, folder, number):
-            seen[rows] = ~np.isnan(bins).all(axis=1)
+        seen = ~_told(stage, markers, number, "unseen")
         if not seen.any():
             raise InputFileError(
                 f"target {target.identifier!r} ({target.file}) has no value in any window, so that "
@@ -52,12 +52,13 @@ def check_observed(plan: Plan, folder: Path, tracks: list[TrackSummary]) -> None
                 )
 
 
-def balance(plan: Plan, folder: Path) -> tuple[Plan, np.ndarray]:
+def balance(plan: Plan, stage: Stage, markers: Sequence[dict]) -> tuple[Plan, np.ndarray]:
     """Leave out training windows without a positive bin until a share of windows has one.
 
     Args:
         plan: of the build; `options.positive_share` says which share.
-        folder: its working folder, whose first stage is done.
+        stage: its first.
+        markers: what the stage's jobs tell.
 
     Returns:
         The plan of the windows that stay, and their rows in `plan`, int64.
@@ -73,8 +74,7 @@ def balance(plan: Plan, folder: Path) -> tuple[Plan, np.ndarray]:
     targets = positive_targets(plan.targets, plan.options)
     for number, target in enumerate(plan.targets):
         if target in targets:
-            for part, bins in _bins(plan, folder, number):
-                positive[part] |= (bins > 0).any(axis=1)
+            positive |= _told(stage, markers, number, "positive")
     keep = np.ones(len(rows), bool)
     for label in plan.labels:
         if label in HELD_OUT_LABELS:
@@ -105,10 +105,11 @@ def balance(plan: Plan, folder: Path) -> tuple[Plan, np.ndarray]:
     return left, rows[keep]
 
 
-def _bins(plan: Plan, folder: Path, number: int) -> Iterator[tuple[slice, np.ndarray]]:
-    """Yield (rows, float16 bins) of a target, some windows at a time."""
-    shape = (len(plan.windows), plan.options.windowing().target_length)
-    values = np.memmap(signal_file(folder, number), np.float16, "r", shape=shape)
-    step = max(1, _CHUNK_BYTES // (2 * shape[1]))
-    for low in range(0, shape[0], step):
-        yield slice(low, low + step), values[low : low + step]
+def _told(stage: Stage, markers: Sequence[dict], target: int, name: str) -> np.ndarray:
+    """Return which windows a target's jobs tell (`told_windows`): bool [windows]."""
+    found = np.zeros(len(stage.blocks.order), bool)
+    count = len(stage.blocks)
+    for block in range(count):
+        rows = stage.blocks.rows(block)
+        found[rows] = told_windows(markers[target * count + block], name, len(rows))
+    return found

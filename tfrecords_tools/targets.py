@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
+from tfrecords_tools import remote
 from tfrecords_tools.errors import ConfigError, InputFileError, unknown
 from tfrecords_tools.files import existing, write_text
+from tfrecords_tools.remote import named, url_in_table
 from tfrecords_tools.text_table import tab_separated
 
 SUM_STATS = (
@@ -263,16 +265,32 @@ def resolve(targets: tuple[Target, ...], table: str | Path) -> tuple[Target, ...
     """Return targets whose relative `file` and `peaks` are relative to the table's folder.
 
     A relative path that exists from the working directory is kept (the original tools' rule);
-    otherwise it is taken from the table's folder.
+    otherwise it is taken from the table's folder. Remote ones are copied, and so are those
+    relative to a remote table.
+
+    Raises:
+        InputFileError: a remote file cannot be copied, or a remote table names one outside of
+            what is remote.
     """
     folder = Path(table).parent
+    asked: dict[Path, str] = {}
 
     def place(name: str | None) -> str | None:
-        if not name or Path(name).is_absolute() or Path(name).exists():
+        if not name:
+            return name
+        if (url := url_in_table(name, table)) is not None:
+            asked[remote.place(url)] = url
+            return str(remote.place(url))
+        if Path(name).is_absolute() or Path(name).exists():
             return name
         return str(folder / name)
 
-    return tuple(replace(t, file=place(t.file), peaks=place(t.peaks)) for t in targets)
+    found = tuple(replace(t, file=place(t.file), peaks=place(t.peaks)) for t in targets)
+    if asked:
+        from tfrecords_tools.remote_files import fetch
+
+        fetch(asked.values(), quiet=not log.isEnabledFor(logging.INFO), folders=False)
+    return found
 
 
 def strand_order(targets: tuple[Target, ...]) -> tuple[int, ...] | None:
@@ -345,7 +363,7 @@ def format_targets(targets: tuple[Target, ...]) -> str:
 def _cell(value: object) -> str:
     if isinstance(value, float) and value == int(value):
         return str(int(value))
-    return str(value)
+    return named(str(value))
 
 
 def write_targets(path: str | Path, targets: tuple[Target, ...]) -> None:

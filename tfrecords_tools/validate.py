@@ -14,6 +14,7 @@ from tfrecords_tools.record_checks import RecordChecks, Shape
 from tfrecords_tools.record_report import Report
 from tfrecords_tools.record_windows import WINDOWS, stream_windows
 from tfrecords_tools.records import parse_example
+from tfrecords_tools.remote_records import ready, shard_paths
 from tfrecords_tools.shards import EMPTY, shard_name, unlike
 from tfrecords_tools.statistics import Statistics
 from tfrecords_tools.targets import Target, numbered, read_targets
@@ -34,6 +35,7 @@ def validate(folder: str | Path, shown: int = 5, quiet: bool = False) -> Report:
         InputFileError: there is no such folder.
     """
     folder = existing_folder(folder, "data folder")
+    ready(folder, shard_paths(folder))
     report = Report(folder, shown)
     statistics = _attempt(report, "statistics", Statistics.read, folder / "statistics.json")
     manifest = _attempt(report, "manifest", read_manifest, folder)

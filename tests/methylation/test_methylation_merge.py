@@ -6,8 +6,8 @@ import pytest
 
 from tfepi.methylation.variant_results import EFFECTS
 from tfepi.variants.merge import merge_shards
-from tfepi.variants.options import Shard
 from tfrecords_tools.errors import UnfinishedError
+from tfrecords_tools.sharding import Shard
 
 FINAL = [
     "no_cpg.tsv",

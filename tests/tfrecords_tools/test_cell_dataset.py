@@ -18,6 +18,7 @@ from tfrecords_tools.errors import ConfigError, InputFileError
 
 tf = pytest.importorskip("tensorflow")
 from tfrecords_tools.dataset import Augmentation, eval_dataset, train_dataset  # noqa: E402
+from tfrecords_tools.slices import Slices  # noqa: E402
 
 CELLS, MARKS = ("a", "b", "c"), ("K", "M")
 BOTH = ("sequence", "tracks")
@@ -116,6 +117,29 @@ def test_a_random_cell_per_window_is_a_function_of_seed_and_epoch(cell_data):
     np.testing.assert_array_equal(first["tracks"], again["tracks"])
     other, _ = epoch(1, 1)
     assert not np.array_equal(first["tracks"], other["tracks"])
+
+
+def test_slices_draw_what_the_whole_batch_draws(cell_data):
+    examples = CellExamples(
+        conditioning(cell_data), CELLS, random=True, inputs=BOTH, scale=(0.9, 1.15)
+    )
+    flips = Augmentation(rc=True, shift=2)
+
+    def found(slices):
+        return batches(
+            train_dataset(cell_data, "train", 7, 1, 2, flips, slices=slices, examples=examples)
+        )
+
+    whole, target = found(Slices())
+    for numbers in ([0, 1], [0, 1, 2]):
+        parts = [found(Slices(len(numbers), number)) for number in numbers]
+        edges = [7 * n // len(numbers) for n in (*numbers, len(numbers))]
+        for number in numbers:
+            rows = [i for i in range(len(target)) if edges[number] <= i % 7 < edges[number + 1]]
+            inputs, own = parts[number]
+            np.testing.assert_array_equal(own, target[rows])
+            for name in inputs:
+                np.testing.assert_array_equal(inputs[name], whole[name][rows])
 
 
 def _order(sequences, data):

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tfrecords_tools import augmentation, base_symbols
 from tfrecords_tools import dataset as D
@@ -16,7 +17,9 @@ from tfrecords_tools.errors import ConfigError
 from tfrecords_tools.genome import one_hot, reverse_complement
 from tfrecords_tools.intervals import Interval
 from tfrecords_tools.plan import make_plan
+from tfrecords_tools.record_order import batch_records
 from tfrecords_tools.records import sequence_features
+from tfrecords_tools.slices import WHOLE, Slices
 from tfrecords_tools.targets import Target
 from tfrecords_tools.windows import Windowing
 
@@ -179,12 +182,64 @@ def test_records_of_other_writers_are_parsed(data):
         np.testing.assert_array_equal(a, b)
 
 
-def test_workers_share_the_examples(data):
-    whole = {s.tobytes() for s in collected(D.eval_dataset(data, "valid", 8))[0]}
-    parts = [collected(D.eval_dataset(data, "valid", 8, worker=w, workers=3))[0] for w in range(3)]
-    found = [s.tobytes() for part in parts for s in part]
-    assert len(found) == data.counts["valid"]
-    assert set(found) == whole
+def together(make, processes):
+    """Return the batches that processes, each of some replicas, have slices of."""
+    first = np.cumsum([0, *processes]).tolist()
+    slices = [Slices(first[-1], f, n) for f, n in zip(first, processes, strict=False)]
+    parts = [list(make(s)) for s in slices]
+    batches = []
+    for number in range(len(parts[0]) // processes[0]):
+        own = [p[number * n + k] for p, n in zip(parts, processes, strict=True) for k in range(n)]
+        assert all(len(target) for _, target in own)
+        filled = [s for s in own if not np.isnan(s[1]).all() or s[0]["sequence"].shape[0] > 1]
+        batches.append(tf.nest.map_structure(lambda *t: np.concatenate(t), *filled))
+    return batches
+
+
+@pytest.mark.parametrize("processes", [[2], [1, 1], [3], [2, 1], [1, 1, 1, 1, 1, 1, 1]])
+def test_slices_of_batches_are_the_batches_of_one_device(data, processes):
+    """With augmentation, a batch that is not divisible, a last one smaller than the replicas."""
+    augmentation = D.Augmentation(rc=True, shift=3)
+    size = 32
+    assert data.counts["valid"] % size
+    for make in (
+        lambda s: D.train_dataset(data, "train", size, 1, 2, augmentation, 200, slices=s),
+        lambda s: D.eval_dataset(data, "valid", size, slices=s),
+        lambda s: D.eval_dataset(data, "valid", data.counts["valid"] - 1, slices=s),
+    ):
+        whole = list(make(WHOLE))
+        found = together(make, processes)
+        assert len(found) == len(whole)
+        for (inputs, target), (got, got_target) in zip(whole, found, strict=True):
+            np.testing.assert_array_equal(got["sequence"], inputs["sequence"])
+            np.testing.assert_array_equal(got_target, target)
+
+
+def test_slices_of_a_known_size_say_so(data):
+    dataset = D.train_dataset(data, "train", 32, 1, 0, slices=Slices(4, 1, 2))
+    assert dataset.element_spec[1].shape[0] == 8
+    assert [Slices(n).largest(10) for n in (1, 3, 10)] == [10, 4, 1]
+
+
+def test_an_epoch_is_gone_on_with_in_its_middle(data):
+    augmentation = D.Augmentation(rc=True, shift=3)
+    whole = list(D.train_dataset(data, "train", 32, 1, 3, augmentation, 200))
+    rest = list(D.train_dataset(data, "train", 32, 1, 3, augmentation, 200, skip=2))
+    assert len(rest) == len(whole) - 2
+    for (inputs, target), (got, got_target) in zip(whole[2:], rest, strict=True):
+        np.testing.assert_array_equal(got["sequence"], inputs["sequence"])
+        np.testing.assert_array_equal(got_target, target)
+
+
+def test_the_records_of_a_batch_are_named(data):
+    assert len(data.shards("train")) > 1
+    whole = list(D.train_dataset(data, "train", 32, 1, 3, shuffle_buffer=200))
+    for number in (0, len(whole) - 1):
+        places = batch_records(data, "train", 32, 1, 3, number, 200)
+        assert len({shard for shard, _ in places}) > 1
+        by_shard = {p.name: list(data.shard_sequences(p)) for p in data.shards("train")}
+        expected = np.stack([by_shard[shard][record] for shard, record in places])
+        np.testing.assert_array_equal(whole[number][0]["sequence"], one_hot(expected))
 
 
 def test_bad_requests_are_refused(data):

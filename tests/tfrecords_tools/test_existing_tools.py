@@ -7,13 +7,14 @@ import h5py
 import numpy as np
 import pytest
 
-from tfrecords_tools import compat, compat_layout, coverage
+from tfrecords_tools import compat, compat_layout, coverage, signal_jobs
 from tfrecords_tools.errors import ConfigError
 from tfrecords_tools.files import read_json
 from tfrecords_tools.framing import read_frames
 from tfrecords_tools.intervals import merged, read_bed
 from tfrecords_tools.pooling import BLACKLIST_MARGIN, Pooling, window_values
 from tfrecords_tools.records import parse_example
+from tfrecords_tools.signal_jobs import SignalJob
 from tfrecords_tools.targets import Target, read_targets
 from tfrecords_tools.tracks import open_track
 
@@ -83,24 +84,24 @@ def compat_bins(fixture, folder, bed, target, nan, blacklist, tool):
     """A track's bins over a BED's windows, through the build's own stage: float16 [n, bins]."""
     windows = read_bed(fixture / bed)
     order = sorted(range(len(windows)), key=lambda i: windows[i])
-    job = coverage.SignalJob(
+    (folder / "signal").mkdir()
+    job = SignalJob(
         track=0,
         block=0,
         file=str(fixture / "t1.bw"),
         pooling=Pooling(128, target, nan),
-        chroms=coverage._runs([windows[i].chrom for i in order]),
+        chroms=signal_jobs._runs([windows[i].chrom for i in order]),
         starts=np.array([windows[i].start for i in order]),
-        rows=np.array(order),
+        ranks=np.array(order),
         length=len(windows[0]),
         total=len(windows),
         blacklist=blacklist,
         folder=folder,
         compat=tool,
     )
-    coverage.allocate(folder, [job])
-    coverage.run_job(job)
-    limit = np.float16(coverage.summarise([job])[0].limit)
-    bins = np.fromfile(coverage.signal_file(folder, 0), np.float16)
+    marker = coverage.run_job(job)
+    limit = np.float16(coverage.summarise([job], [marker])[0].limit)
+    bins = np.fromfile(job.path, np.float16)
     return np.clip(bins.reshape(len(windows), job.bins), -limit, limit)
 
 

@@ -107,6 +107,7 @@ def build(
         began = time.monotonic()
         with worker_pool(executor, workers) as pool:
             run_jobs(pool, write_shard, jobs, "records", "record", quiet)
+        remove_parts(out / "tfrecords")  # of workers that were lost
         took = time.monotonic() - began
         _write_rest(plan, store, chosen, jobs, out, fingerprint)
         if waiting:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tfrecords_tools.errors import ConfigError, InputFileError, unknown
 from tfrecords_tools.files import existing
+from tfrecords_tools.remote import url_in_table
 from tfrecords_tools.text_table import tab_separated
 
 FORMATS = ("bedmethyl", "bismark_cov", "cytosine_report", "bedgraph", "array")
@@ -132,6 +133,8 @@ def _sample(where: str, header: list[str], row: list[str], folder: Path) -> Samp
 
 
 def _place(name: str, folder: Path, where: str, what: str) -> Path:
+    if (url := url_in_table(name, folder / "samples.txt")) is not None:
+        return existing(url, f"{where}: {what}")
     path = Path(name)
     if not path.is_absolute() and not path.exists():
         path = folder / path

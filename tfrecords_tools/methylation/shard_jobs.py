@@ -2,13 +2,13 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from tfrecords_tools.build import SEQUENCE_BYTES, WORK
-from tfrecords_tools.files import atomic_path, write_json
+from tfrecords_tools.build_folder import WORK
+from tfrecords_tools.files import atomic_path
 from tfrecords_tools.genome import Genome
 from tfrecords_tools.manifest import shard_entry
 from tfrecords_tools.methylation.chosen import Chosen, Places, Shard
@@ -16,6 +16,8 @@ from tfrecords_tools.methylation.options import MethylationOptions
 from tfrecords_tools.methylation.plan import MethylationPlan
 from tfrecords_tools.methylation.store import SiteStore
 from tfrecords_tools.records import RecordWriter, sequence_features
+from tfrecords_tools.shard_jobs import SEQUENCE_BYTES
+from tfrecords_tools.workers import absolute
 
 _MOST = np.float32(np.finfo(np.float16).max)
 
@@ -47,8 +49,10 @@ class ShardJob:
         cls, plan: MethylationPlan, chosen: Chosen, shard: Shard, columns: int, out: Path
     ) -> "ShardJob":
         """Return the job of a shard of a data folder."""
-        path = out / "tfrecords" / shard.name
-        return cls(path, shard, chosen, plan.options, plan.fasta, out / WORK, columns)
+        out = out.absolute()
+        chosen = replace(chosen, path=chosen.path.absolute())
+        path, fasta = out / "tfrecords" / shard.name, absolute(plan.fasta)
+        return cls(path, shard, chosen, plan.options, fasta, out / WORK, columns)
 
     def __len__(self) -> int:
         return self.shard.records
@@ -64,14 +68,13 @@ class ShardJob:
         return self.folder / "windows" / f"{self.path.name}.bed"
 
 
-def write_shard(job: ShardJob) -> int:
-    """Write one shard, its windows and its marker; return the number of records."""
+def write_shard(job: ShardJob) -> dict:
+    """Write one shard and its windows; return what its marker tells."""
     began = time.process_time()
     sums = write_records(job)
     entry = shard_entry(job.path, job.shard.label, len(job))
     took = time.process_time() - began
-    write_json(job.marker, {"shard": entry, "sums": sums, "cpu_seconds": took})
-    return len(job)
+    return {"shard": entry, "sums": sums, "cpu_seconds": took}
 
 
 def write_records(job: ShardJob) -> list[list[float]]:
