@@ -8,9 +8,10 @@ from tfepi.variants.forecast import Forecast
 from tfepi.variants.formats import FORMATS
 from tfepi.variants.manifest import Manifest
 from tfepi.variants.merge import merge_shards, score_results
-from tfepi.variants.options import Scoring, Shard
+from tfepi.variants.options import Scoring
 from tfepi.variants.scoring import score_vcf
 from tfrecords_tools.output import shown_size
+from tfrecords_tools.sharding import Shard
 
 NAMES = ("h5", "parquet", "vcf", "summary")
 

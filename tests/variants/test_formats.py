@@ -13,10 +13,11 @@ import pytest
 from tfepi.variants import formats, output, row_chunks, zarr_output
 from tfepi.variants.formats import check_formats, parse_formats
 from tfepi.variants.merge import merge_shards, score_results
-from tfepi.variants.options import Scoring, Shard
+from tfepi.variants.options import Scoring
 from tfepi.variants.score_file import ScoreFile
 from tfepi.variants.scoring import score_vcf
 from tfrecords_tools.errors import ConfigError, InputFileError, UnfinishedError
+from tfrecords_tools.sharding import Shard
 
 STATS = ("SAD", "REF_RATIO", "REF")
 HAS_ZARR = importlib.util.find_spec("zarr") is not None

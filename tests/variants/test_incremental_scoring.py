@@ -16,10 +16,11 @@ from tfepi.variants import incremental
 from tfepi.variants.alleles import Window
 from tfepi.variants.engine import Engine
 from tfepi.variants.merge import merge_shards
-from tfepi.variants.options import Scoring, Shard
+from tfepi.variants.options import Scoring
 from tfepi.variants.scoring import score_vcf
 from tfrecords_tools.errors import ConfigError
 from tfrecords_tools.genome import Genome, encode
+from tfrecords_tools.sharding import Shard
 from tfrecords_tools.targets import Target
 
 RANDOM = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("random_weights.py"))))

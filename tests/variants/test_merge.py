@@ -5,9 +5,10 @@ import shutil
 import pytest
 
 from tfepi.variants.merge import merge_shards, score_results
-from tfepi.variants.options import Scoring, Shard
+from tfepi.variants.options import Scoring
 from tfepi.variants.scoring import score_vcf
 from tfrecords_tools.errors import ConfigError, InputFileError, UnfinishedError
+from tfrecords_tools.sharding import Shard
 
 SCORING = Scoring(stats=("SAD", "REF", "D2"), batch_size=8)
 

@@ -1,11 +1,8 @@
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tfepi.spec import Head, ModelSpec
 from tfepi.variants.options import (
     Scoring,
-    Shard,
     check_stated,
     default_batch_size,
     default_chunk_records,
@@ -29,23 +26,6 @@ from tfrecords_tools.targets import Target
 def test_bad_options(values, message):
     with pytest.raises(ConfigError, match=message):
         Scoring(**values)
-
-
-@given(total=st.integers(0, 200), count=st.integers(1, 30))
-def test_shards_are_all_parts_once_and_even(total, count):
-    shares = [Shard(i + 1, count).chunks(total) for i in range(count)]
-    assert [n for share in shares for n in share] == list(range(total))
-    assert max(map(len, shares)) - min(map(len, shares)) <= 1
-
-
-@pytest.mark.parametrize("text", ["0/3", "4/3", "1/0", "a/3", "1", "1/3/5", "-1/3"])
-def test_bad_shards(text):
-    with pytest.raises(ConfigError, match=r"shard is .*want i/n with 1 <= i <= n"):
-        Shard.parse(text)
-
-
-def test_shard_folder():
-    assert Shard.parse("2/16").folder == "2-of-16"
 
 
 def spec(length, bin_width, targets):

@@ -10,9 +10,10 @@ import pytest
 
 from tfepi.variants import annotate, output, row_chunks
 from tfepi.variants.manifest import Manifest
-from tfepi.variants.options import Scoring, Shard
+from tfepi.variants.options import Scoring
 from tfepi.variants.scoring import score_vcf
 from tfrecords_tools.errors import InputFileError
+from tfrecords_tools.sharding import Shard
 
 STATS = ("SAD", "D1", "REF_RATIO", "REF")
 

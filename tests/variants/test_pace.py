@@ -6,9 +6,9 @@ import re
 import pytest
 
 from tfepi.variants import pace
-from tfepi.variants.options import Shard
 from tfepi.variants.pace import Pace, shown_time
 from tfepi.variants.scoring import score_vcf
+from tfrecords_tools.sharding import Shard
 
 
 class Clock:

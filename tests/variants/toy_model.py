@@ -1,8 +1,13 @@
 """A model that is a plain sum, for tests of scoring."""
 
+import os
+import time
+from pathlib import Path
+
 import numpy as np
 
 from tfepi.spec import CallablePredictor, Head, ModelSpec
+from tfrecords_tools.errors import InputFileError
 from tfrecords_tools.targets import Target
 
 LENGTH, BIN, CROP, BINS, TARGETS = 64, 8, 8, 6, 3
@@ -48,3 +53,22 @@ class CountingPredictor(CallablePredictor):
         self.sequences += len(inputs["sequence"])
         self.calls += 1
         return super().predict(inputs)
+
+
+def open_slowly(seconds: float, folder: str):
+    """Return the toy model, slowed down, as a worker opens it, and no condition.
+
+    Each time leaves a file in the folder.
+    """
+    (Path(folder) / f"{os.getpid()}-{time.time_ns()}").touch()
+
+    def slow(one_hot):
+        time.sleep(seconds)
+        return toy_values(one_hot)
+
+    return CountingPredictor(slow), None
+
+
+def open_damaged():
+    """Raise what a damaged model raises."""
+    raise InputFileError("cannot load model toy: it is damaged")

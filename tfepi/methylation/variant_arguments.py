@@ -56,9 +56,10 @@ def work(args: argparse.Namespace) -> None:
     from tfepi.methylation import variant_options, variant_scoring
     from tfepi.methylation.variant_results import EFFECTS
     from tfepi.variants import merge
-    from tfepi.variants.options import Shard, default_batch_size
+    from tfepi.variants.options import default_batch_size
     from tfepi.variants.part_runs import Place
     from tfrecords_tools.errors import ConfigError, unknown
+    from tfrecords_tools.sharding import Shard
     from tfrecords_tools.targets import select
 
     if args.merge:

@@ -16,11 +16,12 @@ from tfepi.spec import AveragedPredictor, ModelSpec, Predictor
 from tfepi.variants.alleles import AllelePair, Stretches
 from tfepi.variants.checks import Skipped, check, skipped_text, survey
 from tfepi.variants.head_targets import HeadTargets
-from tfepi.variants.options import Shard, check_chunk_records
+from tfepi.variants.options import check_chunk_records
 from tfepi.variants.part_runs import Place, damaged_model, run_in_parts
 from tfepi.variants.vcf import Variant
 from tfrecords_tools.files import identity
 from tfrecords_tools.genome import Genome
+from tfrecords_tools.sharding import Shard
 from tfrecords_tools.targets import Target
 
 

@@ -8,14 +8,13 @@ from pathlib import Path
 
 from tfepi.variants import formats
 from tfepi.variants.manifest import NAME, Manifest
-from tfepi.variants.options import Shard
 from tfepi.variants.output import SKIPPED, PartFolder, write_skipped
 from tfepi.variants.parts import is_whole
 from tfrecords_tools.errors import ConfigError, InputFileError, UnfinishedError
 from tfrecords_tools.files import identity, read_json, remove_parts, same_identity
 from tfrecords_tools.output import run_record
+from tfrecords_tools.sharding import SHARDS, find_shards
 
-SHARDS = "shards"
 RUN = "run.json"
 _log = logging.getLogger(__name__)
 
@@ -104,7 +103,7 @@ def merge_shards(
         UnfinishedError: final files are there.
     """
     out = Path(out)
-    shards = _shards(out)
+    shards = find_shards(out, "score")
     if results is None:
         results = score_results(_asked_formats([out / SHARDS / s.folder for s in shards]))
     manifests = [results.manifest.read(out / SHARDS / s.folder) for s in shards]
@@ -129,27 +128,6 @@ def merge_shards(
         record["inputs"] = manifest.inputs
         record |= results.assemble(out, manifest, owner.__getitem__, vcf)
     return out
-
-
-def _shards(out: Path) -> list[Shard]:
-    found = []
-    for path in sorted((out / SHARDS).glob("*-of-*")) if (out / SHARDS).is_dir() else []:
-        try:
-            found.append(Shard.parse(path.name.replace("-of-", "/")))
-        except ConfigError:
-            continue
-    if not found:
-        raise InputFileError(f"{out} has no {SHARDS}: score with --shard i/n first")
-    counts = {s.count for s in found}
-    if len(counts) > 1:
-        raise InputFileError(
-            f"{out / SHARDS} has shards of different splits, of {sorted(counts)}: remove one split"
-        )
-    found.sort(key=lambda s: s.number)
-    missing = sorted(set(range(1, counts.pop() + 1)) - {s.number for s in found})
-    if missing:
-        raise InputFileError(f"{out / SHARDS} lacks shard {missing[0]} of {found[0].count}: run it")
-    return found
 
 
 def _asked_formats(folders: Sequence[Path]) -> tuple[str, ...]:

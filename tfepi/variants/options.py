@@ -1,6 +1,5 @@
-"""What can be chosen when variants are scored, and which part of the work a shard does."""
+"""What can be chosen when variants are scored."""
 
-import re
 from dataclasses import dataclass
 
 from tfepi.spec import Head, ModelSpec
@@ -162,38 +161,3 @@ def check_stated(stated: dict[str, object], spec: ModelSpec, head: Head) -> None
     ]
     if wrong:
         raise ConfigError(f"{'; '.join(wrong)}: give the params.json the model was trained with")
-
-
-@dataclass(frozen=True)
-class Shard:
-    """Shard `number` of `count`, from 1."""
-
-    number: int
-    count: int
-
-    def __post_init__(self):
-        if not 1 <= self.number <= self.count:
-            raise ConfigError(
-                f"shard is {self.number}/{self.count}: want i/n with 1 <= i <= n, as 1/4"
-            )
-
-    @classmethod
-    def parse(cls, text: str) -> "Shard":
-        """Return the shard of a text "i/n".
-
-        Raises:
-            ConfigError: not of that form, or i outside 1…n.
-        """
-        match = re.fullmatch(r"(\d+)/(\d+)", text.strip())
-        if not match:
-            raise ConfigError(f"shard is {text!r}: want i/n with 1 <= i <= n, as 1/4")
-        return cls(int(match[1]), int(match[2]))
-
-    @property
-    def folder(self) -> str:
-        """Name of the shard's folder under DIR/shards."""
-        return f"{self.number}-of-{self.count}"
-
-    def chunks(self, total: int) -> range:
-        """Return the numbers of the parts this shard writes, consecutive."""
-        return range((self.number - 1) * total // self.count, self.number * total // self.count)

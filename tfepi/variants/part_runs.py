@@ -1,24 +1,27 @@
 """Runs over a VCF in numbered parts: what is there is kept, what is missing is made."""
 
+import itertools
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from tfepi.crew import ALONE, Crew
 from tfepi.spec import Predictor
 from tfepi.variants.manifest import NAME, Manifest
-from tfepi.variants.merge import SHARDS, Results
+from tfepi.variants.merge import Results
 from tfepi.variants.numbered import FOLDER, remove_all_parts
-from tfepi.variants.options import Shard
 from tfepi.variants.pace import Pace
-from tfepi.variants.parts import is_whole
+from tfepi.variants.part_jobs import Elsewhere, PartJob
+from tfepi.variants.parts import is_whole, part_path
 from tfepi.variants.vcf import Variant, chunks, read_variants
 from tfrecords_tools.errors import InputFileError, UnfinishedError
 from tfrecords_tools.files import remove_parts
 from tfrecords_tools.number_text import number_of
 from tfrecords_tools.output import MARKER, check_folder, claim_folder, run_record
 from tfrecords_tools.progress import progress
+from tfrecords_tools.sharding import SHARDS, Shard
 
 _log = logging.getLogger(__name__)
 
@@ -32,23 +35,32 @@ class Place:
         shard: whose own folder lies in it; `out` must then be new, or made here.
         resume: go on with what is there.
         overwrite: remove what is there.
+        crew: processes that share the parts.
     """
 
     out: Path
     shard: Shard | None = None
     resume: bool = False
     overwrite: bool = False
+    crew: Crew = ALONE
 
     @classmethod
     def of(
-        cls, out: str | Path, shard: Shard | None, resume: bool = False, overwrite: bool = False
+        cls,
+        out: str | Path,
+        shard: Shard | None,
+        resume: bool = False,
+        overwrite: bool = False,
+        crew: Crew = ALONE,
     ) -> "Place":
-        """Return the place after checking that it may be written.
+        """Return the place after checking, where the crew's lead asks, that it may be written.
 
         Raises:
             UnfinishedError: as `check_folder`.
         """
-        place = cls(Path(out), shard, resume, overwrite)
+        place = cls(Path(out), shard, resume, overwrite, crew)
+        if not crew.leads:
+            return place
         if shard is not None:
             check_folder(out, resume=True)
         check_folder(place.folder, resume, overwrite)
@@ -84,6 +96,7 @@ def run_in_parts(
     load: Callable[[], Predictor],
     begin: Callable[[Predictor], PartMaker],
     quiet: bool = False,
+    elsewhere: Elsewhere | None = None,
 ) -> Path:
     """Make the parts that are missing and, unless they are a shard's, the final files.
 
@@ -97,6 +110,7 @@ def run_in_parts(
         load: returns the model; not called where nothing is left to predict.
         begin: returns what makes parts by a model.
         quiet: no progress bar.
+        elsewhere: makes the parts instead; neither `load` nor `begin` is called then.
 
     Returns:
         The folder written.
@@ -104,13 +118,28 @@ def run_in_parts(
     Raises:
         UnfinishedError: results are there, or were made from something else.
     """
-    folder, shard = place.folder, place.shard
+    folder, shard, crew = place.folder, place.shard, place.crew
     numbers = (shard or Shard(1, 1)).chunks(manifest.chunks)
-    whole = set() if place.overwrite else {n for n in numbers if is_whole(folder, manifest, n)}
-    todo = set(numbers) - whole
-    size = report(folder, manifest, len(todo), shard is None)
+
+    def missing() -> list[int]:
+        return [n for n in numbers if not is_whole(folder, manifest, n)]
+
     # A model that cannot be loaded must not cost results, nor leave a folder behind.
-    predictor = load() if place.overwrite or not folder.exists() else None
+    predictor = None
+    if crew.leads:
+        todo = list(numbers) if place.overwrite else missing()
+        size = report(folder, manifest, len(todo), shard is None)
+        if place.overwrite or not folder.exists():
+            predictor = elsewhere.try_one() if elsewhere else load()
+    final = [folder / name for name in results.names(manifest)]
+    if not crew.await_lead(folder / FOLDER, numbers, final, place.overwrite):
+        return folder
+    if not crew.leads:
+        manifest.check_same(type(manifest).read(folder), folder)
+        with crew.at_work(folder / FOLDER):
+            own = set(crew.own(missing()))
+            _write_parts(_made(begin(load())), manifest, numbers, own, None, quiet)
+        return folder
     if shard is not None:
         claim_folder(place.out, resume=True)  # before there is anything in it
     _claim(place, manifest)
@@ -121,10 +150,19 @@ def run_in_parts(
     facts |= results.facts
     with run_record(folder, {}, **facts) as record:
         record["inputs"] = manifest.inputs
-        if todo:
-            maker = begin(predictor or load())
-            record["undefined_rows"] = _write_parts(maker, manifest, numbers, todo, size, quiet)
         (folder / FOLDER).mkdir(exist_ok=True)
+        if todo:
+            with crew.at_work(folder / FOLDER) as duty:
+                made = (
+                    _made_elsewhere(elsewhere, folder)
+                    if elsewhere
+                    else _made(begin(predictor or load()))
+                )
+                own = set(crew.own(todo))
+                undefined = _write_parts(made, manifest, numbers, own, size, quiet)
+                if crew.count == 1:  # others count their own
+                    record["undefined_rows"] = undefined
+                duty.await_others(missing)
         if shard is None:
             record |= results.assemble(folder, manifest, lambda number: folder, manifest.vcf)
             remove_all_parts(folder)
@@ -150,8 +188,35 @@ def _claim(place: Place, manifest: Manifest) -> None:
     manifest.write(folder)
 
 
+Made = Callable[[Iterator[tuple[int, Sequence[Variant]]], Callable[[int], object]], Iterator[int]]
+"""Takes numbered chunks and what counts records; yields each one's undefined rows."""
+
+
+def _made(maker: PartMaker) -> Made:
+    """Return what makes parts here."""
+
+    def make(numbered, advance):
+        for number, chunk in numbered:
+            yield maker.write_part(number, chunk, advance)
+
+    return make
+
+
+def _made_elsewhere(elsewhere: Elsewhere, folder: Path) -> Made:
+    """Return what has other processes make parts."""
+
+    def make(numbered, advance):
+        recipe = elsewhere.recipe
+        jobs = (PartJob(recipe, n, c, part_path(folder.absolute(), n)) for n, c in numbered)
+        for job, undefined in elsewhere.write(jobs):
+            advance(len(job))
+            yield undefined
+
+    return make
+
+
 def _write_parts(
-    maker: PartMaker,
+    made: Made,
     manifest: Manifest,
     numbers: range,
     todo: set[int],
@@ -160,7 +225,6 @@ def _write_parts(
 ) -> int:
     """Write the parts in `todo`; return how many rows have undefined predictions."""
     size, records = manifest.chunk_records, manifest.survey.records
-    undefined = 0
 
     def length(number: int) -> int:
         return min(size, records - number * size)
@@ -174,11 +238,9 @@ def _write_parts(
             bar.update(count)
             pace.update(count)
 
-        for number, chunk in enumerate(chunks(read_variants(manifest.vcf), size)):
-            if number in todo:
-                undefined += maker.write_part(number, chunk, advance)
-            if number + 1 >= numbers.stop:
-                break
+        every = enumerate(chunks(read_variants(manifest.vcf), size))
+        own = (found for found in itertools.islice(every, numbers.stop) if found[0] in todo)
+        undefined = sum(made(own, advance))
     if undefined:
         _log.warning("predictions that are no finite numbers, of %s", number_of(undefined, "row"))
     return undefined

@@ -2,8 +2,11 @@
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
 from pathlib import Path
 
+from tfepi.crew import ALONE, Crew
 from tfepi.spec import Condition, ModelSpec, Predictor, check_shifts
 from tfepi.variants.alleles import Window
 from tfepi.variants.checks import check, skipped_text, survey
@@ -12,15 +15,20 @@ from tfepi.variants.formats import DEFAULT, check_formats
 from tfepi.variants.head_targets import HeadTargets
 from tfepi.variants.manifest import Manifest
 from tfepi.variants.merge import score_results
-from tfepi.variants.options import Scoring, Shard, check_chunk_records, default_chunk_records
+from tfepi.variants.options import Scoring, check_chunk_records, default_chunk_records
 from tfepi.variants.pair_scores import PairScorer
+from tfepi.variants.part_jobs import Elsewhere, check_inputs
 from tfepi.variants.part_runs import Place, damaged_model, run_in_parts
 from tfepi.variants.parts import written_part
 from tfepi.variants.scores import warn_of_one_bin
 from tfepi.variants.vcf import Variant
 from tfrecords_tools.files import identity
 from tfrecords_tools.genome import Genome
+from tfrecords_tools.sharding import Shard
 from tfrecords_tools.targets import Target
+from tfrecords_tools.workers import absolute
+
+OpenModel = Callable[[], tuple[Predictor, Condition | None]]
 
 
 def score_vcf(
@@ -40,6 +48,9 @@ def score_vcf(
     resume: bool = False,
     overwrite: bool = False,
     quiet: bool = False,
+    executor: Executor | None = None,
+    open_model: OpenModel | None = None,
+    crew: Crew = ALONE,
 ) -> Path:
     """Score every REF and ALT of a VCF.
 
@@ -66,6 +77,11 @@ def score_vcf(
         resume: go on in a folder with results.
         overwrite: remove results first.
         quiet: no progress bar.
+        executor: whose workers, which see the same files, make the parts; `load` is not called
+            then.
+        crew: processes that share the parts, all of which call this; without an executor.
+        open_model: with an executor, returns the model and the condition in a worker; can be
+            pickled.
 
     Returns:
         The folder written.
@@ -76,15 +92,24 @@ def score_vcf(
         UnfinishedError: results are there, or were made from something else.
         OSError: the disk is too small or full.
     """
-    place, results = Place.of(out, shard, resume, overwrite), score_results(formats)
+    place = Place.of(out, shard, resume, overwrite, crew)
+    results = score_results(formats)
     prepared = _prepared(spec, vcf, fasta, scoring, model_files, targets, chunk_records)
     with prepared as (genome, manifest, scored):
         forecast = Forecast.of(manifest, formats)
 
+        elsewhere = None
+        if executor is not None:
+            paths = {label: absolute(entry["path"]) for label, entry in manifest.inputs.items()}
+            folder = place.folder.absolute()
+            recipe = ScoringRecipe(open_model, paths, manifest, scored, folder)
+            elsewhere = Elsewhere(executor, recipe)
+
         def begin(predictor: Predictor) -> _Run:
             return _Run(genome, manifest, predictor, scored, place.folder, condition)
 
-        return run_in_parts(place, manifest, results, forecast.report, load, begin, quiet)
+        how = (forecast.report, load, begin, quiet, elsewhere)
+        return run_in_parts(place, manifest, results, *how)
 
 
 def forecast_vcf(
@@ -143,6 +168,42 @@ def _prepared(
             chunk_records=chunk_records,
         )
         yield genome, manifest, scored
+
+
+@dataclass(frozen=True)
+class ScoringRecipe:
+    """What a worker needs to make parts of a scoring.
+
+    Attributes:
+        open_model: returns the model and the condition.
+        paths: label → path of each input.
+        manifest: of the run.
+        scored: targets.
+        folder: that the parts belong to.
+    """
+
+    open_model: OpenModel
+    paths: dict[str, str]
+    manifest: Manifest
+    scored: HeadTargets
+    folder: Path
+
+    @property
+    def key(self) -> str:
+        """Digest and folder of the run."""
+        return f"{self.manifest.digest} {self.folder}"
+
+    def make(self) -> "_Run":
+        """Open the genome and load the model.
+
+        Raises:
+            InputFileError: one of them is another file here than where the run was started.
+        """
+        read_here = {label: path for label, path in self.paths.items() if label != "vcf"}
+        check_inputs(read_here, self.manifest.inputs)
+        predictor, condition = self.open_model()
+        genome = Genome(self.paths["fasta"])
+        return _Run(genome, self.manifest, predictor, self.scored, self.folder, condition)
 
 
 class _Run:

@@ -3,6 +3,7 @@
 import sys
 from argparse import ArgumentParser, Namespace
 
+from tfepi.training import arguments
 from tfrecords_tools import cell_arguments, command, original_options
 
 
@@ -39,9 +40,11 @@ def add(p: ArgumentParser) -> None:
     p.add_argument("--chunk_records", type=int, help="VCF records per numbered part")
     p.add_argument("--formats", help="also zarr, summary [h5,parquet,vcf; --merge: the shards']")
     p.add_argument("--dry_run", action="store_true", help="print the sizes of the results only")
+    p.add_argument("--cluster", metavar="URL", help="Dask scheduler, tcp://HOST:PORT")
     p.add_argument("--shard", metavar="i/n", help="do share i of n, from 1")
     p.add_argument("--merge", action="store_true", help="join the shards in DIR")
     cell_arguments.add(p)
+    arguments.add_devices(p)
     original_options.add(p, "variants")
     command.add_common(p, seed=False)
 
@@ -50,11 +53,16 @@ def work(args: Namespace) -> None:
     """Score, or merge."""
     from dataclasses import replace
 
+    from tfepi.crew import ALONE, make_crew
+    from tfepi.evaluation import worker_model
     from tfepi.evaluation.matching import parse_shifts
     from tfepi.evaluation.named_model import CellChoice, NamedModel
     from tfepi.variants import formats, merge, options, part_runs, scoring
+    from tfrecords_tools import cluster_address as cluster
+    from tfrecords_tools import sharding
     from tfrecords_tools.errors import ConfigError
 
+    cluster.check(args.cluster, args.shard)
     chosen = None if args.formats is None else formats.parse_formats(args.formats)
     if args.merge:
         results = None if chosen is None else merge.score_results(chosen)
@@ -70,9 +78,10 @@ def work(args: Namespace) -> None:
         stats=tuple(args.stats.split(",")),
         shifts=parse_shifts(args.shifts),
     )
-    shard = options.Shard.parse(args.shard) if args.shard else None
+    shard = sharding.Shard.parse(args.shard) if args.shard else None
+    crew = ALONE if args.cluster else make_crew(args.strategy, args.logical_devices)
     if not args.dry_run:
-        part_runs.Place.of(args.out, shard, args.resume, args.overwrite)
+        part_runs.Place.of(args.out, shard, args.resume, args.overwrite, crew)
     choice = CellChoice(args.cell, args.tracks, args.accessibility, args.fasta)
     of_model = (args.params, args.model, args.targets, args.head, args.batch_size, choice)
     model = NamedModel.of(*of_model, args.query)
@@ -84,7 +93,10 @@ def work(args: Namespace) -> None:
         sys.stdout.write(forecast.text() + "\n")
         return
     again = {k: getattr(args, k) for k in ("resume", "overwrite", "quiet")}
-    again |= {"shard": shard, "condition": model.condition}
+    again |= {"shard": shard, "condition": model.condition, "crew": crew}
     inputs = (model.load, model.asked, args.vcf, args.fasta)
-    folder = scoring.score_vcf(*inputs, args.out, request, **what, **again)
-    sys.stdout.write(f"wrote {folder}\n")
+    with cluster.machines(args.cluster, args.out, predicts=True) as executor:
+        again |= {"executor": executor, "open_model": worker_model.opener(of_model, args.query)}
+        folder = scoring.score_vcf(*inputs, args.out, request, **what, **again)
+    if crew.leads:
+        sys.stdout.write(f"wrote {folder}\n")
