@@ -3,6 +3,8 @@
 
 import argparse
 
+from tfepi.prediction import output_arguments
+from tfepi.training import arguments
 from tfrecords_tools import cell_arguments, command, original_options
 
 
@@ -25,16 +27,11 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("-s", "--sum", action="store_true", help="sum over the bins of a window")
     p.add_argument("--rc", action="store_true", help="average with the reverse complement")
     p.add_argument("--shifts", default="0", help='bp to average over, "1,0,-1" [%(default)s]')
-    p.add_argument("--untransform", help="of targets: current, old, basenji_sad")
-    for flag, style in (("-u", "current"), ("--untransform_old", "old")):
-        p.add_argument(flag, dest="untransform", action="store_const", const=style, help=style)
-    p.add_argument("-e", "--embed_layer", help="a layer's values: its name, or Basenji's number")
-    p.add_argument("-b", "--bigwig", "--bigwig_indexes", help="tracks of: all, or t1,t2 or 0,1")
-    p.add_argument("-g", "--genome_file", dest="sizes", help="sizes for bigWigs [the FASTA's]")
-    p.add_argument("--no_h5", "--no-h5", action="store_true", help="write no predict.h5")
+    output_arguments.add(p)
     p.add_argument("--batch_size", type=int, help="sequences per call of the model [by its size]")
     p.add_argument("--part_windows", type=int, help="windows per numbered part [by the model]")
     cell_arguments.add(p)
+    arguments.add_devices(p)
     original_options.add(p, "predict")
     command.add_common(p, seed=False)
     return p
@@ -43,11 +40,12 @@ def parser() -> argparse.ArgumentParser:
 def work(args: argparse.Namespace) -> None:
     from dataclasses import replace
 
+    from tfepi.crew import make_crew
     from tfepi.evaluation.matching import parse_shifts
     from tfepi.evaluation.named_model import CellChoice, NamedModel
     from tfepi.prediction import embedding, ensemble, options, run, windows
-    from tfrecords_tools.output import check_folder
 
+    crew = make_crew(args.strategy, args.logical_devices)
     request = options.Request(
         **{name: getattr(args, name) for name in ("rc", "untransform", "site_length", "sum")},
         shifts=parse_shifts(args.shifts),
@@ -56,7 +54,7 @@ def work(args: argparse.Namespace) -> None:
     )
     chroms = options.names(args.chroms)
     place = windows.Place(args.bed, args.genome, chroms, args.limit, args.phases, args.edge)
-    check_folder(args.out, args.resume, args.overwrite)
+    crew.check_folder(args.out, args.resume, args.overwrite)
     choice = CellChoice(args.cell, args.tracks, args.accessibility, args.fasta, chroms)
     given = (args.targets, args.head, args.batch_size, choice, args.query)
     models = [NamedModel.of(args.params, path, *given) for path in ensemble.paths(args.model)]
@@ -67,7 +65,9 @@ def work(args: argparse.Namespace) -> None:
         load, spec, request = embedding.instead(load, args.embed_layer, request, model.targets)
     again = {k: getattr(args, k) for k in ("part_windows", "sizes", "resume", "overwrite", "quiet")}
     again |= {"model_files": files, "targets": model.targets, "condition": model.condition}
-    print("wrote", run.predict_windows(load, spec, place, args.fasta, args.out, request, **again))
+    out = run.predict_windows(load, spec, place, args.fasta, args.out, request, **again, crew=crew)
+    if crew.leads:
+        print("wrote", out)
 
 
 def main(argv: list[str] | None = None) -> int:

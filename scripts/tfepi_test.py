@@ -3,6 +3,8 @@
 
 import argparse
 
+from tfepi.evaluation import test_arguments
+from tfepi.training import arguments
 from tfrecords_tools import command, original_options
 
 
@@ -12,19 +14,11 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("model", help="run folder, .keras, SavedModel, Basenji .h5, published")
     p.add_argument("data", help="data folder")
     p.add_argument("-o", dest="out", default="test_out", help="output folder [%(default)s]")
-    p.add_argument("--label", "--split", default="test", help="windows to test on [%(default)s]")
-    p.add_argument("--head", help="output of the model, where it has several: name or number")
-    p.add_argument("--cell", help="of a conditioned model: the cell type, trained on or not")
-    p.add_argument("-t", "--targets", nargs="+", help="identifiers, indexes or a targets table")
-    p.add_argument("--query", help='only targets that match, as "CAGE: & liver"')
-    p.add_argument("--rc", action="store_true", help="average with the reverse complement")
-    p.add_argument("--shifts", default="0", help='bp to average over, "1,0,-1" [%(default)s]')
     p.add_argument("--save", action="store_true", help="write preds.h5 and targets.h5")
     p.add_argument("--batch_size", type=int, default=64, help="[%(default)s]")
-    p.add_argument("--bootstrap", type=int, default=1000, help="resamples; 0: none [%(default)s]")
-    p.add_argument("--bootstrap_ranks", type=int, default=200, help="of rank statistics [200]")
-    p.add_argument("--block_bp", type=int, help="block size [largest that gives 20 blocks]")
+    test_arguments.add(p)
     p.add_argument("--no_figures", "--no-figures", action="store_true", help="none")
+    arguments.add_devices(p)
     original_options.add(p, "test")
     command.add_common(p)
     return p
@@ -32,12 +26,14 @@ def parser() -> argparse.ArgumentParser:
 
 def work(args: argparse.Namespace) -> None:
     from tfepi import cell_data, cell_predictor, predictors
+    from tfepi.crew import make_crew
     from tfepi.evaluation import matching, metrics, named_model, testing
     from tfepi.evaluation.bootstrap import Bootstrap
     from tfepi.params import find_params, read_params
-    from tfrecords_tools import files, joined, output
+    from tfrecords_tools import files, joined
     from tfrecords_tools.data import Data
 
+    crew = make_crew(args.strategy, args.logical_devices)
     params = read_params(args.params, training=False)
     pooled = joined.pool_labels(Data.open(args.data), (args.label,))
     spec = predictors.read_spec(args.model, params, None, args.head, pooled)
@@ -54,14 +50,16 @@ def work(args: argparse.Namespace) -> None:
     testing.prepare(asked, data, request, matching.stated_sizes(params.model))
     inputs = {"params": find_params(args.params), "data": data.folder / "statistics.json"}
     inputs = {k: files.identity(v) for k, v in (matching.model_files(args.model) | inputs).items()}
-    output.check_folder(args.out, args.resume, args.overwrite, inputs)
+    crew.check_folder(args.out, args.resume, args.overwrite, inputs=inputs)
     parts = testing.planned_parts(asked, data, args.out, request, inputs)
     if args.resume and (found := testing.finished(parts)):
         return print(f"{metrics.summary_table(found)}\n{args.out} is finished: nothing to do")
     model = predictors.load_predictor(args.model, args.batch_size, params, spec)
     model = cell_predictor.in_cell(model, args.cell)
     how = (request, matching.stated_sizes(params.model, True), inputs)  # imports Keras
-    outcome = testing.run_test(model, data, args.out, *how, args.resume, args.overwrite, args.quiet)
+    how += (args.resume, args.overwrite, args.quiet, crew)
+    if (outcome := testing.run_test(model, data, args.out, *how)) is None:
+        return
     if not args.no_figures:
         from tfepi.report.figures_of_test import draw_test
 

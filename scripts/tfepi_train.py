@@ -21,7 +21,8 @@ def parser() -> argparse.ArgumentParser:
     p.add_argument("--train_label", default="train", help="or several: fold0,fold1 [%(default)s]")
     p.add_argument("--valid_label", default="valid", help="[%(default)s]")
     arguments.add_steps(p)
-    p.add_argument("--epochs", type=int, help="overrides train_epochs_max")
+    arguments.add_devices(p)
+    arguments.add_scale(p)
     p.add_argument("--no_tensorboard", action="store_true", help="write no event files")
     original_options.add(p, "train")
     command.add_common(p)
@@ -29,41 +30,44 @@ def parser() -> argparse.ArgumentParser:
 
 
 def work(args: argparse.Namespace) -> None:
-    from dataclasses import fields, replace
+    from dataclasses import fields
 
     from tfepi.evaluation.named_model import queried_names
-    from tfepi.params import read_params
     from tfepi.predictors import is_h5, is_published, spec_path
     from tfepi.startup import import_tensorflow
     from tfepi.training.embedded_params import open_embeddings
-    from tfrecords_tools.data import Data
+    from tfepi.training.hosts import check_strategy, is_chief
     from tfrecords_tools.files import existing
     from tfrecords_tools.output import check_folder
 
-    params = read_params(args.params)
-    if args.epochs is not None:
-        params = replace(params, train=replace(params.train, train_epochs_max=args.epochs))
+    args.strategy = check_strategy(args.strategy, args.logical_devices)
+    params = arguments.read_params(args)
     args.restore, args.trunk = arguments.start(args)
     if args.restore and not is_published(args.restore, params):
         existing(args.restore, "model") if is_h5(args.restore) else spec_path(args.restore)
-    data = [Data.open(folder) for folder in args.data]
+    labels = f"{args.train_label},{args.valid_label}".split(",")
+    data = arguments.read_data(args, labels)
     listed, where = args.targets.split(","), f"data folder {data[0].folder}"
     args.targets = queried_names(data[0].targets, listed, args.query, where)
-    labels = f"{args.train_label},{args.valid_label}".split(",")
     for label in labels:
         if not any(label in folder.labels for folder in data):
             data[0].shards(label)  # says which labels there are
     if args.embeddings is not None:
         open_embeddings(args.embeddings, params, data, labels)
     read = {f"data {folder.folder}": folder.folder for folder in data}
-    check_folder(args.out, args.resume, args.overwrite, read)
+    if is_chief(args.strategy):
+        check_folder(args.out, args.resume, args.overwrite, read)
     import_tensorflow(deterministic=not args.xla)  # Keras compiles nothing when it is on
     from tfepi.training.fit import Settings, train
+    from tfepi.training.strategy import make_team
 
+    team = make_team(args.strategy, args.logical_devices)
     named = {f.name: getattr(args, f.name) for f in fields(Settings) if hasattr(args, f.name)}
     named["hold_out"] = tuple(filter(None, args.hold_out.split(",")))
     settings = Settings(**named, tensorboard=not args.no_tensorboard)
-    print(f"best model: {train(params, data, args.out, settings, args.resume, args.overwrite)}")
+    best = train(params, data, args.out, settings, args.resume, args.overwrite, team)
+    if team.chief:
+        print(f"best model: {best}")
 
 
 def main(argv: list[str] | None = None) -> int:

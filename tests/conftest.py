@@ -1,8 +1,10 @@
 """Small data that the tests share: a genome, tracks and tables, made with fixed seeds."""
 
+import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -251,3 +253,104 @@ def write_records(tmp_path):
         return Data.open(folder)
 
     return write
+
+
+@pytest.fixture
+def write_snvs(genome_folder):
+    """Return a function that writes a VCF with an SNV every so many bp of the shared genome."""
+    from tfrecords_tools.genome import Genome, decode
+
+    def write(path: Path, step: int) -> None:
+        with Genome(genome_folder / "genome.fa") as genome:
+            lines = ["##fileformat=VCFv4.2", *(f"##contig=<ID={c}>" for c in genome.chroms)]
+            lines.append("#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO")
+            for chrom, length in genome.chroms.items():
+                for position in range(200, length, step):
+                    ref = decode(genome.indices(chrom, position, position + 1))
+                    if ref != "N":
+                        alt = "ACGT"[("ACGT".index(ref) + 1) % 4]
+                        lines.append(f"{chrom}\t{position + 1}\t.\t{ref}\t{alt}\t.\t.\t.")
+        path.write_text("\n".join(lines) + "\n")
+
+    return write
+
+
+class DaskCluster:
+    """A Dask scheduler and its workers, each a process, on this machine."""
+
+    def __init__(self, folder: Path, **environment: str):
+        self._folder = folder
+        self._environment = environment
+        self._logs = 0
+        self.address_file = folder / "scheduler.json"
+        options = ["--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--no-show"]
+        self.scheduler = self._start(["scheduler", *options, "--scheduler-file", self.address_file])
+        self.workers: list[subprocess.Popen] = []
+        until = time.monotonic() + 30
+        while not self.address_file.exists():
+            assert time.monotonic() < until, (folder / "0.log").read_text()
+            time.sleep(0.05)
+        self.address = json.loads(self.address_file.read_text())["address"]
+
+    def _start(self, arguments, before=(), **environment) -> subprocess.Popen:
+        environment = self._environment | environment
+        paths = [environment.pop("PYTHONPATH", ""), str(SCRIPTS.parent)]
+        log = open(self._folder / f"{self._logs}.log", "wb")  # noqa: SIM115 the process's own
+        self._logs += 1
+        process = subprocess.Popen(
+            [*before, sys.executable, "-m", "dask", *map(str, arguments)],
+            env=os.environ
+            | {"PYTHONPATH": os.pathsep.join(filter(None, paths)), "TF_CPP_MIN_LOG_LEVEL": "3"}
+            | environment,
+            cwd=self._folder,
+            stdout=log,
+            stderr=log,
+        )
+        log.close()
+        return process
+
+    def add_worker(self, threads: int = 1, before=(), **environment) -> subprocess.Popen:
+        """Start a worker that nothing starts again; return its process."""
+        options = ["--host", "127.0.0.1", "--nthreads", threads, "--no-nanny", "--no-dashboard"]
+        arguments = ["worker", self.address, *options, "--local-directory", self._folder]
+        self.workers.append(self._start(arguments, before, **environment))
+        return self.workers[-1]
+
+    def await_workers(self, count: int) -> None:
+        """Wait until so many workers are there."""
+        from distributed import Client
+
+        with Client(self.address, set_as_default=False) as client:
+            until = time.monotonic() + 60
+            while len(client.nthreads()) != count:
+                assert time.monotonic() < until, f"{len(client.nthreads())} workers, not {count}"
+                time.sleep(0.05)
+
+    def close(self) -> None:
+        """End every process."""
+        for process in (*self.workers, self.scheduler):
+            process.kill()
+            process.wait()
+
+
+@pytest.fixture
+def start_dask(tmp_path):
+    """Return a function that starts a scheduler on this machine, with environment variables."""
+    pytest.importorskip("distributed", reason="Dask (extra `cluster`) is not installed")
+    started = []
+
+    def start(**environment: str) -> DaskCluster:
+        folder = tmp_path / f"dask{len(started)}"
+        folder.mkdir()
+        started.append(DaskCluster(folder, **environment))
+        return started[-1]
+
+    yield start
+    for cluster in started:
+        cluster.close()
+
+
+@pytest.fixture
+def dask_cluster(start_dask):
+    """A scheduler on this machine, to which workers can be added."""
+    return start_dask()

@@ -156,7 +156,7 @@ def test_the_stated_bounds(config):
     wanted = lines(options["install_requires"])
     assert "tensorflow>=2.17,<2.22" in wanted
     assert "keras>=3.12,<4" in wanted
-    extras = {"test", "docs", "io", "remote", "torch", "hub", "zarr"}
+    extras = {"test", "docs", "io", "remote", "torch", "hub", "zarr", "cluster"}
     assert set(config["options.extras_require"]) == extras
 
 

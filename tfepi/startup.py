@@ -39,6 +39,7 @@ def import_tensorflow(deterministic: bool = True):
 
     if deterministic:
         tf.config.experimental.enable_op_determinism()
+    tf.get_logger().setLevel("WARNING")  # it tells of every all-reduce
     return tf
 
 

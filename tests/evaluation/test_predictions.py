@@ -32,7 +32,7 @@ def values(layout):
 def filled(folder, layout, values, **options):
     parts = PredictionParts(folder, layout, part_bytes=8 * 4 * 2 * 5, **options)
     parts.claim(resume=True)
-    for start, stop in parts.missing:
+    for start, stop in parts.spans:
         parts.write(start, *(v[start:stop] for v in values))
     return parts
 
@@ -40,7 +40,7 @@ def filled(folder, layout, values, **options):
 def test_columns_and_rows_come_back(tmp_path, layout, values):
     parts = filled(tmp_path, layout, values)
     assert parts.part_windows == 5
-    assert parts.missing == []
+    assert not parts.plan.missing(parts.folder)
     assert len(list((tmp_path / "parts").glob("*.npy"))) == 5
     for t in range(2):
         for found, want in zip(parts.column(t), values, strict=True):
@@ -61,7 +61,7 @@ def test_only_missing_parts_are_wanted_again(tmp_path, layout, values):
     with pytest.raises(UnfinishedError, match="--resume"):
         parts.claim()
     parts.claim(resume=True)
-    assert parts.missing == [(10, 15)]
+    assert [parts.spans[n] for n in parts.plan.missing(parts.folder)] == [(10, 15)]
     assert not list((tmp_path / "parts").glob(".*part*"))
 
 
@@ -114,7 +114,7 @@ def test_write_refuses_what_is_no_number(tmp_path, layout, values):
         parts.write(0, truth, prediction[:, :1])
     with pytest.raises(PredictionError, match="the data gave values of shape"):
         parts.write(0, truth[:, :1], prediction)
-    assert parts.missing
+    assert parts.plan.missing(parts.folder)
 
 
 def test_saved_predictions_errors(tmp_path, layout, values):

@@ -17,7 +17,7 @@ from tfepi.params import parse_params, read_params
 from tfepi.predictors import load_predictor
 from tfepi.serving.export import export
 from tfepi.spec import Head, ModelSpec
-from tfepi.training.run import set_random_states
+from tfepi.training.random_states import set_random_states
 from tfrecords_tools.errors import ConfigError
 from tfrecords_tools.targets import Target
 

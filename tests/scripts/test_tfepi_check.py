@@ -177,7 +177,7 @@ def test_it_takes_every_option_of_the_build():
 
     ours, theirs = options("tfepi_check"), options("tfepi_data")
     others = {"-o", "-p", "--processes", "--dry_run", "--dry-run", "--local", "--resume"}
-    others |= {"--restart", "--st", "--split_test", "--kind"}
+    others |= {"--restart", "--st", "--split_test", "--kind", "--cluster", "--shard", "--merge"}
     assert {s for s, *_ in theirs - ours} == others
     assert all(text for *_, text in theirs)
 

@@ -23,6 +23,7 @@ from tfrecords_tools.errors import ConfigError, InputFileError, UnfinishedError
 from tfrecords_tools.genome import one_hot, reverse_complement
 from tfrecords_tools.joined import pool_labels
 from tfrecords_tools.select_records import HoldOut, SelectOptions, select_records
+from tfrecords_tools.slices import Slices
 
 import_tensorflow()
 TRUNK = [
@@ -106,6 +107,14 @@ def test_examples_are_embeddings_with_their_targets(data, folder):
                 assert any(np.array_equal(target, want) for _, want in candidates)
                 strands |= {rc for rc, _ in candidates[:1]}
     assert strands == {True, False}
+    whole = list(embedded_train_dataset(data, found, "train", 16, 1, 3))
+    slices = [
+        list(embedded_train_dataset(data, found, "train", 16, 1, 3, slices=Slices(3, i), skip=1))
+        for i in range(3)
+    ]
+    for (values, targets), *own in zip(whole[1:], *slices, strict=True):
+        np.testing.assert_array_equal(np.concatenate([v for v, _ in own]), values)
+        np.testing.assert_array_equal(np.concatenate([t for _, t in own]), targets)
 
 
 def test_heads_become_what_they_become_behind_the_frozen_trunk(data, pretrained, folder, tmp_path):

@@ -2,7 +2,10 @@
 
 import json
 import math
+import os
+import re
 import shutil
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,12 +17,20 @@ from tfepi.params import parse_params
 from tfepi.predictors import load_predictor
 from tfepi.spec import ModelSpec
 from tfepi.startup import import_tensorflow
-from tfepi.training import epoch, run
+from tfepi.training import head, run, run_folder
 from tfepi.training.fit import Settings, train
+from tfepi.training.loop import BatchStatistics
 from tfrecords_tools.data import Data
 from tfrecords_tools.dataset import eval_dataset
-from tfrecords_tools.errors import ConfigError, InputFileError, TfepiError, UnfinishedError
+from tfrecords_tools.errors import (
+    ConfigError,
+    InputFileError,
+    Terminated,
+    TfepiError,
+    UnfinishedError,
+)
 from tfrecords_tools.joined import join
+from tfrecords_tools.readable_part import readable_part
 
 import_tensorflow()
 
@@ -58,11 +69,21 @@ def multi_bin(*, targets: int, bin_width: int = 32, dtype: str = "float32", drop
     return keras.Model({"sequence": inputs}, x)
 
 
+def plain_bins(*, targets: int, bin_width: int = 32, dtype: str = "float32"):
+    """A smaller one in which an example changes nothing of another's."""
+    inputs = keras.Input((256, 4), name="sequence")
+    x = keras.layers.Conv1D(8, 9, padding="same", activation="relu")(inputs)
+    x = keras.layers.Cropping1D(2)(keras.layers.MaxPooling1D(32)(x))
+    x = keras.layers.Dense(targets, activation="softplus", kernel_regularizer="l2")(x)
+    return keras.Model({"sequence": inputs}, x)
+
+
 @pytest.fixture(autouse=True)
 def _model(monkeypatch):
     from tfepi import models
 
     monkeypatch.setitem(models.MODELS, "multi_bin", multi_bin)
+    monkeypatch.setitem(models.MODELS, "plain_bins", plain_bins)
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +92,7 @@ def data(small_data):
 
 
 QUIET = Settings(seed=3, quiet=True, tensorboard=False)
+TIMES = ("seconds", "examples_per_second")
 
 
 def weights(folder, name="model_best.keras"):
@@ -80,14 +102,14 @@ def weights(folder, name="model_best.keras"):
 
 def stopped_after(monkeypatch, epochs):
     """Make a run stop, as by a kill, before it keeps the epoch after `epochs`."""
-    real = run.Run._keep
+    real = run.Run._keep_epoch
 
     def keep(self, line):
         if line["epoch"] >= epochs:
             raise KeyboardInterrupt
         real(self, line)
 
-    monkeypatch.setattr(run.Run, "_keep", keep)
+    monkeypatch.setattr(run.Run, "_keep_epoch", keep)
 
 
 def test_a_resumed_run_has_the_weights_of_an_uninterrupted_one(data, tmp_path, monkeypatch):
@@ -98,19 +120,249 @@ def test_a_resumed_run_has_the_weights_of_an_uninterrupted_one(data, tmp_path, m
             with pytest.raises(KeyboardInterrupt):
                 train(params(), data, tmp_path / "part", QUIET, resume=True)
     train(params(), data, tmp_path / "part", QUIET, resume=True)
-    for name in ("model_best.keras", "model_check-4.keras"):
-        for a, b in zip(
-            weights(tmp_path / "whole", name), weights(tmp_path / "part", name), strict=True
-        ):
+    same_runs(tmp_path / "whole", tmp_path / "part")
+
+
+def same_runs(one, two, names=("model_best.keras", "model_check-4.keras")):
+    """Check that two runs have the same weights, and the same metrics but for times."""
+    for name in names:
+        for a, b in zip(weights(one, name), weights(two, name), strict=True):
             np.testing.assert_array_equal(a, b)
     lines = [
-        [json.loads(x) for x in (tmp_path / f / "metrics.jsonl").read_text().splitlines()]
-        for f in ("whole", "part")
+        [json.loads(x) for x in (folder / "metrics.jsonl").read_text().splitlines()]
+        for folder in (one, two)
     ]
     for a, b in zip(*lines, strict=True):
-        assert {k: v for k, v in a.items() if k != "seconds"} == {
-            k: v for k, v in b.items() if k != "seconds"
+        assert {k: v for k, v in a.items() if k not in TIMES} == {
+            k: v for k, v in b.items() if k not in TIMES
         }
+
+
+@pytest.fixture(scope="module")
+def whole(data, tmp_path_factory):
+    """An uninterrupted run."""
+    from tfepi import models
+
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(models.MODELS, "multi_bin", multi_bin)
+        train(params(), data, folder, QUIET)
+    return folder
+
+
+def at_step(monkeypatch, number, act):
+    """Call `act` before the `number`-th step of a run."""
+    real, seen = run.Run.signal, []
+
+    def signal(self):
+        seen.append(1)
+        if len(seen) == number:
+            act()
+        return real(self)
+
+    monkeypatch.setattr(run.Run, "signal", signal)
+
+
+def killed():
+    raise KeyboardInterrupt
+
+
+EACH_STEP = replace(QUIET, save_minutes=1e-9)
+
+
+@pytest.mark.parametrize("again", [QUIET, replace(QUIET, steps_per_execution=4)])
+def test_a_run_that_was_killed_within_an_epoch_goes_on_from_there(
+    whole, data, tmp_path, monkeypatch, again
+):
+    """Every step is kept here; kills at the start, in the middle, at the end of an epoch."""
+    out = tmp_path / "run"
+    for number in (3, 10, 29, 19):
+        with monkeypatch.context() as patch:
+            at_step(patch, number, killed)
+            with pytest.raises(KeyboardInterrupt):
+                train(params(), data, out, EACH_STEP, resume=True)
+        state = json.loads((out / "state.json").read_text())
+        assert len(state["checkpoints"]) <= 2
+        names = {name for c in state["checkpoints"] for name in c["files"]}
+        assert {p.name for p in out.glob("model_check-*")} == names
+    assert state["step"] > 0
+    train(params(), data, out, again, resume=True)
+    same_runs(whole, out)
+
+
+def test_sigterm_keeps_the_step_and_ends(whole, data, tmp_path, monkeypatch):
+    out = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        at_step(patch, 40, lambda: os.kill(os.getpid(), signal.SIGTERM))
+        with pytest.raises(Terminated, match=r"keeps epoch 1, step 1\d; .* --resume"):
+            train(params(), data, out, QUIET)
+    assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
+    state = json.loads((out / "state.json").read_text())
+    assert (state["epoch"], state["step"] > 9) == (1, True)
+    train(params(), data, out, QUIET, resume=True)
+    same_runs(whole, out)
+
+
+def damage(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 255
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("spoil", [damage, Path.unlink])
+def test_a_damaged_checkpoint_falls_back_to_the_one_before(
+    whole, data, tmp_path, monkeypatch, caplog, spoil
+):
+    out = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        stopped_after(patch, 3)
+        with pytest.raises(KeyboardInterrupt):
+            train(params(), data, out, replace(QUIET, keep=3))
+    assert len(list(out.glob("model_check-*"))) == 3
+    spoil(out / "model_check-3.keras")
+    train(params(), data, out, QUIET, resume=True)
+    (said,) = [r.message for r in caplog.records if "damaged" in r.message]
+    assert re.fullmatch(
+        r"the checkpoint of epoch 3 in .* is damaged .*: falls back .* before", said
+    )
+    same_runs(whole, out)
+
+
+def test_without_a_whole_checkpoint_nothing_is_gone_on_with(data, tmp_path):
+    out = tmp_path / "run"
+    train(params(train={"train_epochs_max": 2}), data, out, QUIET)
+    for path in out.glob("model_check-*"):
+        damage(path)
+    with pytest.raises(UnfinishedError, match=r"no checkpoint in .* is whole: put model_check-2"):
+        train(params(train={"train_epochs_max": 2}), data, out, QUIET, resume=True)
+
+
+def test_a_damaged_best_model_is_put_back(whole, data, tmp_path, caplog):
+    out = tmp_path / "run"
+    shutil.copytree(whole, out)
+    best = json.loads((out / "state.json").read_text())["best_epoch"]
+    assert best == 3, "the last epoch's checkpoint is kept"
+    damage(out / "model_best.keras")
+    train(params(), data, out, QUIET, resume=True)
+    assert any("taken from model_check-4.keras" in r.message for r in caplog.records)
+    same_runs(whole, out)
+    shutil.copy(whole / "model_best.keras", out / "model_best.keras")
+    damage(out / "model_best.keras")
+    (out / "model_check-4.keras").unlink()
+    with pytest.raises(UnfinishedError, match=r"model_best.keras, of epoch 3, is damaged"):
+        train(params(), data, out, QUIET, resume=True)
+
+
+@pytest.mark.parametrize(
+    ("where", "name"), [(run_folder, "write_state"), (run_folder.checkpoints, "copy_best")]
+)
+def test_a_stop_between_any_two_files_is_gone_on_from(
+    whole, data, tmp_path, monkeypatch, where, name
+):
+    """The checkpoint is written, then the state that speaks of it, then the best model."""
+    out = tmp_path / "run"
+    real, seen = getattr(where, name), []
+
+    def stop(*args):
+        seen.append(1)
+        if len(seen) == 4:
+            raise KeyboardInterrupt
+        return real(*args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(where, name, stop)
+        with pytest.raises(KeyboardInterrupt):
+            train(params(), data, out, replace(QUIET, keep=1))
+    train(params(), data, out, QUIET, resume=True)
+    same_runs(whole, out)
+
+
+def test_layers_that_were_built_synchronised_stay_so():
+    made = multi_bin(targets=1)
+    (norm,) = [x for x in made.layers if isinstance(x, keras.layers.BatchNormalization)]
+    norm.synchronized = True
+    statistics = BatchStatistics(made)
+    for chosen in (False, True):
+        statistics.synchronise(chosen)
+        assert (statistics.over_all, statistics.own) == ([norm.name], [])
+    plain = BatchStatistics(multi_bin(targets=1))
+    assert (plain.over_all, len(plain.own)) == ([], 1)
+    plain.synchronise(True)
+    assert (len(plain.over_all), plain.own) == (1, [])
+
+
+def test_folders_of_the_version_before_are_gone_on_with(whole, data, tmp_path, monkeypatch):
+    out = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        stopped_after(patch, 2)
+        with pytest.raises(KeyboardInterrupt):
+            train(params(), data, out, QUIET)
+    state = json.loads((out / "state.json").read_text())
+    known = {k: state[k] for k in ("format", "epoch", "best", "best_epoch", "unimproved", "key")}
+    for name in ("strategy", "keep"):
+        assert name not in known["key"]["settings"]
+    (out / "state.json").write_text(json.dumps(known | {"format_version": 1}))
+    (out / "model_check-1.keras").unlink()
+    train(params(), data, out, QUIET, resume=True)
+    same_runs(whole, out)
+    (out / "state.json").write_text(json.dumps(known | {"format_version": 3}))
+    with pytest.raises(InputFileError, match="version 3, want 2"):
+        train(params(), data, out, QUIET, resume=True)
+    (out / "state.json").write_text(json.dumps({"format_version": 2, "key": {}}))
+    with pytest.raises(InputFileError, match="is damaged"):
+        train(params(), data, out, QUIET, resume=True)
+
+
+def test_a_checkpoint_is_not_of_weights_that_are_no_number(data, tmp_path, monkeypatch):
+    """As after a step whose loss was one, but whose gradient was not."""
+
+    def spoilt(self, *args, **keywords):
+        weight = self._model.trainable_variables[0]
+        weight.assign(weight * float("nan"))
+        return real(self, *args, **keywords)
+
+    real = run_folder.RunFolder.write
+    monkeypatch.setattr(run_folder.RunFolder, "write", spoilt)
+    with pytest.raises(TfepiError, match=r"weight .* is no number after a step"):
+        train(params(), data, tmp_path / "run", QUIET)
+    assert not list((tmp_path / "run").glob("model_*.keras"))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"keep": 0}, "--keep is 0, want at least 1"),
+        ({"accumulate": 0}, "--accumulate is 0"),
+        ({"save_minutes": -1}, "--save_minutes is -1, want at least 0"),
+    ],
+)
+def test_settings_out_of_range(change, message):
+    with pytest.raises(ConfigError, match=message):
+        Settings(**change)
+
+
+def test_batches_have_an_example_for_every_piece(data, tmp_path):
+    with pytest.raises(ConfigError, match=r"batch_size is 16, too few .* --accumulate 17"):
+        train(params(), data, tmp_path / "run", replace(QUIET, accumulate=17))
+
+
+def test_pieces_of_a_batch_train_the_same_model(data, tmp_path):
+    """Without dropout and batch normalisation, whose statistics are each piece's."""
+    still = params(train={"train_epochs_max": 1, "clip_norm": 0.1}, name="plain_bins")
+    train(still, data, tmp_path / "one", QUIET)
+    train(still, data, tmp_path / "three", replace(QUIET, accumulate=3, steps_per_execution=5))
+    for a, b in zip(weights(tmp_path / "one"), weights(tmp_path / "three"), strict=True):
+        np.testing.assert_allclose(a, b, atol=2e-6)
+    lines = [json.loads((tmp_path / f / "metrics.jsonl").read_text()) for f in ("one", "three")]
+    for name in ("loss", "pearsonr", "valid_loss"):
+        assert lines[0][name] == pytest.approx(lines[1][name], rel=1e-4, abs=1e-4)
+
+
+def test_a_profile_is_written(data, tmp_path):
+    settings = Settings(seed=3, quiet=True, profile=True)
+    train(params(train={"train_epochs_max": 1}), data, tmp_path / "run", settings)
+    (trace,) = (tmp_path / "run" / "tensorboard").glob("plugins/profile/*/*.xplane.pb")
+    assert b"Conv2D" in trace.read_bytes()
 
 
 def test_seeds_matter(data, tmp_path):
@@ -124,27 +376,13 @@ def test_seeds_matter(data, tmp_path):
     assert not all(same)
 
 
-def test_dropout_seeds_follow_seed_and_epoch():
-    def states(seed, epoch):
-        model = multi_bin(targets=1)
-        run.set_random_states(model, seed, epoch)
-        found = [
-            np.asarray(x.seed_generator.state) for x in model.layers if hasattr(x, "seed_generator")
-        ]
-        assert len(found) == 1
-        return found[0].tolist()
-
-    assert states(1, 2) == states(1, 2)
-    assert states(1, 2) != states(1, 3)
-    assert states(1, 2) != states(2, 2)
-
-
 def test_the_run_folder(data, tmp_path):
     out = tmp_path / "run"
     train(params(), data, out, Settings(seed=3, quiet=True))
     names = {p.name for p in out.iterdir()}
     assert names == {
         "model_best.keras",
+        "model_check-3.keras",
         "model_check-4.keras",
         "model.json",
         "params.json",
@@ -194,7 +432,7 @@ def test_early_stopping(data, tmp_path):
 
 
 def test_a_loss_that_is_no_number_stops_and_keeps_the_last_good(data, tmp_path, monkeypatch):
-    real = epoch.train_dataset
+    real = head.train_dataset
 
     def poisoned(*args, **kwargs):
         dataset = real(*args, **kwargs)
@@ -202,7 +440,7 @@ def test_a_loss_that_is_no_number_stops_and_keeps_the_last_good(data, tmp_path, 
             dataset = dataset.map(lambda x, y: (x, y * float("inf")))
         return dataset
 
-    monkeypatch.setattr(epoch, "train_dataset", poisoned)
+    monkeypatch.setattr(head, "train_dataset", poisoned)
     with pytest.raises(TfepiError, match=r"loss became .* in epoch 1, step 0"):
         train(params(), data, tmp_path / "run", QUIET)
     assert (tmp_path / "run" / "model_best.keras").exists()
@@ -341,3 +579,53 @@ def test_an_epoch_is_no_longer_than_its_records(data, tmp_path, caplog):
         np.testing.assert_array_equal(a, b)
     model = keras.saving.load_model(tmp_path / "b" / "model_best.keras")
     assert int(model.optimizer.iterations) == whole
+
+
+@pytest.fixture
+def damaged(small_data, tmp_path):
+    """A copy of the data, its middle training shard damaged in the middle."""
+    copy = tmp_path / "data"
+    shutil.copytree(small_data, copy)
+    shards = sorted((copy / "tfrecords").glob("train-*.tfr"), key=lambda p: int(p.stem[6:]))
+    damage(shards[len(shards) // 2])
+    return Data.open(copy), shards[len(shards) // 2]
+
+
+def test_records_behind_damage_are_left_out_and_counted(damaged, data, tmp_path, caplog):
+    folder, shard = damaged
+    found = readable_part(folder, ("train", "valid"), quiet=True)
+    left = data.counts["train"] - found.counts["train"]
+    assert 0 < left <= 100
+    assert found.readable == {str(shard): 100 - left}
+    assert found.counts["valid"] == data.counts["valid"]
+    said = [r.message for r in caplog.records]
+    assert re.search(rf"shard {shard} is corrupt at record {100 - left}, .* left out", said[0])
+    assert said[1].startswith(f"label 'train': {left} records of {data.counts['train']} (")
+    whole = [x.tobytes() for x in np.concatenate([y for _, y in eval_dataset(data, "train", 16)])]
+    read = [x.tobytes() for x in np.concatenate([y for _, y in eval_dataset(found, "train", 16)])]
+    number = [p.name for p in data.shards("train")].index(shard.name)
+    end = 100 * number + 100 - left
+    assert read == whole[:end] + whole[end + left :]
+    assert sum(1 for _ in found.records("train")) == found.counts["train"]
+    out = tmp_path / "run"
+    short = params(train={"train_epochs_max": 1})
+    train(short, found, out, QUIET)
+    model = keras.saving.load_model(out / "model_check-1.keras")
+    assert int(model.optimizer.iterations) == found.counts["train"] // 16
+    with pytest.raises(UnfinishedError, match="readable differ"):
+        train(short, data, out, QUIET, resume=True)
+
+
+def test_nothing_readable_is_an_error(damaged):
+    folder, _ = damaged
+    for path in folder.shards("valid"):
+        content = path.read_bytes()
+        path.write_bytes(content[:9])
+    with pytest.raises(InputFileError, match="manifest says"):
+        Data.open(folder.folder)
+    with pytest.raises(InputFileError):
+        readable_part(folder, ("valid",), quiet=True)
+
+
+def test_whole_data_stay_as_they_are(data):
+    assert readable_part(data, ("train",), quiet=True) is data

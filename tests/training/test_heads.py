@@ -15,9 +15,11 @@ from tfepi.serving.convert import convert
 from tfepi.spec import ModelSpec
 from tfepi.startup import import_tensorflow
 from tfepi.training import run
-from tfepi.training.epoch import HeadTraining, head_order, train_epoch
+from tfepi.training.epoch import head_order, train_epoch
 from tfepi.training.fit import Settings, pair_heads, train
+from tfepi.training.head import HeadTraining
 from tfepi.training.schedules import make_optimizer
+from tfepi.training.strategy import make_team
 from tfrecords_tools.build import build
 from tfrecords_tools.build_options import BuildOptions
 from tfrecords_tools.data import Data
@@ -97,53 +99,52 @@ def test_several_genomes_train_one_trunk_and_a_head_each(genomes, tmp_path):
     assert {k: v.shape for k, v in found.items()} == {"a": (5, 4, 3), "b": (5, 4, 2)}
 
 
-def test_a_batch_moves_only_the_trunk_and_its_own_head(genomes):
-    values = params()
-    keras.utils.set_random_seed(1)
+@pytest.fixture
+def heads(genomes):
+    """A model's heads, and the model."""
     from tfepi.models import make_model
 
+    values, team = params(), make_team()
+    keras.utils.set_random_seed(1)
     model = make_model(values.model, {"a": 3, "b": 2})
     optimizer = make_optimizer(values.train, 3)
     optimizer.build(model.trainable_variables)
-    heads = [
-        HeadTraining(
-            model, s, values.train, optimizer, ("train", "valid"), Augmentation(), Settings()
-        )
-        for s in pair_heads(values, genomes, QUIET)
-    ]
+    how = (values.train, optimizer, ("train", "valid"), Augmentation(), Settings())
+    return model, [HeadTraining(team, model, s, *how) for s in pair_heads(values, genomes, QUIET)]
+
+
+def test_a_batch_moves_only_the_trunk_and_its_own_head(heads):
+    model, (_, second) = heads
     before = {w.path: np.asarray(w) for w in model.weights}
-    batch = next(iter(heads[1].batches(0, 0)))
-    heads[1].model.train_on_batch(*batch)
+    loop = second.loop
+    loop.train(second.shared_batches(0, 0, 0), 1, 0, loop.states(0, 0), 0.0)
     changed = {w.path for w in model.weights if not np.array_equal(before[w.path], np.asarray(w))}
     assert changed == {p for p in before if not p.startswith("head_a")}
 
 
-def test_batches_are_interleaved_the_same_way_each_time(genomes, monkeypatch):
+class Seen:
+    """Keeps the order of the heads' steps."""
+
+    def __init__(self):
+        self.order = []
+
+    def signal(self):
+        return 0.0
+
+    def late(self):
+        return False
+
+    def look(self, head, first, losses, told):
+        assert first == self.order.count(head)
+        self.order += [head] * len(losses)
+        return False
+
+
+def test_batches_are_interleaved_the_same_way_each_time(heads):
     def order(seed, epoch):
-        values = params()
-        keras.utils.set_random_seed(1)
-        from tfepi.models import make_model
-
-        model = make_model(values.model, {"a": 3, "b": 2})
-        optimizer = make_optimizer(values.train, 3)
-        optimizer.build(model.trainable_variables)
-        heads = [
-            HeadTraining(
-                model, s, values.train, optimizer, ("train", "valid"), Augmentation(), Settings()
-            )
-            for s in pair_heads(values, genomes, QUIET)
-        ]
-        seen = []
-        for number, head in enumerate(heads):
-            real = head.model.train_on_batch
-
-            def step(*batch, number=number, real=real, **keywords):
-                seen.append(number)
-                return real(*batch, **keywords)
-
-            monkeypatch.setattr(head.model, "train_on_batch", step)
-        train_epoch(heads, seed, epoch, lambda step, loss: None, True)
-        return seen
+        seen = Seen()
+        train_epoch(heads[1], seed, epoch, seen, True)
+        return seen.order
 
     first = order(5, 0)
     assert sorted(first) == [0, 0, 0, 1, 1, 1]
@@ -153,7 +154,7 @@ def test_batches_are_interleaved_the_same_way_each_time(genomes, monkeypatch):
 
 def test_a_run_of_several_heads_resumes_exactly(genomes, tmp_path, monkeypatch):
     train(params(), genomes, tmp_path / "whole", QUIET)
-    real = run.Run._keep
+    real = run.Run._keep_epoch
 
     def keep(self, line):
         if line["epoch"] >= 1:
@@ -161,7 +162,7 @@ def test_a_run_of_several_heads_resumes_exactly(genomes, tmp_path, monkeypatch):
         real(self, line)
 
     with monkeypatch.context() as patch:
-        patch.setattr(run.Run, "_keep", keep)
+        patch.setattr(run.Run, "_keep_epoch", keep)
         with pytest.raises(KeyboardInterrupt):
             train(params(), genomes, tmp_path / "part", QUIET)
     train(params(), genomes, tmp_path / "part", QUIET, resume=True)

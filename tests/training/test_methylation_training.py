@@ -15,14 +15,18 @@ from tfepi.predictors import load_predictor
 from tfepi.spec import AveragedPredictor, ModelSpec
 from tfepi.startup import import_tensorflow
 from tfepi.training.fit import Settings, pair_heads, train
+from tfepi.training.head import HeadTraining
 from tfepi.training.run import Run
 from tfepi.training.state import run_key
+from tfepi.training.strategy import make_team
 from tfrecords_tools.data import Data
 from tfrecords_tools.data_writer import DataWriter
+from tfrecords_tools.dataset import Augmentation
 from tfrecords_tools.errors import ConfigError
 from tfrecords_tools.genome import encode
 from tfrecords_tools.intervals import Interval
 from tfrecords_tools.records import sequence_features
+from tfrecords_tools.slices import WHOLE
 from tfrecords_tools.targets import Target
 from tfrecords_tools.windows import Windowing
 
@@ -142,7 +146,7 @@ def arrays(path):
 
 def whole_and_resumed(value, data, folder, settings, monkeypatch):
     """Train two epochs at once, and the second one on from the first; both must be alike."""
-    keep = Run._keep
+    keep = Run._keep_epoch
 
     def copied(self, line):  # the folder as a kill after the first epoch leaves it
         keep(self, line)
@@ -150,7 +154,7 @@ def whole_and_resumed(value, data, folder, settings, monkeypatch):
             shutil.copytree(self.out, folder / "part")
 
     with monkeypatch.context() as patch:
-        patch.setattr(Run, "_keep", copied)
+        patch.setattr(Run, "_keep_epoch", copied)
         train(value, data, folder / "whole", settings)
     train(value, data, folder / "part", settings, resume=True)
     found = [arrays(folder / name / "model_check-2.keras") for name in ("whole", "part")]
@@ -290,18 +294,17 @@ def test_targets_keep_the_order_they_are_named_in(tissues):
     (source,) = sources([tissues], None, targets=("s4", "s0", "s1", "s2", "s3"))
     assert source.chosen == (4, 0, 1, 2, 3)
     assert [t.identifier for t in source.targets] == ["s4", "s0", "s1", "s2", "s3"]
-    _, batch, _ = next(iter(head_of(source)._valid))
+    _, batch, _ = next(iter(head_of(source)._validation(WHOLE)))
     _, values = tissues.arrays("valid")
     np.testing.assert_array_equal(batch, values[:, :, [4, 0, 1, 2, 3]])
 
 
 def head_of(source):
-    from tfepi.training.epoch import HeadTraining
-    from tfrecords_tools.dataset import Augmentation
-
     model = small(targets=len(source.targets))
-    labels = ("train", "valid")
-    return HeadTraining(model, source, params().train, "sgd", labels, Augmentation(), Settings())
+    optimizer = keras.optimizers.SGD()
+    optimizer.build(model.trainable_variables)
+    how = (params().train, optimizer, ("train", "valid"), Augmentation(), Settings())
+    return HeadTraining(make_team(), model, source, *how)
 
 
 @pytest.mark.usefixtures("_small")

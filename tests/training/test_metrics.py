@@ -54,8 +54,8 @@ def plain_auprc(y, p):
     return area / hits
 
 
-def values_of(metric, y, p, step=16):
-    m = metric(y.shape[2])
+def values_of(metric, y, p, step=16, **keywords):
+    m = metric(y.shape[2], **keywords)
     for low in range(0, len(y), step):
         m.update_state(y[low : low + step], p[low : low + step])
     return m, np.asarray(m.per_target())
@@ -64,7 +64,8 @@ def values_of(metric, y, p, step=16):
 @pytest.mark.parametrize(("metric", "column"), [(PearsonR, 0), (R2, 1)])
 def test_streaming_equals_the_whole(sample, metric, column):
     y, p = sample
-    m, values = values_of(metric, y, p)
+    origin = [50, 350, 1050]
+    m, values = values_of(metric, y, p, origin=origin)
     want = plain(y, p)[column]
     np.testing.assert_allclose(values, want, rtol=2e-4)
     assert float(m.result()) == pytest.approx(want.mean(), rel=2e-4)
@@ -75,9 +76,18 @@ def test_streaming_equals_the_whole(sample, metric, column):
 
 def test_correlation_does_not_depend_on_scale(sample):
     y, p = sample
+    origin = [5e-7, 3.5e-6, 1.05e-5]
     np.testing.assert_allclose(
-        values_of(PearsonR, y * 1e-8, p * 1e-8)[1], plain(y, p)[0], rtol=2e-4
+        values_of(PearsonR, y * 1e-8, p * 1e-8, origin=origin)[1], plain(y, p)[0], rtol=2e-4
     )
+
+
+def test_the_origin_changes_nothing_but_the_rounding(sample):
+    y, p = (v[..., :1] for v in sample)
+    values = [values_of(R2, y, p, origin=origin)[1] for origin in ([0], [50], [-300])]
+    np.testing.assert_allclose(values, [values[0]] * 3, rtol=1e-3)
+    again = PearsonR.from_config(PearsonR(1, origin=[50]).get_config())
+    assert again.origin == (50.0,)
 
 
 def test_what_does_not_vary():

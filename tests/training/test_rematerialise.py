@@ -10,8 +10,8 @@ from tfepi.models import basenji, enformer
 from tfepi.params import parse_params, read_params
 from tfepi.startup import import_tensorflow
 from tfepi.training.fit import Settings, train
+from tfepi.training.random_states import set_random_states
 from tfepi.training.rematerialise import Rematerialised, rematerialised
-from tfepi.training.run import set_random_states
 from tfrecords_tools.data import Data
 from tfrecords_tools.errors import ConfigError, UnfinishedError
 

@@ -8,17 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from tfepi.evaluation.bootstrap import Bootstrap, genome_blocks
+from tfepi.evaluation.filling import fill_parts
 from tfepi.evaluation.kmer_ridge import PENALTIES, KmerCounter, Ridge, fit_ridge
 from tfepi.evaluation.matching import LabelledData
 from tfepi.evaluation.metrics import evaluate
 from tfepi.evaluation.predictions import Layout, PredictionParts
-from tfepi.evaluation.testing import (
-    Outcome,
-    fill_parts,
-    layout_of,
-    record_batches,
-    write_results,
-)
+from tfepi.evaluation.testing import Outcome, layout_of, record_batches, write_results
 from tfrecords_tools.errors import ConfigError, unknown
 from tfrecords_tools.files import write_json
 from tfrecords_tools.output import run_record

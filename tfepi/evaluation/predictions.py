@@ -96,11 +96,6 @@ class PredictionParts:
         n = len(self.layout.windows)
         return [(i, min(i + self.part_windows, n)) for i in range(0, n, self.part_windows)]
 
-    @property
-    def missing(self) -> list[tuple[int, int]]:
-        """Start and stop window of every part not yet written."""
-        return [self.spans[n] for n in self.plan.missing(self.folder)]
-
     def write(self, start: int, truth: np.ndarray, prediction: np.ndarray) -> None:
         """Write the part that starts at a window.
 

@@ -2,23 +2,24 @@
 
 import itertools
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from tfepi.cell_data import CellData
+from tfepi.crew import ALONE, Crew
 from tfepi.evaluation.bootstrap import Bootstrap, genome_blocks
+from tfepi.evaluation.filling import fill_parts, other_count
 from tfepi.evaluation.matching import LabelledData, check_sizes, chosen_targets
 from tfepi.evaluation.metrics import accuracy_table, evaluate
 from tfepi.evaluation.predictions import Layout, PredictionError, PredictionParts
 from tfepi.spec import AveragedPredictor, Head, ModelSpec, Predictor, check_shifts
 from tfepi.variants.numbered import FOLDER
-from tfrecords_tools.errors import ConfigError, InputFileError, unknown
+from tfrecords_tools.errors import ConfigError, unknown
 from tfrecords_tools.files import read_json, write_json, write_text
 from tfrecords_tools.output import run_record
-from tfrecords_tools.progress import progress
 
 
 @dataclass(frozen=True)
@@ -176,7 +177,8 @@ def run_test(
     resume: bool = False,
     overwrite: bool = False,
     quiet: bool = True,
-) -> Outcome:
+    crew: Crew = ALONE,
+) -> Outcome | None:
     """Predict a label's windows, measure accuracy, write acc.txt and metrics.json.
 
     Predictions are kept in out/parts until the caller removes them (`outcome.predictions.
@@ -193,6 +195,10 @@ def run_test(
         resume: go on with the parts that are there.
         overwrite: remove earlier results.
         quiet: no progress bars.
+        crew: processes that share the parts, all of which call this.
+
+    Returns:
+        The outcome; None in a process that does not lead the crew.
 
     Raises:
         ConfigError: model, params and data of other sizes; unknown label, head or target.
@@ -202,7 +208,13 @@ def run_test(
     spec, request = predictor.spec, request or Request()
     head, of_head, of_data, _ = prepare(spec, data, request, stated)
     parts = planned_parts(spec, data, out, request, inputs)
-    parts.claim(resume, overwrite)
+    final = [parts.folder / "metrics.json"]
+    if not crew.await_lead(parts.folder / FOLDER, range(parts.plan.parts), final, overwrite):
+        return None
+    if crew.leads:
+        parts.claim(resume, overwrite)
+    else:
+        parts.plan.check_same(parts.folder)
     if request.rc or request.shifts != (0,):
         predictor = AveragedPredictor(predictor, request.rc, request.shifts)
 
@@ -217,73 +229,20 @@ def run_test(
         return values[:, :, list(of_head)]
 
     seed, manifest = request.bootstrap.seed, data.manifest_sha256
+    fill = (parts, data, predict, list(of_data), request.batch_size, quiet)
+    if not crew.leads:
+        with crew.at_work(parts.folder / FOLDER):
+            fill_parts(*fill, own=crew.own)
+        return None
     with run_record(parts.folder, dict(inputs or {}), seed=seed, data_sha256=manifest):
-        fill_parts(parts, data, predict, list(of_data), request.batch_size, quiet)
+        with crew.at_work(parts.folder / FOLDER) as duty:
+            fill_parts(*fill, own=crew.own)
+            duty.await_others(lambda: parts.plan.missing(parts.folder))
         described = {"head": head.name, "rc": request.rc, "shifts": list(request.shifts)}
         described["kind"] = spec.kind
         metrics = evaluate(parts, request.bootstrap, quiet, request.binary) | described
         write_results(parts.folder, metrics, request.binary, parts if request.save else None)
     return Outcome(metrics, parts)
-
-
-def other_count(label: str, records: int, windows: int) -> InputFileError:
-    """Return the error for a label with another number of records than of windows."""
-    return InputFileError(
-        f"label {label!r} has {records} records, sequences.bed lists {windows}: the data folder "
-        "is damaged; build it again"
-    )
-
-
-def fill_parts(
-    parts: PredictionParts,
-    data: LabelledData,
-    predict: Callable[[np.ndarray], np.ndarray],
-    targets: list[int],
-    batch_size: int,
-    quiet: bool,
-    observe: Callable[[np.ndarray], np.ndarray] | None = None,
-) -> None:
-    """Write every missing part of predictions.
-
-    Args:
-        parts: where to.
-        data: records.
-        predict: function of base indices [windows, seq_length], or of inputs by name where the
-            records have these, to [windows, bins, targets].
-        targets: positions of the targets in the data.
-        batch_size: windows a call.
-        quiet: no progress bar.
-        observe: what is done to observed values [windows, bins, targets] first.
-
-    Raises:
-        InputFileError: the records are not as many as the windows.
-    """
-    layout = parts.layout
-    missing, total, count = set(parts.missing), len(layout.windows), 0
-    records = iter(data.records(layout.label))
-    with progress(total=total, unit="window", label="predict", quiet=quiet) as bar:
-        for start, stop in parts.spans:
-            held = []
-            for low in range(start, stop, batch_size):
-                batch = list(itertools.islice(records, min(batch_size, stop - low)))
-                count += len(batch)
-                bar.update(len(batch))
-                if batch and (start, stop) in missing:
-                    truth = np.stack([t[:, targets] for _, t in batch])
-                    truth = truth if observe is None else observe(truth)
-                    held.append((truth, predict(_stacked([x for x, _ in batch]))))
-            if held and count == stop:
-                parts.write(start, *(np.concatenate(v) for v in zip(*held, strict=True)))
-    count += sum(1 for _ in records)
-    if count != total:
-        raise other_count(layout.label, count, total)
-
-
-def _stacked(inputs: Sequence[np.ndarray | dict[str, np.ndarray]]):
-    """Return arrays, or dicts of arrays, of which each is one window's, of all windows."""
-    if isinstance(inputs[0], dict):
-        return {name: np.stack([x[name] for x in inputs]) for name in inputs[0]}
-    return np.stack(inputs)
 
 
 def write_results(

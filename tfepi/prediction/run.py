@@ -2,11 +2,13 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
+from tfepi.crew import ALONE, Crew
 from tfepi.prediction.bigwig import track_chroms, track_path, write_tracks
 from tfepi.prediction.filling import EachWindow, OverlappingWindows
 from tfepi.prediction.options import Request, default_part_windows
@@ -17,12 +19,12 @@ from tfepi.prediction.site_values import SiteValues, check_condition
 from tfepi.prediction.windows import Place, Site, Windows
 from tfepi.spec import AveragedPredictor, Condition, ModelSpec, Predictor, check_shifts
 from tfepi.variants.head_targets import HeadTargets
-from tfepi.variants.numbered import Plan, remove_all_parts
+from tfepi.variants.numbered import FOLDER, Plan, remove_all_parts
 from tfrecords_tools.errors import ConfigError, InputFileError
 from tfrecords_tools.files import identity
 from tfrecords_tools.genome import Genome
 from tfrecords_tools.number_text import number_of
-from tfrecords_tools.output import check_folder, check_room, run_record, shown_size
+from tfrecords_tools.output import check_room, run_record, shown_size
 from tfrecords_tools.progress import progress
 from tfrecords_tools.targets import Target, select
 
@@ -47,6 +49,7 @@ def predict_windows(
     resume: bool = False,
     overwrite: bool = False,
     quiet: bool = False,
+    crew: Crew = ALONE,
 ) -> Path:
     """Predict windows and write predict.h5 and bigWig tracks.
 
@@ -71,6 +74,7 @@ def predict_windows(
         resume: go on in a folder with results.
         overwrite: remove results first.
         quiet: no progress bars.
+        crew: processes that share the parts, all of which call this.
 
     Returns:
         The folder written.
@@ -81,7 +85,8 @@ def predict_windows(
         UnfinishedError: results are there, or were made from something else.
         OSError: the disk is full.
     """
-    folder = check_folder(out, resume, overwrite)
+    folder = Path(out)
+    crew.check_folder(folder, resume, overwrite)
     site = Site.of(spec, request.site_length)
     phases = Phases.of(place.phases, place.edge, site)
     outputs = _Outputs.of(spec, request, targets)
@@ -126,17 +131,24 @@ def predict_windows(
                 phases.count,
                 phases.edge * phases.bin_width,
             )
+        final = outputs.files(folder, request.hdf5)
         # A model that cannot be loaded must not cost results, nor leave a folder behind.
-        predictor = load() if overwrite or not folder.exists() else None
-        plan.claim(folder, resume, overwrite)
+        predictor = load() if crew.leads and (overwrite or not folder.exists()) else None
+        if not crew.await_lead(folder / FOLDER, range(plan.parts), final, overwrite):
+            return folder
+        if crew.leads:
+            plan.claim(folder, resume, overwrite)
+        else:
+            plan.check_same(folder)
         parts = PredictedParts(folder, plan, len(windows), part_windows)
-        if all(path.exists() for path in outputs.files(folder, request.hdf5)):
+        if crew.leads and all(path.exists() for path in final):
             remove_all_parts(folder)
             return folder
         counts = {"windows": len(windows), "overlapping_windows": windows.overlapping}
-        with run_record(folder, {}, **counts) as record:
+        recorded = run_record(folder, {}, **counts) if crew.leads else nullcontext({})
+        with recorded as record, crew.at_work(folder / FOLDER) as duty:
             record["inputs"] = dict(plan.inputs)
-            todo = plan.missing(folder)
+            todo = crew.own(plan.missing(folder))
             if todo:
                 averaged = AveragedPredictor(predictor or load(), request.rc, request.shifts)
                 values = SiteValues(averaged, genome, site, outputs.chosen, condition)
@@ -144,12 +156,17 @@ def predict_windows(
                 filler = EachWindow(values, windows, size)
                 if phases:
                     filler = OverlappingWindows(values, windows, phases, genome.chroms, size)
-                record["undefined_windows"] = write_parts(filler, parts, todo, kept, quiet)
+                undefined = write_parts(filler, parts, todo, kept, quiet)
+                if crew.count == 1:  # others count their own
+                    record["undefined_windows"] = undefined
+            if not crew.leads:
+                return folder
+            duty.await_others(lambda: plan.missing(folder))
             if request.hdf5 and not (folder / NAME).exists():
                 write_predictions(folder / NAME, parts, windows, site, outputs.targets, request)
             if outputs.tracks:
                 write_tracks(parts, windows, site.bin_width, outputs.tracks, lengths, quiet)
-            remove_all_parts(folder)
+        remove_all_parts(folder)
     return folder
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tfepi.evaluation.testing import other_count
+from tfepi.evaluation.filling import other_count
 from tfepi.specificity.peak_calls import CallRule, joined_bins, threshold_of, value_counts
 from tfepi.specificity.peaks import overlaps
 from tfrecords_tools.data import Data

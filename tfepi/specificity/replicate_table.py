@@ -10,6 +10,7 @@ from tfepi.specificity.track_signal import TrackSignal
 from tfrecords_tools.errors import ConfigError, InputFileError, unknown
 from tfrecords_tools.files import existing
 from tfrecords_tools.intervals import Interval
+from tfrecords_tools.remote import url_in_table
 from tfrecords_tools.targets import Target
 from tfrecords_tools.text_table import tab_separated
 
@@ -49,7 +50,7 @@ def read_replicates(path: str | Path, cell_types: Sequence[Target]) -> dict[str,
         if donor in found.setdefault(cell, {}):
             raise ConfigError(f"{where} has donor {donor!r} of {cell!r} twice: keep one")
         place = Path(file) if Path(file).exists() else path.parent / file
-        existing(place, f"{where} line {number}: track")
+        place = existing(url_in_table(file, path) or place, f"{where} line {number}: track")
         found[cell][donor] = replace(known[cell], identifier=donor, file=str(place))
     for cell, donors in found.items():
         if len(donors) < 2:

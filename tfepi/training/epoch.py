@@ -1,233 +1,61 @@
 """One epoch over the heads of a model, each with data of its own.
 
-With one head an epoch is a call of Keras's `fit`. With several, the heads' batches are
-interleaved in an order drawn from (seed, epoch), or in turn, and a batch moves only the trunk and
-its own head: every head is a functional model that shares its layers and the optimiser with the
-others.
+With several heads their batches are interleaved in an order drawn from (seed, epoch), or in turn,
+and a batch moves only the trunk and its own head: every head is a functional model that shares its
+layers and the optimiser with the others.
 """
 
-import logging
+import itertools
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
-import keras
 import numpy as np
 import tensorflow as tf
 
-from tfepi.params import TrainParams
-from tfepi.training.embedded import head_model
-from tfepi.training.losses import make_loss
-from tfepi.training.metrics import make_metrics
-from tfepi.training.rematerialise import rematerialised
-from tfrecords_tools.conditioning import CellExamples
-from tfrecords_tools.data import Data
-from tfrecords_tools.dataset import Augmentation, eval_dataset, train_dataset, whole_batches
-from tfrecords_tools.embedded_dataset import embedded_eval_dataset, embedded_train_dataset
-from tfrecords_tools.embeddings import Embeddings
-from tfrecords_tools.errors import ConfigError
+from tfepi.training.head import HeadTraining
 from tfrecords_tools.progress import progress
-from tfrecords_tools.targets import Target
 
-log = logging.getLogger(__name__)
 _HEADS = 1  # spawn key of the order of heads
-# Loss → lowest and highest truth, in words, and what to do about others.
-_RANGES = {
-    "bce": (
-        0,
-        1,
-        "from 0 to 1",
-        "use poisson, or build the data with threshold, sum_stat peak or from BED files",
-    ),
-    "negative_binomial": (0, math.inf, "from 0 up", "use mse, or build the data from counts"),
-}
 
 
-class Steps(Protocol):
-    """How steps are computed (of `run.Settings`)."""
-
-    xla: bool
-    rematerialise: bool
-
-
-@dataclass(frozen=True)
-class Source:
-    """What a head learns from.
+@dataclass
+class EpochState:
+    """Where training stands in an epoch.
 
     Attributes:
-        head: the output's name.
-        data: an open data folder, or several joined.
-        chosen: positions of its targets that are trained on.
-        targets: what the head's outputs are.
-        training, validation: how records become examples of cell types, for a conditioned model.
-        embeddings: of the records, on which the head alone is trained, or None.
+        step: steps done, of all heads together.
+        losses: of each head, the sum of its steps' losses.
+        sums: of each head, those of its metrics.
     """
 
-    head: str
-    data: Data
-    chosen: tuple[int, ...]
-    targets: tuple[Target, ...]
-    training: CellExamples | None = None
-    validation: CellExamples | None = None
-    embeddings: Embeddings | None = None
+    step: int = 0
+    losses: list[float] = field(default_factory=list)
+    sums: list[list[np.ndarray]] = field(default_factory=list)
 
 
-def epoch_steps(source: Source, train: TrainParams, label: str) -> int:
-    """Return the batches of an epoch: as many as the records make, at most steps_per_epoch.
+class Watch(Protocol):
+    """What a run does beside the steps of an epoch."""
 
-    Raises:
-        ConfigError: the records do not make one.
-    """
-    whole = whole_batches(source.data, label, train.batch_size, source.training)
-    return min(train.steps_per_epoch or whole, whole)
+    def signal(self) -> float:
+        """Return what this worker tells the others in the next step."""
 
+    def look(self, head: int, first: int, losses: np.ndarray, told: float) -> bool:
+        """See the losses of steps, and the workers' signals; tell whether to keep a state.
 
-class HeadTraining:
-    """The part of a model that ends in one head, its metrics and its data.
-
-    Args:
-        model: the whole model.
-        source: the head and what it learns from.
-        train: the train section.
-        optimizer: of the whole model.
-        labels: of training and validation records.
-        augmentation: of training records.
-        settings: with `xla`, and `rematerialise`, which trains a model of the same layers.
-    """
-
-    def __init__(
-        self,
-        model: keras.Model,
-        source: Source,
-        train: TrainParams,
-        optimizer: keras.optimizers.Optimizer,
-        labels: tuple[str, str],
-        augmentation: Augmentation,
-        settings: "Steps",
-    ):
-        self.source, self.train = source, train
-        self._label, self._valid_label = labels
-        self._augmentation = augmentation
-        every = source.chosen == tuple(range(len(source.data.targets))) or source.training
-        self._chosen = None if every else source.chosen
-        several = isinstance(model.output, dict)
-        self.model = keras.Model(model.input, model.output[source.head]) if several else model
-        if source.embeddings is not None:
-            self.model = head_model(self.model, source.embeddings.layer, self.model.output)
-        elif settings.rematerialise:
-            self.model = rematerialised(self.model)
-        self.metrics = make_metrics(train, len(source.targets))
-        loss = make_loss(train, model, source.head if several else None)
-        # Weights of values are the loss's; metrics count each value once.
-        self.model.compile(
-            optimizer=optimizer, loss=loss, metrics=self.metrics, jit_compile=settings.xla
-        )
-        if train.loss in _RANGES:
-            for label in labels:
-                _check_range(source, label, train.batch_size, train.loss)
-        self.steps = epoch_steps(source, train, self._label)
-        if self.steps < (train.steps_per_epoch or 0):
-            log.warning(
-                "steps_per_epoch is %d; the records of label %r make %d batches, so an epoch "
-                "has these",
-                train.steps_per_epoch,
-                self._label,
-                self.steps,
-            )
-        if source.embeddings is not None:
-            self._valid = embedded_eval_dataset(
-                source.data,
-                source.embeddings,
-                self._valid_label,
-                train.batch_size,
-                self._chosen,
-            )
-            return
-        self._valid = eval_dataset(
-            source.data,
-            self._valid_label,
-            train.batch_size,
-            targets=self._chosen,
-            examples=source.validation,
-            coverage_cap=train.coverage_cap,
-        )
-
-    def batches(self, seed: int, epoch: int) -> tf.data.Dataset:
-        """Return the training batches of an epoch."""
-        source, drawn = self.source, (self._label, self.train.batch_size, seed, epoch)
-        buffer = self.train.shuffle_buffer
-        if source.embeddings is not None:
-            dataset = embedded_train_dataset(
-                source.data, source.embeddings, *drawn, buffer, self._chosen
-            )
-        else:
-            dataset = train_dataset(
-                source.data,
-                *drawn,
-                self._augmentation,
-                buffer,
-                self._chosen,
-                examples=source.training,
-                coverage_cap=self.train.coverage_cap,
-            )
-        return dataset.take(self.steps) if self.train.steps_per_epoch else dataset
-
-    def check_seen(self, steps: int, wanted: int, label: str) -> None:
-        """Refuse a pass that ended early, because records are fewer than the folder tells.
-
-        Raises:
-            InputFileError: with both numbers.
+        Args:
+            head: whose steps they are.
+            first: number of the first of them among the head's own in the epoch.
+            losses: float32 [steps].
+            told: sum of the signals.
         """
-        if steps < wanted:
-            for _ in self.source.data.records(label):
-                pass  # raises at the end, with both numbers
 
-    def check_trained(self, steps: int) -> None:
-        """Refuse an epoch of fewer steps than `steps`; see `check_seen`."""
-        self.check_seen(steps, self.steps, self._label)
+    def late(self) -> bool:
+        """Tell, when all steps are done, whether to keep a state."""
 
-    def validate(self) -> dict[str, float]:
-        """Return loss and metrics on the validation records.
-
-        Raises:
-            InputFileError: the folder has fewer than its files tell.
-        """
-        watch = _Count()
-        found = self.model.evaluate(self._valid, verbose=0, return_dict=True, callbacks=[watch])
-        each = self.source.validation.per_window if self.source.validation else 1
-        count = self.source.data.counts[self._valid_label] * each
-        wanted = -(-count // self.train.batch_size)
-        self.check_seen(watch.seen, wanted, self._valid_label)
-        return {k: float(v) for k, v in found.items()}
-
-    def per_target(self) -> dict[str, list[float | None]]:
-        """Return each metric of each target as last validated, None where it is undefined."""
-        found = {}
-        for metric in self.metrics:
-            if not metric.each_target:
-                continue
-            values = keras.ops.convert_to_numpy(metric.per_target()).tolist()
-            found[metric.name] = [round(v, 6) if math.isfinite(v) else None for v in values]
-        return found
-
-
-def _check_range(source: Source, label: str, count: int, loss: str) -> None:
-    """Refuse truth that a loss cannot have, by the first records of a label.
-
-    Raises:
-        ConfigError: a value out of range, with its target.
-    """
-    low, high, want, advice = _RANGES[loss]
-    _, values = source.data.arrays(label, 0, count)
-    for column in source.chosen:
-        target = values[:, :, column]
-        outside = target[(target < low) | (target > high)]
-        if outside.size:
-            raise ConfigError(
-                f"loss {loss} wants targets {want}, {source.data.targets[column].identifier!r} "
-                f"of label {label!r} has {outside[0]:g}: {advice}"
-            )
+    def keep(self, state: EpochState) -> None:
+        """Keep a state."""
 
 
 def head_order(steps: Sequence[int], order: str, seed: int, epoch: int) -> np.ndarray:
@@ -252,16 +80,18 @@ def train_epoch(
     heads: list[HeadTraining],
     seed: int,
     epoch: int,
-    check: Callable[[int, float], None],
+    watch: Watch,
     quiet: bool,
+    state: EpochState | None = None,
 ) -> list[dict[str, float]]:
-    """Train every head on its batches of one epoch.
+    """Train every head on its batches of one epoch; every worker has to call it.
 
     Args:
         heads: of one model.
-        seed, epoch: order and augmentation are functions of these.
-        check: called with the number of each step and the loss so far.
+        seed, epoch: order, augmentation and random states are functions of these.
+        watch: sees every step.
         quiet: no progress bar.
+        state: where the epoch stands.
 
     Returns:
         Loss and metrics of each head over the epoch.
@@ -269,58 +99,61 @@ def train_epoch(
     Raises:
         InputFileError: a folder has fewer records than its files tell.
     """
-    total = sum(head.steps for head in heads)
-    with progress(total=total, unit="step", label=f"epoch {epoch}", quiet=quiet) as bar:
-        if len(heads) == 1:
-            watch = _Watch(bar, check)
-            history = heads[0].model.fit(
-                heads[0].batches(seed, epoch),
-                epochs=1,
-                # Told where to end: a step that finds no batch still counts in the optimiser.
-                steps_per_epoch=heads[0].steps,
-                verbose=0,
-                shuffle=False,
-                callbacks=[watch],
-            )
-            heads[0].check_trained(watch.seen)
-            return [{k: float(v[0]) for k, v in history.history.items()}]
-        order = head_order([h.steps for h in heads], heads[0].train.head_order, seed, epoch)
-        batches = [iter(head.batches(seed, epoch)) for head in heads]
-        logs: list[dict] = [{} for _ in heads]
-        for head in heads:
-            head.model.reset_metrics()
-        for step, number in enumerate(order.tolist()):
-            batch = next(batches[number], None)
-            if batch is None:
-                heads[number].check_trained(0)
-            logs[number] = heads[number].model.train_on_batch(*batch, return_dict=True)
-            bar.update(1)
-            check(step, float(logs[number]["loss"]))
-    return [{k: float(v) for k, v in log.items()} for log in logs]
+    state = state or EpochState()
+    state.losses = state.losses or [0.0] * len(heads)
+    order = head_order([h.steps for h in heads], heads[0].train.head_order, seed, epoch)
+    done = np.bincount(order[: state.step], minlength=len(heads)).tolist()
+    for number, head in enumerate(heads):
+        head.loop.reset_metrics()
+        if state.sums:
+            head.loop.set_sums(state.sums[number])
+    states = heads[0].loop.states(seed, epoch)
+    batches = [h.shared_batches(seed, epoch, n) for h, n in zip(heads, done, strict=True)]
+    asked = False
+    waiting: list[tuple] = []  # steps whose losses were not looked at
+
+    def look() -> bool:
+        number, first, told = waiting.pop(0)
+        told = told.numpy()
+        losses = told[:, 0]
+        state.losses[number] += math.fsum(losses.tolist())
+        return watch.look(number, first, losses, float(told[:, 1].max()))
+
+    total = len(order)
+    label = f"epoch {epoch}"
+    with progress(total=total, unit="step", label=label, quiet=quiet, initial=state.step) as bar:
+        for number, steps in _stretches(order[state.step :], heads[0].loop.at_once):
+            head = heads[number]
+            try:
+                told = head.loop.train(batches[number], steps, done[number], states, watch.signal())
+            except (tf.errors.OutOfRangeError, StopIteration):
+                head.check_trained()
+                raise
+            waiting.append((number, done[number], told))
+            done[number] += steps
+            state.step += steps
+            # One step later: a device computes while the losses before are looked at.
+            asked = look() if len(waiting) > 1 else False
+            bar.update(steps)
+            if asked or state.step == total:
+                asked |= look()
+            if asked:
+                state.sums = [h.loop.sums() for h in heads]
+                watch.keep(state)
+    if not asked and watch.late():
+        state.sums = [h.loop.sums() for h in heads]
+        watch.keep(state)
+    return [
+        {"loss": loss / head.steps, **head.loop.results()}
+        for loss, head in zip(state.losses, heads, strict=True)
+    ]
 
 
-class _Count(keras.callbacks.Callback):
-    """Counts batches: an epoch that runs out of data early ends without a word."""
-
-    def __init__(self):
-        super().__init__()
-        self.seen = 0
-
-    def on_train_batch_end(self, batch, logs=None):
-        self.seen += 1
-
-    def on_test_batch_end(self, batch, logs=None):
-        self.seen += 1
-
-
-class _Watch(_Count):
-    """Also moves the bar and shows each step's loss to `check`."""
-
-    def __init__(self, bar, check: Callable[[int, float], None]):
-        super().__init__()
-        self._bar, self._check = bar, check
-
-    def on_train_batch_end(self, batch, logs=None):
-        super().on_train_batch_end(batch, logs)
-        self._bar.update(1)
-        self._check(batch, logs["loss"])
+def _stretches(order: np.ndarray, most: int) -> Iterator[tuple[int, int]]:
+    """Yield (head, steps) of an order, steps of one head that follow each other together."""
+    for number, group in itertools.groupby(order.tolist()):
+        left = sum(1 for _ in group)
+        while left:
+            steps = most if left >= most else 1
+            yield number, steps
+            left -= steps

@@ -11,7 +11,7 @@ from tfepi.training.cells import (
     training_examples,
     validation_examples,
 )
-from tfepi.training.epoch import Source
+from tfepi.training.head import Source
 from tfepi.training.state import Settings
 from tfrecords_tools.conditioning import head_targets
 from tfrecords_tools.data import Data

@@ -1,5 +1,7 @@
 """Streaming metrics for monitoring, per target, missing values left out (`streaming`)."""
 
+from collections.abc import Sequence
+
 import keras
 from keras import ops
 
@@ -20,8 +22,8 @@ THRESHOLDS = 200
 class PearsonR(Moments):
     """Pearson correlation over batch and bins, per target, then averaged."""
 
-    def __init__(self, targets: int, name: str = "pearsonr", **kwargs):
-        super().__init__(targets, name, **kwargs)
+    def __init__(self, targets: int, name: str = "pearsonr", origin=None, **kwargs):
+        super().__init__(targets, name, origin, **kwargs)
 
     def per_target(self):
         """Return [targets]; 0 where the prediction does not vary, NaN where the truth does not."""
@@ -38,8 +40,8 @@ class GlobalPearsonR(PearsonR):
 
     each_target = False
 
-    def __init__(self, name: str = "global_pearsonr", **kwargs):
-        super().__init__(1, name, **kwargs)  # to one target all values belong
+    def __init__(self, name: str = "global_pearsonr", origin=None, **kwargs):
+        super().__init__(1, name, origin, **kwargs)  # to one target all values belong
 
     def get_config(self):
         """Return the arguments."""
@@ -52,8 +54,8 @@ class GlobalPearsonR(PearsonR):
 class R2(Moments):
     """Coefficient of determination 1 − Σ(y − ŷ)²/Σ(y − ȳ)², per target, then averaged."""
 
-    def __init__(self, targets: int, name: str = "r2", **kwargs):
-        super().__init__(targets, name, **kwargs)
+    def __init__(self, targets: int, name: str = "r2", origin=None, **kwargs):
+        super().__init__(targets, name, origin, **kwargs)
 
     def per_target(self):
         """Return [targets]; NaN where the truth does not vary."""
@@ -166,18 +168,28 @@ class Dice(PerTarget):
         return ops.where(self._count > 0, dice, ops.full_like(dice, float("nan")))
 
 
-def make_metrics(train: TrainParams, targets: int) -> list[keras.metrics.Metric]:
+def make_metrics(
+    train: TrainParams, targets: int, origin: Sequence[float] | None = None
+) -> list[keras.metrics.Metric]:
     """Return what is monitored.
 
     Of the loss bce AUROC, AUPRC and dice, else Pearson's R and R². Of methylation the correlation
     of all values and, with bce, AUROC and the calls' accuracy, else the correlations of samples
     and, where there are enough of them, across samples.
+
+    Args:
+        train: the section.
+        targets: their number.
+        origin: a value near each target's mean (`streaming.Moments`); None: 0.
     """
+    origin = list(origin or [0.0] * targets)
+    middle = [sum(origin) / targets]
     if train.metrics == "methylation":
         if train.loss == "bce":
             calls = (AUROC, Accuracy, Sensitivity, Specificity)
-            return [GlobalPearsonR(), *(kind(targets) for kind in calls)]
+            return [GlobalPearsonR(origin=middle), *(kind(targets) for kind in calls)]
         across = [CpgPearsonR()] if targets >= FEWEST_SAMPLES else []
-        return [GlobalPearsonR(), PearsonR(targets), *across]
-    kinds = (AUROC, AUPRC, Dice) if train.loss == "bce" else (PearsonR, R2)
-    return [kind(targets) for kind in kinds]
+        return [GlobalPearsonR(origin=middle), PearsonR(targets, origin=origin), *across]
+    if train.loss == "bce":
+        return [kind(targets) for kind in (AUROC, AUPRC, Dice)]
+    return [kind(targets, origin=origin) for kind in (PearsonR, R2)]

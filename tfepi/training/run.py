@@ -1,10 +1,8 @@
-"""One training run: epochs, what is kept after each, and going on from it."""
+"""One training run: epochs, what is kept after each and within, and going on from it."""
 
-import json
 import logging
 import math
 import time
-import warnings
 from pathlib import Path
 
 import keras
@@ -12,21 +10,33 @@ import numpy as np
 import tensorflow as tf
 
 from tfepi.params import Params
-from tfepi.training.epoch import HeadTraining, Source, epoch_steps, train_epoch
+from tfepi.training import faults
+from tfepi.training.checkpoints import BEST, Checkpoint
+from tfepi.training.epoch import EpochState, train_epoch
+from tfepi.training.head import HeadTraining, Source, epoch_steps
 from tfepi.training.layer_rates import undecayed_variables, variable_rates
+from tfepi.training.loop import BatchStatistics
+from tfepi.training.losses import make_loss
+from tfepi.training.metrics import make_metrics
+from tfepi.training.profile import Profile
+from tfepi.training.run_folder import RunFolder
 from tfepi.training.schedules import make_optimizer
-from tfepi.training.state import Progress, Settings, write_state
+from tfepi.training.state import Kept, Settings
+from tfepi.training.strategy import Team
 from tfrecords_tools.dataset import Augmentation
-from tfrecords_tools.errors import TfepiError
-from tfrecords_tools.files import atomic_path, write_text
+from tfrecords_tools.errors import ConfigError, Terminated, TfepiError
 
+_SAVE, _STOP = 1.0, 1024.0  # what workers tell each other
 log = logging.getLogger(__name__)
 
 
 class Run:
     """One training run: the model, its heads' data and the files it keeps.
 
+    Made in the scope of the team. The chief alone writes and reads files of the folder.
+
     Args:
+        team: the replicas.
         model: the whole model, not compiled.
         params: params.json.
         sources: what each head learns from.
@@ -37,6 +47,7 @@ class Run:
 
     def __init__(
         self,
+        team: Team,
         model: keras.Model,
         params: Params,
         sources: list[Source],
@@ -44,9 +55,10 @@ class Run:
         settings: Settings,
         key: dict,
     ):
-        self.model, self.params, self.out = model, params, out
-        self.settings, self.key = settings, key
-        self.progress = Progress()
+        self.team, self.model, self.params, self.out = team, model, params, out
+        self.settings = settings
+        self.quiet = settings.quiet or not team.chief
+        self.at = Checkpoint(0, replicas=0)
         train = params.train
         augmentation = Augmentation(
             params.model.augment_rc, params.model.augment_shift, train.augment_per
@@ -59,91 +71,230 @@ class Run:
         if settings.precision == "mixed_float16":
             # The policy is the layers', not the model's, so Keras would not do it by itself.
             optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
-        if len(sources) > 1 or settings.rematerialise or settings.embeddings:
-            model.compile(optimizer=optimizer)  # so that checkpoints hold the optimiser
         optimizer.build(model.trainable_variables)
+        monitored = {}
+        if len(sources) == 1:  # for those who load the file and go on with Keras
+            monitored["loss"] = make_loss(train, model)
+            monitored["metrics"] = make_metrics(train, len(sources[0].targets))
+        model.compile(optimizer=optimizer, **monitored)  # so that checkpoints hold the optimiser
+        self._synchronise_batch_norm()
+        self.folder = RunFolder(out, model, self._statistics, settings, key)
         self.heads = [
-            HeadTraining(model, s, train, optimizer, labels, augmentation, settings)
+            HeadTraining(team, model, s, train, optimizer, labels, augmentation, settings)
             for s in sources
         ]
         self.optimizer = optimizer
 
-    def start(self, state: Progress | None) -> None:
-        """Begin, or load the checkpoint that `state` speaks of."""
-        lines: list[str] = []
-        path = self.out / "metrics.jsonl"
-        if state is not None:
-            self.progress = state
-            self.model.load_weights(self.out / f"model_check-{state.epoch}.keras")
-            lines = path.read_text().splitlines(keepends=True)[: state.epoch]
-            log.info("resuming at epoch %d", state.epoch)
-        write_text(path, "".join(lines))
+    def _synchronise_batch_norm(self) -> None:
+        """Let statistics be those of all replicas, or say that they are not.
+
+        Keras then computes them in another way, so that one device does, too, if asked to.
+        """
+        self._statistics = BatchStatistics(self.model)
+        self._statistics.synchronise(self.settings.sync_batch_norm)
+        shared = self._statistics.over_all
+        if self.team.replicas == 1:
+            return
+        if shared and self.settings.xla:
+            raise ConfigError(
+                f"--xla cannot compile layer {shared[0]!r}, which takes its statistics over "
+                f"{self.team.replicas} replicas: leave --xla, or --sync_batch_norm, out"
+            )
+        if self._statistics.own:
+            rows = self.team.slices.largest(self.params.train.batch_size)
+            log.info(
+                "batch normalisation takes its statistics from each replica's %d examples; "
+                "--sync_batch_norm takes them from all",
+                rows,
+            )
+
+    def start(self, kept: Kept | None) -> None:
+        """Begin, or go on from what was kept; every worker has to call it.
+
+        Raises:
+            UnfinishedError: no checkpoint is whole.
+        """
+        sums: list[list[np.ndarray]] = []
+        if self.team.chief:
+            self.at, sums = self.folder.begin(kept, [_number_of_sums(h) for h in self.heads])
+            if kept is not None:
+                log.info("resuming at %s", self.at)
+            if self.at.replicas not in (0, self.team.replicas):
+                log.info(
+                    "it was of %d replica(s), goes on with %d: the same batches; dropout and "
+                    "statistics of each replica's rows are others",
+                    self.at.replicas,
+                    self.team.replicas,
+                )
+        self._share(sums)
         self._board = None
-        if self.settings.tensorboard:
+        if self.settings.tensorboard and self.team.chief:
             self._board = tf.summary.create_file_writer(str(self.out / "tensorboard"))
 
-    def all_epochs(self) -> None:
-        """Train until the patience or the epochs are used up."""
-        train, state = self.params.train, self.progress
-        started, first = time.monotonic(), state.epoch
-        while state.epoch < train.train_epochs_max:
-            if state.epoch >= train.train_epochs_min and state.unimproved > train.patience:
-                break
-            with warnings.catch_warnings():
-                # An epoch is as long as its dataset; Keras calls that running out of data.
-                warnings.filterwarnings("ignore", message="Your input ran out of data")
-                line = self._epoch(state.epoch)
-            self._keep(line)
-            done = state.epoch - first
-            left = (time.monotonic() - started) / done * (train.train_epochs_max - state.epoch)
-            log.info(
-                "epoch %d  %s | valid %s%s  (%.0f s; at most %s left)",
-                line["epoch"],
-                self._told(line, ""),
-                self._told(line, "valid_"),
-                "  best" if state.best_epoch == line["epoch"] else "",
-                line["seconds"],
-                _duration(left),
+    def _share(self, sums: list[list[np.ndarray]]) -> None:
+        """Give the chief's weights and place to all workers."""
+        if self.team.workers > 1:
+            for variable in (*self.model.weights, *self.optimizer.variables):
+                variable.assign(self.team.from_chief(keras.ops.convert_to_numpy(variable)))
+            at = self.at
+            best = -math.inf if at.best is None else at.best
+            place = [at.epoch, at.step, best, at.best_epoch, at.unimproved]
+            losses = list(at.losses) or [0.0] * len(self.heads)
+            # Minus infinity is no number to add zeros to: its place is told apart.
+            place += [float(at.best is None)]
+            place[2] = 0.0 if at.best is None else place[2]
+            told = self.team.from_chief(np.array([*place, *losses], np.float64)).tolist()
+            self.at = Checkpoint(
+                int(told[0]),
+                int(told[1]),
+                None if told[5] else told[2],
+                int(told[3]),
+                int(told[4]),
+                tuple(told[6:]),
             )
+            if self.at.step:
+                zeros = [
+                    [np.zeros(v.shape, np.float32) for m in h.metrics for v in m.variables]
+                    for h in self.heads
+                ]
+                sums = [[self.team.from_chief(a) for a in of_head] for of_head in (sums or zeros)]
+        self._state = EpochState(self.at.step, list(self.at.losses), sums)
+
+    def all_epochs(self) -> None:
+        """Train until the patience or the epochs are used up; every worker has to call it.
+
+        Raises:
+            TfepiError: a loss that is no number; SIGTERM; a worker was lost.
+        """
+        train = self.params.train
+        started, first = time.monotonic(), self.at.epoch
+        with (
+            faults.on_sigterm() as self._terminate,
+            Profile(self._profiled()) as self._profile,
+        ):
+            self._saved = time.monotonic()
+            while self.at.epoch < train.train_epochs_max:
+                if self.at.epoch >= train.train_epochs_min and self.at.unimproved > train.patience:
+                    break
+                line = self._epoch(self.at.epoch)
+                self._keep_epoch(line)
+                done = self.at.epoch - first
+                left = (time.monotonic() - started) / done
+                left *= train.train_epochs_max - self.at.epoch
+                if self.team.chief:
+                    self._tell(line, left)
         if self._board:
             self._board.close()
+
+    def _profiled(self) -> Path | None:
+        chosen = self.settings.profile and self.team.chief
+        return self.out / "tensorboard" if chosen else None
+
+    def _tell(self, line: dict, left: float) -> None:
+        log.info(
+            "epoch %d  %s | valid %s%s  (%.0f s, %.4g examples/s; at most %s left)",
+            line["epoch"],
+            self._told(line, ""),
+            self._told(line, "valid_"),
+            "  best" if self.at.best_epoch == line["epoch"] else "",
+            line["seconds"],
+            line["examples_per_second"],
+            _duration(left),
+        )
 
     def _told(self, line: dict, prefix: str) -> str:
         names = ["loss", *(m.name for m in self.heads[0].metrics)]
         return "  ".join(f"{n} {line[prefix + n]:.4f}" for n in names)
 
+    def signal(self) -> float:
+        """Return what this worker tells the others: to keep a state, or to stop."""
+        self._profile.step()
+        if self._terminate.asked:
+            return _STOP
+        every = 60 * self.settings.save_minutes
+        late = every and time.monotonic() - self._saved > every
+        return _SAVE if late and self.team.chief else 0.0
+
+    def look(self, head: int, first: int, losses: np.ndarray, told: float) -> bool:
+        """Check the losses of steps; tell whether to keep a state.
+
+        Raises:
+            TfepiError: a loss that is no number.
+        """
+        bad = np.flatnonzero(~np.isfinite(losses))
+        if bad.size:
+            number, epoch = first + int(bad[0]), self.at.epoch
+            folder = self.out if self.team.chief else None
+            known = faults.name_bad_batch(
+                self.heads[head], self.settings.seed, epoch, number, folder
+            )
+            raise TfepiError(
+                f"the loss became {losses[bad[0]]} in epoch {epoch}, step {number}: {known}; "
+                f"{faults.BAD_BATCH} lists them; use a lower learning rate or clip_norm, or leave "
+                f"the records out; {self.out} keeps what was before"
+            )
+        self._stop = told >= _STOP
+        return told > 0
+
+    def late(self) -> bool:
+        """Tell whether to keep a state before validation; every worker has to call it."""
+        every = 30 * self.settings.save_minutes  # half of it, as validation may take long
+        asked = _STOP if self._terminate.asked else 0.0
+        if every and self.team.chief and time.monotonic() - self._saved > every:
+            asked += _SAVE
+        told = float(self.team.total([asked])[0])
+        self._stop = told >= _STOP
+        return told > 0
+
+    def keep(self, state: EpochState) -> None:
+        """Keep a state within an epoch; stop where a worker was told to.
+
+        Raises:
+            Terminated: it was.
+        """
+        at = self.at
+        best = (at.best, at.best_epoch, at.unimproved)
+        here = Checkpoint(at.epoch, state.step, *best, tuple(state.losses), self.team.replicas)
+        if self.team.chief:
+            self.folder.write(here, state.sums)
+        self._saved = time.monotonic()
+        if self._stop:
+            self.team.total([0.0])  # no one leaves before the chief has written
+            raise Terminated(
+                f"told to end (SIGTERM): {self.out} keeps {here}; run the same command with "
+                "--resume to go on"
+            )
+
     def _epoch(self, epoch: int) -> dict:
         """Train and validate one epoch; return its line of metrics.jsonl."""
-        started = time.monotonic()
-        set_random_states(self.model, self.settings.seed, epoch)
-
-        def check(step: int, loss: float) -> None:
-            if not math.isfinite(loss):
-                raise TfepiError(
-                    f"the loss became {loss} in epoch {epoch}, step {step}: use a lower "
-                    f"learning rate or clip_norm; {self.out} keeps the epochs before"
-                )
-
+        started, seed = time.monotonic(), self.settings.seed
+        state, before = self._state, self._state.step
+        self._state = EpochState()
         try:
-            trained = train_epoch(self.heads, self.settings.seed, epoch, check, self.settings.quiet)
+            trained = train_epoch(self.heads, seed, epoch, self, self.quiet, state)
+            examples = (state.step - before) * self.params.train.batch_size
+            rate = examples / max(time.monotonic() - started, 1e-9)
             valid = [head.validate() for head in self.heads]
         except (tf.errors.DataLossError, tf.errors.InvalidArgumentError):
-            for head in self.heads:
-                for label in (self.settings.train_label, self.settings.valid_label):
-                    for _ in head.source.data.records(label):
-                        pass  # raises at the damaged record, naming shard and number
-                    if head.source.embeddings is not None:
-                        head.source.embeddings.verify(head.source.data, label)
+            self._check_records()
             raise
-        rate = float(keras.ops.convert_to_numpy(self.optimizer.learning_rate))
         return {
             "epoch": epoch,
             **self._joined(trained, ""),
             **self._joined(valid, "valid_"),
             **self._per_target(),
-            "learning_rate": rate,
+            "learning_rate": float(keras.ops.convert_to_numpy(self.optimizer.learning_rate)),
             "seconds": round(time.monotonic() - started, 3),
+            "examples_per_second": round(rate, 3),
         }
+
+    def _check_records(self) -> None:
+        """Raise the error that names the damaged record, if there is one."""
+        for head in self.heads:
+            for label in (self.settings.train_label, self.settings.valid_label):
+                head.check_seen(label)
+                if head.source.embeddings is not None:
+                    head.source.embeddings.verify(head.source.data, label)
 
     def _joined(self, logs: list[dict], prefix: str) -> dict:
         """Return the means over the heads that have a value; of several heads, each one's too."""
@@ -164,39 +315,32 @@ class Run:
             for name, values in head.per_target().items()
         }
 
-    def _keep(self, line: dict) -> None:
-        """Write the epoch's models and metrics, then the state that speaks of them."""
-        state, epoch = self.progress, line["epoch"]
+    def _score(self, line: dict) -> float:
         train = self.params.train
         if train.best_by == "last":
-            score = float(epoch)
-        elif train.best_by == "global_pearsonr":
-            score = line["valid_global_pearsonr"]
-        elif train.best_by == "loss" or train.loss == "bce":
-            score = -line["valid_loss"]
-        else:
-            score = line["valid_pearsonr"]
-            if train.best_by == "score":
-                score += line["valid_r2"] / 4
+            return float(line["epoch"])
+        if train.best_by == "global_pearsonr":
+            return line["valid_global_pearsonr"]
+        if train.best_by == "loss" or train.loss == "bce":
+            return -line["valid_loss"]
+        return line["valid_pearsonr"] + (line["valid_r2"] / 4 if train.best_by == "score" else 0)
+
+    def _keep_epoch(self, line: dict) -> None:
+        """Write the epoch's models and metrics, then the state that speaks of them."""
+        at, epoch, score = self.at, line["epoch"], self._score(line)
         if not math.isfinite(score):
             raise TfepiError(
                 f"the validation score of epoch {epoch} is {score}: the last good model is "
-                f"{self.out / 'model_best.keras'}; use a lower learning rate or clip_norm"
+                f"{self.out / BEST}; use a lower learning rate or clip_norm"
             )
-        better = score > state.best
-        if better:
-            state.best, state.best_epoch, state.unimproved = score, epoch, 0
-            self._save("model_best.keras")
-        else:
-            state.unimproved += 1
-        state.epoch = epoch + 1
-        self._save(f"model_check-{state.epoch}.keras")
-        with open(self.out / "metrics.jsonl", "a") as handle:
-            handle.write(json.dumps(line) + "\n")
-        write_state(self.out, state, self.key)
-        for old in self.out.glob("model_check-*.keras"):
-            if old.name != f"model_check-{state.epoch}.keras":
-                old.unlink()
+        better = at.best is None or score > at.best
+        best = (score, epoch, 0) if better else (at.best, at.best_epoch, at.unimproved + 1)
+        self.at = Checkpoint(epoch + 1, 0, *best, replicas=self.team.replicas)
+        self._saved = time.monotonic()
+        if not self.team.chief:
+            return
+        self.folder.append(line)
+        self.folder.write(self.at, better=better)
         if self._board:
             with self._board.as_default(step=epoch):
                 for name, value in line.items():
@@ -204,22 +348,9 @@ class Run:
                         tf.summary.scalar(name, value)
             self._board.flush()
 
-    def _save(self, name: str) -> None:
-        with atomic_path(self.out / name) as part:
-            self.model.save(part)
 
-
-def set_random_states(model: keras.Model, seed: int, epoch: int) -> None:
-    """Set the state of every seed generator of a model from (seed, epoch).
-
-    Dropout and the like then draw the same numbers in an epoch whether or not the run was
-    stopped before it.
-    """
-    for number, layer in enumerate(model._flatten_layers()):
-        generator = getattr(layer, "seed_generator", None)
-        if generator is not None:
-            stream = np.random.SeedSequence(seed, spawn_key=(epoch, number))
-            generator.state.assign(stream.generate_state(2, np.uint32))
+def _number_of_sums(head: HeadTraining) -> int:
+    return sum(len(metric.variables) for metric in head.metrics)
 
 
 def _duration(seconds: float) -> str:

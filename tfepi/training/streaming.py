@@ -1,8 +1,11 @@
 """What streaming metrics are made of: sums that batches add to, missing values left out.
 
-Sums are kept in float32 about each target's first batch mean, which keeps the cancellation of
-large counts small; reported accuracy is computed in float64 by `tfepi.evaluation`.
+Every one is additive, so that replicas may each add their rows. They are kept in float32; sums of
+squares are about an origin near the targets' means, which keeps the cancellation of large counts
+small. Reported accuracy is computed in float64 by `tfepi.evaluation`.
 """
+
+from collections.abc import Sequence
 
 import keras
 from keras import ops
@@ -45,26 +48,28 @@ class PerTarget(keras.metrics.Metric):
 
 
 class Moments(PerTarget):
-    """Sums over batch and bins of truth, prediction, their squares and product: [targets]."""
+    """Sums over batch and bins of truth, prediction, their squares and product: [targets].
 
-    def __init__(self, targets: int, name: str, **kwargs):
+    Args:
+        targets: number of targets.
+        name: of the metric.
+        origin: what is subtracted from truth and prediction first, of each target; None: 0.
+    """
+
+    def __init__(self, targets: int, name: str, origin: Sequence[float] | None = None, **kwargs):
         super().__init__(targets, name, **kwargs)
-        for label in ("count", "origin", "y", "yy", "p", "pp", "yp", "started"):
-            shape = () if label == "started" else (targets,)
-            setattr(
-                self, f"_{label}", self.add_weight(shape=shape, initializer="zeros", name=label)
-            )
+        self.origin = tuple(float(value) for value in origin or [0.0] * targets)
+        for label in ("count", "y", "yy", "p", "pp", "yp"):
+            weight = self.add_weight(shape=(targets,), initializer="zeros", name=label)
+            setattr(self, f"_{label}", weight)
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         """Add a batch [batch, bins, targets]."""
         weight, y, p = self.observed(y_true, y_pred)
         count = ops.sum(weight, axis=0)
-        mean = ops.sum(y, axis=0) / ops.maximum(count, 1.0)
-        origin = ops.convert_to_tensor(self._origin)
-        self._origin.assign(ops.where(self._started > 0, origin, mean))
-        self._started.assign(1.0)
-        y = (y - self._origin) * weight
-        p = (p - self._origin) * weight
+        origin = ops.convert_to_tensor(self.origin, "float32")
+        y = (y - origin) * weight
+        p = (p - origin) * weight
         self._count.assign_add(count)
         for total, value in (
             (self._y, y),
@@ -81,3 +86,7 @@ class Moments(PerTarget):
         yy = ops.maximum(self._yy - self._y * self._y / n, 0.0)
         pp = ops.maximum(self._pp - self._p * self._p / n, 0.0)
         return yy, pp, self._yp - self._y * self._p / n
+
+    def get_config(self):
+        """Return the arguments."""
+        return {**super().get_config(), "origin": list(self.origin)}
