@@ -20,7 +20,8 @@ tf = import_tensorflow(deterministic=True)
 from tfepi.models import make_model  # noqa: E402
 from tfepi.models.sizes import sized  # noqa: E402
 from tfepi.params import read_params  # noqa: E402
-from tfepi.training.fit import Settings, pair_heads, sizes_of  # noqa: E402
+from tfepi.training.contract import sizes_of  # noqa: E402
+from tfepi.training.fit import Settings, pair_heads  # noqa: E402
 from tfepi.training.losses import make_loss  # noqa: E402
 from tfepi.training.metrics import make_metrics  # noqa: E402
 from tfepi.training.schedules import make_optimizer  # noqa: E402

@@ -1,0 +1,141 @@
+"""The same training on one device, two, two processes, and two of which one is killed.
+
+    python docs/benchmarks/scaling.py PARAMS DATA OUT [--label NAME] [--epochs N]
+
+PARAMS is a params.json or a preset, DATA a data folder of tfepi_data.py. Every run is
+tfepi_train.py in
+processes of its own, with the same global batch, --sync_batch_norm, and then tfepi_test.py. Writes
+OUT/table.md: the largest difference of the final weights from those of one device, Pearson's R on
+the test records, steps per second. Logical devices and processes share the machine's cores: the
+table shows that results agree, not that training is faster.
+"""
+
+import argparse
+import io
+import json
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+import zipfile
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from tfepi.params import read_params
+
+SCRIPTS = Path(__file__).parents[2] / "scripts"
+COMMON = ("--sync_batch_norm", "--no_tensorboard", "-q", "--resume")
+RUNS = {
+    "one device": ("--strategy", "one"),
+    "2 logical devices, mirrored": ("--strategy", "mirrored", "--logical_devices", "2"),
+    "2 processes": ("--strategy", "multiworker"),
+    "2 processes, one killed, resumed": ("--strategy", "multiworker", "--save_minutes", "0.05"),
+}
+
+
+def start(args, **environment) -> subprocess.Popen:
+    command = [sys.executable, str(SCRIPTS / "tfepi_train.py"), *args]
+    return subprocess.Popen(command, env=os.environ | environment)
+
+
+def start_two(args) -> list[subprocess.Popen]:
+    sockets = [socket.socket() for _ in range(2)]
+    for one in sockets:
+        one.bind(("127.0.0.1", 0))
+    addresses = [f"127.0.0.1:{one.getsockname()[1]}" for one in sockets]
+    for one in sockets:
+        one.close()
+    tasks = ({"type": "worker", "index": i} for i in range(2))
+    cluster = {"worker": addresses}
+    return [start(args, TF_CONFIG=json.dumps({"cluster": cluster, "task": t})) for t in tasks]
+
+
+def ended(processes) -> list[int]:
+    return [process.wait() for process in processes]
+
+
+def killed_once(args, out: Path, seed: int) -> None:
+    """Kill one of two processes at a random moment of the second epoch; start both again."""
+    processes = start_two(args)
+    while not (out / "metrics.jsonl").exists() or not (out / "metrics.jsonl").read_text():
+        time.sleep(0.2)
+        assert processes[0].poll() is None, "it ended in its first epoch"
+    first = json.loads((out / "metrics.jsonl").read_text().splitlines()[0])["seconds"]
+    time.sleep(random.Random(seed).uniform(0.1, 0.8) * first)
+    began = time.monotonic()
+    processes[1].send_signal(signal.SIGKILL)
+    statuses = ended(processes)
+    print(f"killed; the other ended with {statuses[0]} after {time.monotonic() - began:.1f} s")
+    assert statuses[0] == 2
+    assert ended(start_two(args)) == [0, 0]
+
+
+def weights(path: Path) -> dict[str, np.ndarray]:
+    found = {}
+
+    def keep(name, item):
+        if isinstance(item, h5py.Dataset) and not name.startswith("optimizer"):
+            found[name] = item[()]
+
+    with h5py.File(io.BytesIO(zipfile.ZipFile(path).read("model.weights.h5"))) as file:
+        file.visititems(keep)
+    return found
+
+
+def difference(one: Path, two: Path) -> float:
+    a, b = weights(one), weights(two)
+    assert a.keys() == b.keys()
+    return max(float(np.abs(a[n].astype(float) - b[n]).max()) for n in a if a[n].size)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("params")
+    parser.add_argument("data", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--label", default="", help="said in the table")
+    parser.add_argument("--seed", type=int, default=1, help="of the moment of the kill")
+    args = parser.parse_args()
+    args.out.mkdir(parents=True, exist_ok=True)
+    size = read_params(args.params).train.batch_size
+    rows, last = [], f"model_check-{args.epochs}.keras"
+    common = [*COMMON, "--epochs", str(args.epochs), args.params, str(args.data)]
+    for number, (name, options) in enumerate(RUNS.items()):
+        out = args.out / f"run{number}"
+        command = [*options, *common, "-o", str(out)]
+        if "killed" in name:
+            killed_once(command, out, args.seed)
+        elif "processes" in name:
+            assert ended(start_two(command)) == [0, 0]
+        else:
+            assert ended([start(command)]) == [0]
+        lines = [json.loads(x) for x in (out / "metrics.jsonl").read_text().splitlines()]
+        rates = [x["examples_per_second"] / size for x in lines[1:]]
+        test = args.out / f"test{number}"
+        command = [sys.executable, SCRIPTS / "tfepi_test.py", "--overwrite", "-q", "--no_figures"]
+        subprocess.run(
+            [*command, "--bootstrap", "0", "-o", test, args.params, out / last, args.data],
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+        metrics = json.loads((test / "metrics.json").read_text())
+        pearson = metrics["across_positions"]["mean"]["pearsonr"]["value"]
+        far = [difference(args.out / f"run{min(n, number)}" / last, out / last) for n in (0, 1)]
+        rows.append((name, *far, pearson, float(np.median(rates))))
+    table = [f"{args.label}: {args.epochs} epochs of batches of {size}\n"]
+    table += ["| run | largest difference from one device | from 2 logical devices |"]
+    table[-1] += " test Pearson's R | steps/s |"
+    table += ["|---|---|---|---|---|"]
+    table += [f"| {n} | {a:.2g} | {b:.2g} | {p:.5f} | {r:.2f} |" for n, a, b, p, r in rows]
+    (args.out / "table.md").write_text("\n".join(table) + "\n")
+    print("\n".join(table))
+
+
+if __name__ == "__main__":
+    main()
