@@ -1,13 +1,14 @@
 """The same training on one device, two, two processes, and two of which one is killed.
 
-    python docs/benchmarks/scaling.py PARAMS DATA OUT [--label NAME] [--epochs N]
+    python docs/benchmarks/scaling.py PARAMS DATA OUT [--label NAME] [--epochs N] [--steps N]
 
-PARAMS is a params.json or a preset, DATA a data folder of tfepi_data.py. Every run is
-tfepi_train.py in
-processes of its own, with the same global batch, --sync_batch_norm, and then tfepi_test.py. Writes
-OUT/table.md: the largest difference of the final weights from those of one device, Pearson's R on
-the test records, steps per second. Logical devices and processes share the machine's cores: the
-table shows that results agree, not that training is faster.
+PARAMS is a params.json or a preset of a model with dropout, which is turned off: its masks are each
+device's own. DATA is a data folder of tfepi_data.py. Every run is tfepi_train.py in processes of
+its own, with the same global batch and --sync_batch_norm, and then tfepi_test.py. One more run on
+one device is compiled by XLA, which rounds otherwise: how far rounding alone leads. Writes
+OUT/table.md: the largest difference of the weights from those of one device after some steps and
+at the end, Pearson's R on the test records, steps per second. Logical devices and processes share
+the machine's cores: the table shows that results agree, not that training is faster.
 """
 
 import argparse
@@ -32,6 +33,7 @@ SCRIPTS = Path(__file__).parents[2] / "scripts"
 COMMON = ("--sync_batch_norm", "--no_tensorboard", "-q", "--resume")
 RUNS = {
     "one device": ("--strategy", "one"),
+    "one device, rounded otherwise (--xla)": ("--strategy", "one", "--xla"),
     "2 logical devices, mirrored": ("--strategy", "mirrored", "--logical_devices", "2"),
     "2 processes": ("--strategy", "multiworker"),
     "2 processes, one killed, resumed": ("--strategy", "multiworker", "--save_minutes", "0.05"),
@@ -93,46 +95,70 @@ def difference(one: Path, two: Path) -> float:
     return max(float(np.abs(a[n].astype(float) - b[n]).max()) for n in a if a[n].size)
 
 
+def train(name: str, options, out: Path, seed: int) -> None:
+    command = [*options, "-o", str(out)]
+    if "killed" in name:
+        killed_once(command, out, seed)
+    elif "processes" in name:
+        assert ended(start_two(command)) == [0, 0]
+    else:
+        assert ended([start(command)]) == [0]
+
+
+def write_params(path: Path, source: dict, **short) -> str:
+    """Write a params.json without dropout; return its path."""
+    value = {"model": source["model"] | {"dropout": 0}, "train": source["train"] | short}
+    path.write_text(json.dumps(source | value))
+    return str(path)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("params")
     parser.add_argument("data", type=Path)
     parser.add_argument("out", type=Path)
     parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=16, help="of the short trainings")
     parser.add_argument("--label", default="", help="said in the table")
     parser.add_argument("--seed", type=int, default=1, help="of the moment of the kill")
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
-    size = read_params(args.params).train.batch_size
+    value = read_params(args.params)
+    size = value.train.batch_size
+    whole = write_params(args.out / "params.json", value.source)
+    short = write_params(args.out / "short.json", value.source, steps_per_epoch=args.steps)
     rows, last = [], f"model_check-{args.epochs}.keras"
-    common = [*COMMON, "--epochs", str(args.epochs), args.params, str(args.data)]
     for number, (name, options) in enumerate(RUNS.items()):
-        out = args.out / f"run{number}"
-        command = [*options, *common, "-o", str(out)]
-        if "killed" in name:
-            killed_once(command, out, args.seed)
-        elif "processes" in name:
-            assert ended(start_two(command)) == [0, 0]
-        else:
-            assert ended([start(command)]) == [0]
+        out, begin = args.out / f"run{number}", args.out / f"short{number}"
+        common = [*options, *COMMON]
+        if "killed" not in name:
+            train(name, [*common, "--epochs", "1", short, str(args.data)], begin, args.seed)
+        train(name, [*common, "--epochs", str(args.epochs), whole, str(args.data)], out, args.seed)
         lines = [json.loads(x) for x in (out / "metrics.jsonl").read_text().splitlines()]
-        rates = [x["examples_per_second"] / size for x in lines[1:]]
+        rate = float(np.median([x["examples_per_second"] / size for x in lines[1:]]))
         test = args.out / f"test{number}"
         command = [sys.executable, SCRIPTS / "tfepi_test.py", "--overwrite", "-q", "--no_figures"]
         subprocess.run(
-            [*command, "--bootstrap", "0", "-o", test, args.params, out / last, args.data],
+            [*command, "--bootstrap", "0", "-o", test, whole, out / last, args.data],
             check=True,
             stdout=subprocess.DEVNULL,
         )
         metrics = json.loads((test / "metrics.json").read_text())
         pearson = metrics["across_positions"]["mean"]["pearsonr"]["value"]
-        far = [difference(args.out / f"run{min(n, number)}" / last, out / last) for n in (0, 1)]
-        rows.append((name, *far, pearson, float(np.median(rates))))
-    table = [f"{args.label}: {args.epochs} epochs of batches of {size}\n"]
-    table += ["| run | largest difference from one device | from 2 logical devices |"]
-    table[-1] += " test Pearson's R | steps/s |"
-    table += ["|---|---|---|---|---|"]
-    table += [f"| {n} | {a:.2g} | {b:.2g} | {p:.5f} | {r:.2f} |" for n, a, b, p, r in rows]
+        cells = [name, "", f"{difference(args.out / 'run0' / last, out / last):.2g}", ""]
+        if begin.exists():
+            first = "model_check-1.keras"
+            cells[1] = f"{difference(args.out / 'short0' / first, begin / first):.2g}"
+        if number > 1:
+            cells[3] = f"{difference(args.out / 'run2' / last, out / last):.2g}"
+        rows.append(f"| {' | '.join(cells)} | {pearson:.4f} | {rate:.2f} |")
+    table = [
+        f"{args.label}: {args.epochs} epochs of batches of {size}\n",
+        f"| run | from one device after {args.steps} steps | at the end | from "
+        "2 logical devices at the end | test Pearson's R | steps/s |",
+        "|---|---|---|---|---|---|",
+        *rows,
+    ]
     (args.out / "table.md").write_text("\n".join(table) + "\n")
     print("\n".join(table))
 

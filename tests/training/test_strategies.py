@@ -245,6 +245,34 @@ def test_workers_of_different_commands_are_refused(folder, small_data):
         assert "worker 1 was started with other params, data or options than worker 0" in said
 
 
+UNLIKE = """
+from tfepi.startup import import_tensorflow
+import_tensorflow()
+from tfepi.training import strategy
+check = strategy._check_devices
+strategy._check_devices = lambda hosts, own: check(hosts, own + hosts.index)
+strategy.make_team("multiworker")
+"""
+
+
+@pytest.mark.slow
+def test_workers_with_different_numbers_of_devices_are_refused():
+    addresses = [f"127.0.0.1:{port}" for port in processes.free_ports(2)]
+    workers = [
+        processes.start_python(
+            "-c",
+            UNLIKE,
+            TF_CONFIG=json.dumps(
+                {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
+            ),
+        )
+        for index in range(2)
+    ]
+    for status, _, said in processes.ended(workers):
+        assert status == 1
+        assert "ConfigError: the processes have 1, 2 devices: each must have as many" in said
+
+
 @pytest.mark.slow
 def test_devices_that_cannot_be_had_are_refused(folder, small_data):
     args = (*ALIKE, folder / "plain.json", small_data, "-o", folder / "alone")

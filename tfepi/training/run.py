@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from tfepi.params import Params
-from tfepi.training import faults
+from tfepi.training import epoch_line, faults
 from tfepi.training.checkpoints import BEST, Checkpoint
 from tfepi.training.epoch import EpochState, train_epoch
 from tfepi.training.head import HeadTraining, Source, epoch_steps
@@ -182,29 +182,14 @@ class Run:
                 left = (time.monotonic() - started) / done
                 left *= train.train_epochs_max - self.at.epoch
                 if self.team.chief:
-                    self._tell(line, left)
+                    best = self.at.best_epoch == line["epoch"]
+                    log.info("%s", epoch_line.told(line, self.heads, best, left))
         if self._board:
             self._board.close()
 
     def _profiled(self) -> Path | None:
         chosen = self.settings.profile and self.team.chief
         return self.out / "tensorboard" if chosen else None
-
-    def _tell(self, line: dict, left: float) -> None:
-        log.info(
-            "epoch %d  %s | valid %s%s  (%.0f s, %.4g examples/s; at most %s left)",
-            line["epoch"],
-            self._told(line, ""),
-            self._told(line, "valid_"),
-            "  best" if self.at.best_epoch == line["epoch"] else "",
-            line["seconds"],
-            line["examples_per_second"],
-            _duration(left),
-        )
-
-    def _told(self, line: dict, prefix: str) -> str:
-        names = ["loss", *(m.name for m in self.heads[0].metrics)]
-        return "  ".join(f"{n} {line[prefix + n]:.4f}" for n in names)
 
     def signal(self) -> float:
         """Return what this worker tells the others: to keep a state, or to stop."""
@@ -280,9 +265,7 @@ class Run:
             raise
         return {
             "epoch": epoch,
-            **self._joined(trained, ""),
-            **self._joined(valid, "valid_"),
-            **self._per_target(),
+            **epoch_line.metrics(self.heads, trained, valid),
             "learning_rate": float(keras.ops.convert_to_numpy(self.optimizer.learning_rate)),
             "seconds": round(time.monotonic() - started, 3),
             "examples_per_second": round(rate, 3),
@@ -296,38 +279,9 @@ class Run:
                 if head.source.embeddings is not None:
                     head.source.embeddings.verify(head.source.data, label)
 
-    def _joined(self, logs: list[dict], prefix: str) -> dict:
-        """Return the means over the heads that have a value; of several heads, each one's too."""
-        found = {}
-        for name in dict.fromkeys(k for log_ in logs for k in log_):
-            values = [log_[name] for log_ in logs if name in log_]
-            found[f"{prefix}{name}"] = math.fsum(values) / len(values)
-        if len(logs) > 1:
-            for head, log_ in zip(self.heads, logs, strict=True):
-                found |= {f"{prefix}{head.source.head}_{k}": v for k, v in log_.items()}
-        return found
-
-    def _per_target(self) -> dict:
-        several = len(self.heads) > 1
-        return {
-            f"valid_{head.source.head + '_' if several else ''}{name}_per_target": values
-            for head in self.heads
-            for name, values in head.per_target().items()
-        }
-
-    def _score(self, line: dict) -> float:
-        train = self.params.train
-        if train.best_by == "last":
-            return float(line["epoch"])
-        if train.best_by == "global_pearsonr":
-            return line["valid_global_pearsonr"]
-        if train.best_by == "loss" or train.loss == "bce":
-            return -line["valid_loss"]
-        return line["valid_pearsonr"] + (line["valid_r2"] / 4 if train.best_by == "score" else 0)
-
     def _keep_epoch(self, line: dict) -> None:
         """Write the epoch's models and metrics, then the state that speaks of them."""
-        at, epoch, score = self.at, line["epoch"], self._score(line)
+        at, epoch, score = self.at, line["epoch"], epoch_line.score(line, self.params.train)
         if not math.isfinite(score):
             raise TfepiError(
                 f"the validation score of epoch {epoch} is {score}: the last good model is "
@@ -351,8 +305,3 @@ class Run:
 
 def _number_of_sums(head: HeadTraining) -> int:
     return sum(len(metric.variables) for metric in head.metrics)
-
-
-def _duration(seconds: float) -> str:
-    hours, rest = divmod(round(seconds), 3600)
-    return f"{hours}h{rest // 60:02d}m" if hours else f"{rest // 60}m{rest % 60:02d}s"

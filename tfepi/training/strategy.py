@@ -165,7 +165,20 @@ def _several_processes() -> Team:
             f"{hosts} did not find the others within {START_SECONDS} s, or its own port is taken: "
             f"start all of them at the same time ({_first_line(error)})"
         ) from None
+    _check_devices(hosts, strategy.num_replicas_in_sync // len(hosts))
     return Team(strategy, hosts)
+
+
+def _check_devices(hosts: Hosts, own: int) -> None:
+    """Refuse processes of which some see more GPUs than others: each takes its own for all's."""
+    told = context.context()
+    told.set_config_key_value(f"tfepi/replicas/{hosts.index}", str(own))
+    counts = [int(told.get_config_key_value(f"tfepi/replicas/{i}")) for i in range(len(hosts))]
+    if len(set(counts)) > 1:
+        raise ConfigError(
+            f"the processes have {', '.join(map(str, counts))} devices: each must have as many, "
+            "set CUDA_VISIBLE_DEVICES"
+        )
 
 
 @contextlib.contextmanager
