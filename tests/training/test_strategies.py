@@ -92,9 +92,10 @@ def alike(one, two) -> None:
     for a, b in zip(lines(one), lines(two), strict=True):
         for key in ("loss", "valid_loss", "pearsonr", "valid_pearsonr", "valid_r2"):
             assert a[key] == pytest.approx(b[key], rel=1e-4, abs=1e-4)
-        np.testing.assert_allclose(
-            a["valid_pearsonr_per_target"], b["valid_pearsonr_per_target"], atol=1e-4
-        )
+        each = [key for key in a if key.endswith("pearsonr_per_target")]
+        assert each
+        for key in each:
+            np.testing.assert_allclose(a[key], b[key], atol=1e-4)
 
 
 def test_two_devices_train_what_one_does(one, mirrored):
@@ -123,6 +124,53 @@ def test_two_processes_train_what_two_devices_do_bit_for_bit(mirrored, folder, s
     kept = [{k: v for k, v in x.items() if "second" not in k} for x in lines(out)]
     assert kept == [{k: v for k, v in x.items() if "second" not in k} for x in lines(mirrored)]
     assert not list(folder.rglob("*.part*"))
+
+
+def one_and_two(folder, name, *args) -> list[Path]:
+    """Train on one device and on two pieces of the CPU; return the runs' folders."""
+    outs = [folder / f"{name}_one", folder / f"{name}_two"]
+    two = ("--strategy", "mirrored", "--logical_devices", 2)
+    for out, how in zip(outs, (("--strategy", "one"), two), strict=True):
+        processes.finished([processes.start(*how, *ALIKE, *args, "-o", out)])
+    return outs
+
+
+@pytest.mark.slow
+def test_two_devices_train_heads_in_turn(folder, small_data):
+    value = params()
+    head = value["model"].pop("head")
+    value["model"] |= {"head_a": head, "head_b": head}
+    path = folder / "heads.json"
+    path.write_text(json.dumps(value))
+    alike(*one_and_two(folder, "heads", path, small_data, small_data))
+
+
+@pytest.mark.slow
+def test_two_devices_train_in_bfloat16_no_farther_from_one_than_that_is_from_float32(
+    one, folder, small_data
+):
+    args = ("--precision", "mixed_bfloat16", folder / "plain.json", small_data)
+    first, second = one_and_two(folder, "bfloat16", *args)
+    name = "model_check-2.keras"
+    rounding = processes.largest_difference(one / name, first / name)
+    assert 0 < processes.largest_difference(first / name, second / name) < rounding < 0.1
+    for a, b in zip(lines(first), lines(second), strict=True):
+        assert a["valid_loss"] == pytest.approx(b["valid_loss"], rel=0.01)
+
+
+@pytest.mark.slow
+def test_processes_stop_after_the_same_epoch_as_two_devices(folder, small_data):
+    path = folder / "impatient.json"
+    path.write_text(json.dumps(params(train={"train_epochs_max": 30, "patience": 0})))
+    outs = [folder / "impatient_two", folder / "impatient_processes"]
+    args = (*ALIKE, path, small_data, "-o")
+    two = ("--strategy", "mirrored", "--logical_devices", 2)
+    processes.finished([processes.start(*two, *args, outs[0])])
+    processes.finished(processes.start_workers(2, *args, outs[1]))
+    ran = len(lines(outs[0]))
+    assert 1 < ran < 30
+    assert len(lines(outs[1])) == ran
+    assert processes.same(*(out / "model_best.keras" for out in outs))
 
 
 @pytest.mark.slow
