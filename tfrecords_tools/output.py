@@ -14,10 +14,10 @@ from types import MappingProxyType
 
 from tfrecords_tools.errors import ConfigError, UnfinishedError
 from tfrecords_tools.files import identity, write_json
+from tfrecords_tools.folder_lock import MARKER, sole_writer
 from tfrecords_tools.remote import refuse_output, without_secrets
 
 log = logging.getLogger(__name__)
-MARKER = ".tfepi"
 _SHOWN = 4
 _VERSIONED = ("tfepi", "tensorflow", "keras", "numpy", "pysam", "pyBigWig", "h5py", "pandas")
 
@@ -27,6 +27,7 @@ def check_folder(
     resume: bool | None = None,
     overwrite: bool = False,
     inputs: Mapping[str, str | os.PathLike | dict] = MappingProxyType({}),
+    shared: bool = False,
 ) -> Path:
     """Return an output folder's path after checking that it may be written.
 
@@ -38,11 +39,13 @@ def check_folder(
         resume: go on with what is there; None is a command that cannot.
         overwrite: remove what is there.
         inputs: label → path (or `identity`) of every file or folder that is read.
+        shared: commands that each write a folder of their own in this one do not exclude each
+            other.
 
     Raises:
-        UnfinishedError: it has results and neither resume nor overwrite was asked for, or it was
-            not made here, or overwrite would remove the working directory or an input; or it
-            cannot be made.
+        UnfinishedError: another command writes to it; it has results and neither resume nor
+            overwrite was asked for, or it was not made here, or overwrite would remove the
+            working directory or an input; or it cannot be made.
         ConfigError: it is remote.
     """
     refuse_output(path)
@@ -51,7 +54,8 @@ def check_folder(
     if not above.is_dir():
         where = "is a file" if above == path else f"lies in {above}, which is a file"
         raise UnfinishedError(f"output {path} {where}: name a folder")
-    names = sorted(p.name for p in path.iterdir()) if above == path else []
+    with sole_writer(path, shared):
+        names = sorted(p.name for p in path.iterdir()) if above == path else []
     if all(name.startswith(".") or name == "run.json" for name in names):
         return path
     names = [name for name in names if not name.startswith(".")]
@@ -107,15 +111,21 @@ def claim_folder(
     resume: bool | None = None,
     overwrite: bool = False,
     inputs: Mapping[str, str | os.PathLike | dict] = MappingProxyType({}),
+    shared: bool = False,
 ) -> Path:
     """Make an output folder, emptied if `overwrite`, or refuse it as `check_folder` does."""
-    path = check_folder(path, resume, overwrite, inputs)
+    path = check_folder(path, resume, overwrite, inputs, shared)
     if resume and not path.exists():
         log.info("there is nothing in %s to go on with: begins anew", path)
-    if overwrite and path.is_dir():
-        shutil.rmtree(path)
     path.mkdir(parents=True, exist_ok=True)
     (path / MARKER).touch()
+    if overwrite:
+        with sole_writer(path):
+            for inner in path.iterdir():
+                if inner.is_dir() and not inner.is_symlink():
+                    shutil.rmtree(inner)
+                elif inner.name != MARKER:
+                    inner.unlink()
     return path
 
 
@@ -171,6 +181,8 @@ def versions() -> dict[str, str]:
 def run_record(folder: str | os.PathLike, inputs: dict[str, str | dict], **facts) -> Iterator[dict]:
     """Write folder/run.json when the block ends: command, versions, inputs, duration, outcome.
 
+    No other command may write to the folder within the block (`folder_lock`).
+
     Args:
         folder: the run folder.
         inputs: label → path of every input file, or its `identity` where that is known.
@@ -178,23 +190,27 @@ def run_record(folder: str | os.PathLike, inputs: dict[str, str | dict], **facts
 
     Yields:
         The dictionary, to which the block may add facts.
+
+    Raises:
+        UnfinishedError: another command writes to the folder.
     """
-    started = time.time()
-    record = {
-        "format": "tfepi-run",
-        "format_version": 1,
-        "command": [Path(sys.argv[0]).name, *without_secrets(sys.argv[1:])],
-        "versions": versions(),
-        "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
-        "inputs": {k: v if isinstance(v, dict) else identity(v) for k, v in inputs.items()},
-        **facts,
-    }
-    outcome = "failed"
-    try:
-        yield record
-        outcome = "finished"
-    finally:
-        record["outcome"] = outcome
-        record["duration_s"] = round(time.time() - started, 3)
-        with contextlib.suppress(OSError):
-            write_json(Path(folder) / "run.json", record)
+    with sole_writer(folder):
+        started = time.time()
+        record = {
+            "format": "tfepi-run",
+            "format_version": 1,
+            "command": [Path(sys.argv[0]).name, *without_secrets(sys.argv[1:])],
+            "versions": versions(),
+            "started": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(started)),
+            "inputs": {k: v if isinstance(v, dict) else identity(v) for k, v in inputs.items()},
+            **facts,
+        }
+        outcome = "failed"
+        try:
+            yield record
+            outcome = "finished"
+        finally:
+            record["outcome"] = outcome
+            record["duration_s"] = round(time.time() - started, 3)
+            with contextlib.suppress(OSError):
+                write_json(Path(folder) / "run.json", record)
