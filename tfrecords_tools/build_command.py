@@ -80,15 +80,17 @@ def coverage(args: argparse.Namespace) -> None:
 
 
 def merge(args: argparse.Namespace) -> None:
-    """Join shards."""
-    from tfrecords_tools.build_shards import Shares, merge_shards
+    """Join shards, whose inputs and options are those that are given, if any."""
+    from tfrecords_tools.merge_build import Asked, merge_shards
 
     for option in ("shard", "overwrite", "dry_run", "split_test"):
         if getattr(args, option):
             raise ConfigError(f"--merge joins shards that are there: leave --{option} out")
-    shares = Shares.of(args.out)
+    if args.genome is not None and args.targets is None:
+        raise ConfigError(f"--merge has {args.genome}, no targets.txt: name both, or neither")
+    asked = Asked(args.genome, args.targets, build_arguments.options(args))
     with machines(args.cluster, args.out) as executor:
-        done = merge_shards(shares, args.processes, executor, args.resume, args.quiet)
+        done = merge_shards(args.out, asked, args.processes, executor, args.resume, args.quiet)
     _tell_written(args, done)
 
 

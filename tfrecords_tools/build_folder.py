@@ -76,12 +76,13 @@ def _whole(out: Path, fingerprint: dict) -> dict | None:
     return manifest
 
 
-def check_same(old: dict, new: dict, out: Path) -> None:
+def check_same(old: dict, new: dict, out: Path, otherwise: str = "use --overwrite") -> None:
     """Refuse to go on with a build of something else.
 
     Args:
         old, new: fingerprints of the build that was begun and of this one.
         out: the folder, for messages.
+        otherwise: what to do where the same is not wanted.
 
     Raises:
         UnfinishedError: naming what differs.
@@ -91,20 +92,20 @@ def check_same(old: dict, new: dict, out: Path) -> None:
         if before is None or not same_identity(before, entry):
             raise UnfinishedError(
                 f"input {label} ({entry['path']}) has changed since {out} was begun: "
-                "put the old file back, or use --overwrite"
+                f"put the old file back, or {otherwise}"
             )
     for name in old["options"] | new["options"]:  # one that is not there has its default
         before, now = old["options"].get(name), new["options"].get(name)
         if before != now:
             raise UnfinishedError(
                 f"option {name} was {before!r} when {out} was begun, now {now!r}: use the same "
-                "options to resume, or --overwrite"
+                f"options, or {otherwise}"
             )
     nouns = {"targets": "targets", "track_table": "tracks", "samples": "samples"}
     for key, noun in (nouns | {"windows": "windows"}).items():
         if key in new and old.get(key) != new[key]:
             raise UnfinishedError(
-                f"the {noun} differ from when {out} was begun: use the same table, or --overwrite"
+                f"the {noun} differ from when {out} was begun: use the same table, or {otherwise}"
             )
 
 
@@ -121,7 +122,7 @@ def begin(work: Path, fingerprint: dict, **facts) -> None:
     """
     path = work / PLAN
     if path.exists():
-        check_same(read_json(path), fingerprint, work.parent)
+        check_same(read_json(path), fingerprint, work.parent if work.name == WORK else work)
         return
     work.mkdir(parents=True, exist_ok=True)
     write_json(path, {"format": "tfepi-build", "format_version": 1} | fingerprint | facts)

@@ -1,13 +1,14 @@
 """Shares of one job: shard i of n, its folder, and which of the numbered pieces are its own."""
 
 import bisect
+import contextlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from tfrecords_tools.errors import ConfigError, InputFileError
+from tfrecords_tools.errors import ConfigError, InputFileError, UnfinishedError
 
 SHARDS = "shards"
 Piece = TypeVar("Piece")
@@ -74,12 +75,7 @@ def find_shards(out: Path, first: str) -> list[Shard]:
     Raises:
         InputFileError: none, several splits, or one is missing.
     """
-    found = []
-    for path in sorted((out / SHARDS).glob("*-of-*")) if (out / SHARDS).is_dir() else []:
-        try:
-            found.append(Shard.parse(path.name.replace("-of-", "/")))
-        except ConfigError:
-            continue
+    found = _all_shards(out)
     if not found:
         raise InputFileError(f"{out} has no {SHARDS}: {first} with --shard i/n first")
     counts = {s.count for s in found}
@@ -91,4 +87,27 @@ def find_shards(out: Path, first: str) -> list[Shard]:
     missing = sorted(set(range(1, counts.pop() + 1)) - {s.number for s in found})
     if missing:
         raise InputFileError(f"{out / SHARDS} lacks shard {missing[0]} of {found[0].count}: run it")
+    return found
+
+
+def check_split(out: Path, shard: Shard) -> None:
+    """Refuse a shard beside those of another split.
+
+    Raises:
+        UnfinishedError: naming both.
+    """
+    for other in _all_shards(out):
+        if other.count != shard.count:
+            raise UnfinishedError(
+                f"{out / SHARDS} has shards of another split, as {other}, than shard {shard}: use "
+                f"i/{other.count}, or name another folder"
+            )
+
+
+def _all_shards(out: Path) -> list[Shard]:
+    """Return the shards that have a folder in `out`, of whatever split."""
+    found = []
+    for path in sorted((out / SHARDS).glob("*-of-*")):
+        with contextlib.suppress(ConfigError):
+            found.append(Shard.parse(path.name.replace("-of-", "/")))
     return found

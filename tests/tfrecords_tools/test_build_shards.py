@@ -1,15 +1,19 @@
 """Builds in shards: the same bytes as one machine's, however the shards and the merge ran."""
 
 import os
+import re
 import shutil
+from dataclasses import replace
 
 import pytest
 
 from tfrecords_tools.build import build
 from tfrecords_tools.build_options import BuildOptions
-from tfrecords_tools.build_shards import Shares, build_shard, merge_shards
+from tfrecords_tools.build_shards import build_shard
 from tfrecords_tools.errors import InputFileError, UnfinishedError
 from tfrecords_tools.files import read_json
+from tfrecords_tools.folder_lock import sole_writer
+from tfrecords_tools.merge_build import Asked, merge_shards
 from tfrecords_tools.plan import make_plan
 from tfrecords_tools.sharding import Shard
 
@@ -34,6 +38,13 @@ def planned(genome_folder, cell_tables):
     targets, tracks = cell_tables
     options = BuildOptions(**OPTIONS, tracks=str(tracks))
     return make_plan(genome_folder / "genome.fa", targets, options), targets
+
+
+@pytest.fixture(scope="module")
+def other(planned, genome_folder):
+    """A plan with another seed."""
+    options = replace(planned[0].options, seed=1)
+    return make_plan(genome_folder / "genome.fa", planned[1], options)
 
 
 @pytest.fixture(scope="module")
@@ -64,14 +75,14 @@ def content(folder):
 
 
 def merge(folder, **options):
-    return merge_shards(Shares.of(folder), quiet=True, **options)
+    return merge_shards(folder, quiet=True, **options)
 
 
 @pytest.mark.parametrize("count", [1, 3, 12])
 def test_shards_of_both_passes_and_the_merge_equal_one_run(run, tmp_path, one, count):
     """There are 8 tracks, so that with 12 shards some read none."""
     for number in range(count, 1, -1):
-        assert "read the tracks of shard" in run(number, count)
+        assert f"tracks of shard {number}/{count} are read" in run(number, count)
     assert "wrote" in run(1, count)  # the last to read goes on
     for number in range(2, count + 1):
         assert "wrote" in run(number, count)
@@ -87,12 +98,13 @@ def test_the_merge_writes_records_that_no_shard_has(run, tmp_path, one):
     assert content(tmp_path / "d") == one
 
 
-def test_a_merge_that_was_stopped_goes_on(run, tmp_path, one, monkeypatch):
-    from tfrecords_tools import build_shards
+def test_a_merge_that_was_stopped_goes_on(run, tmp_path, one, other, monkeypatch):
+    """So do the commands of all tasks, which have nothing left to do then."""
+    from tfrecords_tools import merge_build
 
     for number in (1, 2, 3, 1, 2):
         run(number, 3)
-    real, moved = build_shards._move, []
+    real, moved = merge_build._move, []
 
     def stopping(folder, job):
         if len(moved) == 4:
@@ -102,28 +114,79 @@ def test_a_merge_that_was_stopped_goes_on(run, tmp_path, one, monkeypatch):
         real(folder, job)
 
     with monkeypatch.context() as patch:
-        patch.setattr(build_shards, "_move", stopping)
+        patch.setattr(merge_build, "_move", stopping)
         with pytest.raises(KeyboardInterrupt):
             merge(tmp_path / "d")
     with pytest.raises(UnfinishedError, match="merge that was stopped: use --resume"):
         merge(tmp_path / "d")
     with pytest.raises(UnfinishedError, match="unfinished build or merge"):
-        run(1, 3)
+        run(1, 3, resume=False)
+    for number in (1, 2, 3):
+        assert "a merge was begun" in run(number, 3)
+    with pytest.raises(UnfinishedError, match=r"option seed was 44 when .*1-of-3 was begun, now 1"):
+        run(1, 3, other)
+    with pytest.raises(UnfinishedError, match="of another split, as 1/3, than shard 1/2"):
+        run(1, 2)
     merge(tmp_path / "d", resume=True)
     assert content(tmp_path / "d") == one
-    with pytest.raises(UnfinishedError, match="has data, no shards: it is merged already"):
-        merge(tmp_path / "d")
+
+
+def test_all_again_after_success(run, tmp_path, one, other, planned):
+    out = tmp_path / "d"
+    for number in (1, 2):
+        run(number, 2)
+    merge(out)
+    for number in (1, 2):
+        assert run(number, 2) == f"{out} is complete already"
+    asked = Asked(planned[0].fasta, planned[1], planned[0].options)
+    for what in (None, asked):
+        merge(out, asked=what, resume=True)
+    assert content(out) == one
+    with pytest.raises(UnfinishedError, match="has data: the shards are merged already"):
+        merge(out)
     with pytest.raises(UnfinishedError, match="has data, no shards: name another folder"):
-        run(1, 3)
+        run(1, 2, resume=False)
+    with pytest.raises(UnfinishedError, match=r"option seed was 44 when .*d was begun, now 1"):
+        run(1, 2, other)
+    for what in (Asked(options=BuildOptions(seed=1)), replace(asked, options=other.options)):
+        with pytest.raises(UnfinishedError, match=r"option seed was 44 when .*d was begun, now 1"):
+            merge(out, asked=what, resume=True)
+    (out / "manifest.json").touch()
+    os.utime(planned[0].fasta)  # hashed again, then
+    assert run(1, 2) == f"{out} is complete already"
+    next((out / "tfrecords").iterdir()).unlink()
+    with pytest.raises(UnfinishedError, match="lacks files of its data: build it again"):
+        merge(out, resume=True)
 
 
-def test_what_does_not_go_together(run, planned, tmp_path, genome_folder):
+def test_a_merge_waits_for_no_shard(run, tmp_path):
+    run(1, 2)
+    with (
+        sole_writer(tmp_path / "d", shared=True),
+        pytest.raises(UnfinishedError, match="another command writes to output folder"),
+    ):
+        merge(tmp_path / "d")
+    run(2, 2)
+
+
+def test_a_merge_compares_what_it_is_told(run, tmp_path, one, other, planned):
+    for number in (1, 2):
+        run(number, 2)
+    plan, table = planned
+    words = r"option (seed|decimals) was .*1-of-2 was begun.*, or run shard 1/2 again with"
+    for asked in (Asked(plan.fasta, table, other.options), Asked(options=BuildOptions(decimals=3))):
+        with pytest.raises(UnfinishedError, match=words):
+            merge(tmp_path / "d", asked=asked)
+    merge(tmp_path / "d", asked=Asked(options=BuildOptions(seq_length=256, stride_test=256)))
+    assert content(tmp_path / "d") == one
+
+
+def test_what_does_not_go_together(run, planned, tmp_path, other):
     out = tmp_path / "d"
     with pytest.raises(InputFileError, match="has no shards: build with --shard"):
         merge(out)
     run(1, 2)
-    with pytest.raises(InputFileError, match=r"shard 1/2 has read its tracks, but 2/2 not yet"):
-        run(1, 2)
+    assert "its records not written; when all shards have read theirs (not yet: 2/2)" in run(1, 2)
     with pytest.raises(UnfinishedError, match="has results: use --resume"):
         run(1, 2, resume=False)
     with pytest.raises(InputFileError, match="lacks shard 2 of 2"):
@@ -131,10 +194,8 @@ def test_what_does_not_go_together(run, planned, tmp_path, genome_folder):
     for resume in (False, True):
         with pytest.raises(UnfinishedError, match="holds shards of a build: use --merge"):
             build(planned[0], out, resume=resume, quiet=True)
-    other = BuildOptions(**(OPTIONS | {"seed": 1}), tracks=planned[0].options.tracks)
-    plan = make_plan(genome_folder / "genome.fa", planned[1], other)
-    with pytest.raises(UnfinishedError, match="option seed was 44"):
-        run(2, 2, plan)  # when it has read its tracks and looks at the other's
+    with pytest.raises(UnfinishedError, match=r"option seed was 44.*or run shard 1/2 again with"):
+        run(2, 2, other)  # when it has read its tracks and looks at the other's
     with pytest.raises(UnfinishedError, match=r"option seed was 1 when .*2-of-2 was begun, now 44"):
         merge(out)
     run(2, 2, overwrite=True, resume=False)
@@ -178,7 +239,13 @@ def test_commands(run_script, genome_folder, tmp_path):
     for shard in ("1/2", "2/2", "1/2"):
         command = ["-q", "-o", tmp_path / "d", "--shard", shard, "--resume", *sizes, *inputs]
         run_script("tfepi_data.py", *command)
-    run_script("tfepi_data.py", "-q", "-o", tmp_path / "d", "--merge", "-p", 2)
+    merge = ["tfepi_data.py", "-q", "-o", tmp_path / "d", "--merge", "-p", 2]
+    for asked in (["-d", 3], ["-d", 3, *sizes, *inputs]):
+        done = run_script(*merge, *asked, check=False)
+        assert done.returncode == 2
+        assert re.fullmatch(r"error: option decimals was None when .*, now 3.*\n", done.stderr)
+    for _ in range(2):
+        run_script(*merge, "--resume", *sizes, *inputs)
     assert content(tmp_path / "d") == content(tmp_path / "one")
 
 
@@ -188,6 +255,7 @@ def test_commands(run_script, genome_folder, tmp_path):
         ([], "want genome.fa and targets.txt; or --merge with -o"),
         (["--merge", "--overwrite"], "--merge joins shards that are there: leave --overwrite out"),
         (["--merge", "--shard", "1/2"], "leave --shard out"),
+        (["--merge", "g"], "--merge has g, no targets.txt: name both, or neither"),
         (["--shard", "3/2", "g", "t"], "shard is 3/2: want i/n"),
         (["--cluster", "host:1", "g", "t"], "--cluster is 'host:1', want"),
         (["--cluster", "tcp://h:1", "-p", "2", "g", "t"], "-p 2 and --cluster tcp://h:1 exclude"),

@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tfrecords_tools.errors import ConfigError, InputFileError
-from tfrecords_tools.sharding import SHARDS, Shard, find_shards, owner
+from tfrecords_tools.errors import ConfigError, InputFileError, UnfinishedError
+from tfrecords_tools.sharding import SHARDS, Shard, check_split, find_shards, owner
 
 
 @given(total=st.integers(0, 200), count=st.integers(1, 30))
@@ -36,6 +36,9 @@ def test_shards_of_a_folder(tmp_path):
         find_shards(tmp_path, "build")
     (tmp_path / SHARDS / "2-of-3").mkdir()
     assert find_shards(tmp_path, "build") == Shard(1, 3).all()
+    check_split(tmp_path, Shard(2, 3))
+    with pytest.raises(UnfinishedError, match=r"as 1/3, than shard 1/2: use i/3, or name another"):
+        check_split(tmp_path, Shard(1, 2))
     (tmp_path / SHARDS / "1-of-2").mkdir()
     with pytest.raises(InputFileError, match=r"different splits, of \[2, 3\]"):
         find_shards(tmp_path, "build")
