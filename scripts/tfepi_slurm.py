@@ -2,6 +2,7 @@
 """Write scripts for SLURM: a command in shards as an array of tasks."""
 
 import argparse
+import shlex
 import sys
 
 from tfrecords_tools import command, slurm
@@ -20,7 +21,7 @@ def work(args: argparse.Namespace) -> None:
         sys.stdout.write(text)
     else:
         slurm.write_script(text, args.out, args.overwrite)
-        print(f"wrote {args.out}: submit with: bash {args.out}")
+        print(f"wrote {args.out}: submit with: bash {shlex.quote(args.out)}")
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -33,11 +33,7 @@ def admit(
     """
     threads = _first_workers(client, address)
     for worker, count in threads.items():
-        if count != 1:
-            raise ConfigError(
-                f"worker {worker} does {count} jobs at a time in one process: start workers with "
-                f"--nthreads 1, such as: dask worker {address} --nthreads 1 --nworkers {count}"
-            )
+        cluster_worker.check_jobs(count, f"worker {worker}", address)
     mine = cluster_worker.versions()
     _check_report(f"scheduler {address}", _scheduler_report(client), mine)
     with _token(folder) as token:

@@ -107,12 +107,41 @@ def admitted(admission: Admission, function: Callable, /, *args, **kwargs):
     """
     if admission not in _admitted:
         name = f"worker on {socket.gethostname()}"
+        check_jobs(_jobs_at_a_time(), name)
         check_versions(admission.versions, versions(), name)
         folder = admission.folder
         if folder is not None and not (folder / output.MARKER).exists():
             raise unseen(folder, name)
         _admitted[:] = [admission]
     return function(*args, **kwargs)
+
+
+def _jobs_at_a_time() -> int:
+    """Return how many threads this worker has for jobs; 1 in a process that is none."""
+    import distributed
+
+    try:
+        return distributed.get_worker().state.nthreads
+    except ValueError:
+        return 1
+
+
+def check_jobs(count: int, who: str, address: str = "ADDRESS") -> None:
+    """Refuse a worker that does several jobs at a time.
+
+    Args:
+        count: how many it does.
+        who: it is.
+        address: of the scheduler.
+
+    Raises:
+        ConfigError: more than one.
+    """
+    if count != 1:
+        raise ConfigError(
+            f"{who} does {count} jobs at a time in one process: start workers with --nthreads 1, "
+            f"such as: dask worker {address} --nthreads 1 --nworkers {count}"
+        )
 
 
 def check_versions(mine: Mapping[str, str], theirs: Mapping[str, str], who: str) -> None:

@@ -9,9 +9,12 @@ import argparse
 import re
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
-from tfrecords_tools.errors import ConfigError
+from tfrecords_tools.errors import ConfigError, UnfinishedError
+from tfrecords_tools.files import atomic_path
+from tfrecords_tools.remote import without_secrets
 
 PASSES = {
     ("tfepi_data.py",): 2,  # the second writes records, when all tracks are read
@@ -35,16 +38,21 @@ command=({command})
 
 case "${{1:-submit}}" in
 submit)
-    mkdir -p {logs}
+    script=${{BASH_SOURCE[0]:-}}
+    if [[ ! -f $script ]]; then
+        echo "error: sbatch takes a file: save this script as one, then run bash on it" >&2
+        exit 2
+    fi
+    mkdir -p -- {logs}
     array=(--array=1-{count} {log_array})
     for pass in {passes}; do
-        id=$(sbatch --parsable "${{array[@]}}" "$0" task)
+        id=$(sbatch --parsable "${{array[@]}}" "$script" task)
         id=${{id%%;*}}
         echo "pass $pass of {last}: job $id"
         after=(--dependency="afterok:$id" --kill-on-invalid-dep=yes)
         array+=("${{after[@]}}")
     done
-    id=$(sbatch --parsable {log_merge} "${{after[@]}}" "$0" merge)
+    id=$(sbatch --parsable {merge} "${{after[@]}}" "$script" merge)
     echo "merge: job ${{id%%;*}}"
     ;;
 task)
@@ -71,10 +79,11 @@ class ArrayJob:
         directives: SLURM's options by name (`DIRECTIVES`), for every task and for the merge.
         name: of the jobs.
         logs: folder of the logs.
+        merge: directives that are others for the merge ("time", "mem").
 
     Raises:
-        ConfigError: a command without --shard, one that has an option which the script sets,
-            or fewer than one shard.
+        ConfigError: a command without --shard, one that has an option which the script sets, or
+            what may be a secret; fewer than one shard; directives of more than a word.
     """
 
     command: tuple[str, ...]
@@ -82,15 +91,15 @@ class ArrayJob:
     directives: dict[str, str]
     name: str = "tfepi"
     logs: str = "logs"
+    merge: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self):
         if self.count < 1:
             raise ConfigError(f"N is {self.count}: want at least 1 shard")
-        for name in DIRECTIVES:
-            value = self.directives.get(name, "x")
+        of_merge = {f"merge_{name}": value for name, value in self.merge.items()}
+        for name, value in (self.directives | of_merge).items():
             if not re.fullmatch(r"[\w.,:%+=|&()\[\]*/-]+", value):
-                option = name.replace("_", "-")
-                raise ConfigError(f"--{option} is {value!r}: want one word, as sbatch takes it")
+                raise ConfigError(f"--{name} is {value!r}: want one word, as sbatch takes it")
         if not re.fullmatch(r"[\w.-]+", self.name):
             raise ConfigError(f"--name is {self.name!r}: want letters, digits, _, . and - only")
         words = [w.partition("=")[0] for w in self.command]
@@ -104,11 +113,18 @@ class ArrayJob:
                     f"the command has {word}, which shards do not take: leave it out, or run the "
                     "command by itself"
                 )
-        if "methylation" in self.command and self.program == ("tfepi_data.py",):
+        if self.program == ("tfepi_data.py",) and _kind(self.command) == "methylation":
             raise ConfigError(
                 "tfepi_data.py --kind methylation has no --shard: run it by itself with -p or "
                 "--cluster"
             )
+        if without_secrets(self.command) != list(self.command):
+            raise ConfigError(
+                "the command has a URL with a ?, which may be a secret, and the script would show "
+                "it: download the file, or name it by s3:// or gs:// with credentials"
+            )
+        if not self.logs or not self.logs.isprintable():
+            raise ConfigError(f"--logs is {self.logs!r}: want a folder")
 
     @property
     def program(self) -> tuple[str, ...]:
@@ -132,6 +148,7 @@ class ArrayJob:
         passes = PASSES[self.program]
         lines = [f"#SBATCH --job-name={self.name}"]
         lines += [f"#SBATCH --{k.replace('_', '-')}={v}" for k, v in self.directives.items()]
+        of_merge = [f"--{name}={shlex.quote(value)}" for name, value in self.merge.items()]
         logs = shlex.quote(self.logs)
         where = self.logs.replace("%", "%%") + "/" + self.name
         return _SCRIPT.format(
@@ -144,8 +161,18 @@ class ArrayJob:
             passes=" ".join(str(n + 1) for n in range(passes)),
             last=passes,
             log_array="--output=" + shlex.quote(f"{where}_%A_%a.log"),
-            log_merge="--output=" + shlex.quote(f"{where}_%j_merge.log"),
+            merge=" ".join(["--output=" + shlex.quote(f"{where}_%j_merge.log"), *of_merge]),
         )
+
+
+def _kind(command: Sequence[str]) -> str | None:
+    """Return what tfepi_data.py's --kind is given in a command."""
+    parser = argparse.ArgumentParser(add_help=False, exit_on_error=False)
+    parser.add_argument("--kind")
+    try:
+        return parser.parse_known_args(command)[0].kind
+    except argparse.ArgumentError as error:
+        raise ConfigError(f"of the command: {error}") from None
 
 
 def _commented(text: str) -> str:
@@ -172,6 +199,8 @@ def add_array(subparsers) -> None:
     s.add_argument("--cpus", dest="cpus_per_task", metavar="N")
     for name in ("partition", "account", "gres", "qos", "constraint"):
         s.add_argument(f"--{name}", metavar=name.upper())
+    s.add_argument("--merge_time", metavar="H:MM:SS", help="of the merge [--time]")
+    s.add_argument("--merge_mem", metavar="SIZE", help="of the merge [--mem]")
     p.set_defaults(script=array_script)
 
 
@@ -183,7 +212,9 @@ def array_script(args: argparse.Namespace) -> str:
     """
     asked = {name: getattr(args, name) for name in DIRECTIVES}
     directives = {name: value for name, value in asked.items() if value is not None}
-    job = ArrayJob(tuple(args.command), args.count, directives, args.name, args.logs)
+    merge = {name: getattr(args, f"merge_{name}") for name in ("time", "mem")}
+    merge = {name: value for name, value in merge.items() if value is not None}
+    job = ArrayJob(tuple(args.command), args.count, directives, args.name, args.logs, merge)
     return job.script(args.out or "job.sh")
 
 
@@ -191,13 +222,12 @@ def write_script(text: str, path: str, overwrite: bool) -> None:
     """Write a script that can be run.
 
     Raises:
+        ConfigError: its folder is not there.
         UnfinishedError: the file is there, and overwrite was not asked for.
     """
-    from pathlib import Path
-
-    from tfrecords_tools.errors import UnfinishedError
-    from tfrecords_tools.files import atomic_path
-
+    folder = Path(path).parent
+    if not folder.is_dir():
+        raise ConfigError(f"script {path}: folder {folder} does not exist, make it first")
     if Path(path).exists() and not overwrite:
         raise UnfinishedError(f"script {path} is there: use --overwrite, or name another file")
     with atomic_path(path) as part:

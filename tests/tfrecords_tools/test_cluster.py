@@ -258,6 +258,18 @@ def test_a_worker_that_comes_later_is_looked_at_too(tmp_path):
     assert cluster_worker.admitted(placed, max, 2, 3) == 3
 
 
+def test_a_worker_with_threads_that_comes_later(dask_cluster):
+    first = dask_cluster.add_worker()
+    dask_cluster.await_workers(1)
+    with open_cluster(dask_cluster.address) as executor:
+        first.kill()
+        dask_cluster.await_workers(0)
+        dask_cluster.add_worker(threads=2)
+        dask_cluster.await_workers(1)
+        with pytest.raises(ConfigError, match=r"worker on .* does 2 jobs at a time in one process"):
+            executor.submit(max, 2, 3).result(20)
+
+
 def test_tokens(tmp_path):
     token = cluster_worker.Token.of(tmp_path)
     assert not token.is_seen()

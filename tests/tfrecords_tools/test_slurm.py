@@ -99,7 +99,10 @@ def test_a_build_by_its_array_with_a_stand_in_for_sbatch(
     work.mkdir()
     command = ["tfepi_data.py", *options, "-o", "my 'data' $x", *inputs]
     sizes = ["--time", "1:00:00", "--mem", "4G", "--cpus", "2", "--gres", "gpu:a100:1"]
-    run_script("tfepi_slurm.py", "array", 3, "-o", work / "job.sh", *sizes, "--", *command)
+    sizes += ["--merge_mem", "8G"]
+    asked = ["array", 3, "-o", work / "job.sh", *sizes, "--", *command]
+    told = run_script("tfepi_slurm.py", *asked).stdout
+    assert shlex.split(told.partition("submit with: ")[2]) == ["bash", str(work / "job.sh")]
     subprocess.run(["bash", "-n", work / "job.sh"], check=True)
     if shutil.which("shellcheck"):
         subprocess.run(["shellcheck", work / "job.sh"], check=True)
@@ -111,7 +114,7 @@ def test_a_build_by_its_array_with_a_stand_in_for_sbatch(
     assert calls == [
         f"{array} job.sh task",
         f"{array} --dependency=afterok:1 --kill-on-invalid-dep=yes job.sh task",
-        "sbatch --parsable --output=logs/tfepi_%j_merge.log --dependency=afterok:2 "
+        "sbatch --parsable --output=logs/tfepi_%j_merge.log --mem=8G --dependency=afterok:2 "
         "--kill-on-invalid-dep=yes job.sh merge",
     ]
     lines = (work / "job.sh").read_text().splitlines()
@@ -123,6 +126,29 @@ def test_a_build_by_its_array_with_a_stand_in_for_sbatch(
         "#SBATCH --cpus-per-task=2",
         "#SBATCH --gres=gpu:a100:1",
     ]
+    jobs, log = submit("job.sh", work)  # again: nothing is left to do
+    assert jobs == ["1"] * 6, log
+    assert log.count("is complete already") == 6
+    assert content(work / "my 'data' $x") == content(tmp_path / "one")
+
+
+def test_a_first_pass_that_was_cut_short_and_again(genome_folder, tmp_path, run_script, submit):
+    """A task of it has read its tracks, the other has not: both go on."""
+    options = ["-l", 256, "-w", 32, "-r", 100, "-v", "chr2", "-t", "chr3"]
+    inputs = [genome_folder / "genome.fa", genome_folder / "targets.txt"]
+    command = [*map(str, ["tfepi_data.py", *options, "-o", tmp_path / "d", *inputs])]
+    run_script(*command, "--shard", "1/2")
+    (tmp_path / "job.sh").write_text(ArrayJob(tuple(command), 2, {}).script())
+    jobs, log = submit("job.sh", tmp_path)
+    assert jobs == ["1", "1", "1"], log
+    assert "its records not written; when all shards have read theirs (not yet: 2/2)" in log
+
+
+def test_a_script_from_standard_input_is_not_submitted(tmp_path):
+    script = ArrayJob(("tfepi_data.py", "g", "t"), 2, {}).script()
+    done = subprocess.run(["bash"], input=script, capture_output=True, text=True, cwd=tmp_path)
+    message = "error: sbatch takes a file: save this script as one, then run bash on it\n"
+    assert (done.returncode, done.stderr, list(tmp_path.iterdir())) == (2, message, [])
 
 
 def test_no_merge_after_a_task_that_failed(tmp_path, submit):
@@ -159,6 +185,9 @@ def test_words_arrive_as_they_were_given(tmp_path, word):
         ("tfepi_data.py g t --shard=1/2", 2, "the command has --shard, which the script sets"),
         ("tfepi_data.py g t --cluster=tcp://h:1", 2, "has --cluster, which shards do not take"),
         ("tfepi_data.py --kind methylation g t", 2, "--kind methylation has no --shard"),
+        ("tfepi_data.py --kind=methylation g t", 2, "--kind methylation has no --shard"),
+        ("tfepi_data.py g t --kind", 2, "argument --kind: expected one argument"),
+        ("tfepi_data.py https://h/g.fa?key=1 t", 2, "the command has a URL with a ?, which may be"),
     ],
 )
 def test_what_is_refused(command, count, message):
@@ -166,10 +195,21 @@ def test_what_is_refused(command, count, message):
         ArrayJob(tuple(command.split()), count, {}).script()
 
 
+def test_a_folder_that_is_called_as_a_kind(tmp_path):
+    ArrayJob(("tfepi_data.py", "-o", "methylation", "g", "t"), 2, {}).script()
+
+
+def test_logs_lie_in_a_folder():
+    with pytest.raises(ConfigError, match="--logs is '': want a folder"):
+        ArrayJob(("tfepi_data.py", "g", "t"), 2, {}, logs="")
+
+
 @pytest.mark.parametrize("value", ["", "1 G", "4G\n#SBATCH --uid=0", "$(id)"])
 def test_directives_are_one_word(value):
     with pytest.raises(ConfigError, match=r"--mem is .*: want one word"):
         ArrayJob(("tfepi_data.py", "g", "t"), 2, {"mem": value})
+    with pytest.raises(ConfigError, match=r"--merge_mem is .*: want one word"):
+        ArrayJob(("tfepi_data.py", "g", "t"), 2, {}, merge={"mem": value})
     with pytest.raises(ConfigError, match=r"--name is .*: want letters"):
         ArrayJob(("tfepi_data.py", "g", "t"), 2, {}, name=value)
 
@@ -185,3 +225,7 @@ def test_the_script_is_printed_or_written_once(run_script, tmp_path):
     again = run_script("tfepi_slurm.py", *asked, check=False)
     assert (again.returncode, "is there: use --overwrite" in again.stderr) == (2, True)
     run_script("tfepi_slurm.py", "array", 2, "--overwrite", "-o", path, *command[2:])
+    nowhere = ["array", 2, "-o", tmp_path / "no" / "job.sh", *command[2:]]
+    done = run_script("tfepi_slurm.py", *nowhere, check=False)
+    message = f"folder {tmp_path / 'no'} does not exist, make it first"
+    assert (done.returncode, message in done.stderr) == (2, True)
