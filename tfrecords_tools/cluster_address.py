@@ -27,11 +27,17 @@ def parse_address(address: str) -> tuple[str, int]:
     return found
 
 
-def check(address: str | None, shard: str | None = None) -> None:
+def check(
+    address: str | None,
+    shard: str | None = None,
+    strategy: str = "auto",
+    logical_devices: int | None = None,
+) -> None:
     """Check what --cluster was given; None is nothing.
 
     Raises:
-        ConfigError: it is not of the form tcp://HOST:PORT, or a shard is asked for besides.
+        ConfigError: it is not of the form tcp://HOST:PORT, or a shard, or devices, are asked for
+            besides.
     """
     if address is None:
         return
@@ -40,6 +46,11 @@ def check(address: str | None, shard: str | None = None) -> None:
         raise ConfigError(
             f"--shard {shard} and --cluster {address} exclude each other: a cluster divides the "
             "work by itself"
+        )
+    pieces = None if logical_devices is None else f"--logical_devices {logical_devices}"
+    if other := pieces or (strategy not in ("auto", "one") and f"--strategy {strategy}"):
+        raise ConfigError(
+            f"{other} and --cluster {address} exclude each other: the cluster has its own workers"
         )
 
 

@@ -69,6 +69,7 @@ def test_scores_shards_and_resume(run_script, arguments, tmp_path):
         run_script(SCRIPT, *arguments, *options, "--shard", shard)
     done = run_script(SCRIPT, "--merge", "-o", tmp_path / "split")
     assert done.stdout == f"merged {tmp_path / 'split'}\n"
+    run_script(SCRIPT, "--merge", "--resume", *arguments, *options)  # as a script for SLURM does
     for name in ("scores.h5", "scores.parquet", "scores.vcf.gz", "skipped.tsv"):
         assert (tmp_path / "split" / name).read_bytes() == (out / name).read_bytes()
 
@@ -133,6 +134,36 @@ def test_bad_input_is_one_line_before_tensorflow(refused, arguments, vcf, change
 def _letter(fasta, chrom, position):
     with Genome(fasta) as genome:
         return "ACGTN"[genome.indices(chrom, position, position + 1)[0]]
+
+
+def test_a_merge_compares_what_it_is_told(here, arguments, tmp_path):
+    options = ["--stats", "SAD,REF", "--chunk_records", 7, "-q"]
+    assert here(SCRIPT, *arguments, *options, "--shard", "1/1")[0] == 0
+    out = ["--merge", "-o", tmp_path / "out"]
+    for told, message in (
+        (["--stats", "SADD"], "unknown statistic 'SADD'"),
+        (["--stats", "REF"], "1-of-1: option stats changed"),
+        (["--rc"], "1-of-1: option rc changed"),
+        (["--chunk_records", 8], "1-of-1: option chunk_records changed"),
+        (["--head", "main"], "--merge has main, but not all it would be compared with"),
+        ([*arguments, "--stats", "SAD,REF"], "1-of-1: option chunk_records changed"),
+        ([*arguments, "--chunk_records", 7], "1-of-1: option stats changed"),
+        (["--shard", "1/1"], "--merge joins shards that are there: leave --shard out"),
+    ):
+        status, _, errors = here(SCRIPT, *out, *told)
+        assert (status, message in errors[-1]) == (2, True), errors
+    assert not (tmp_path / "out" / "scores.h5").exists()
+    assert here(SCRIPT, *out, *options)[0] == 0
+    assert here(SCRIPT, *out, *arguments, *options, "--resume")[0] == 0
+    status, _, errors = here(SCRIPT, *arguments, *options, "--shard", "1/2")
+    assert (status, "has shards of another split, as 1/1" in errors[-1]) == (2, True)
+
+
+@pytest.mark.parametrize("more", [["--strategy", "mirrored"], ["--logical_devices", "2"]])
+def test_devices_and_a_cluster_exclude_each_other(here, arguments, more):
+    status, _, errors = here(SCRIPT, *arguments, "--cluster", "tcp://127.0.0.1:1", *more)
+    message = f"{' '.join(more)} and --cluster tcp://127.0.0.1:1 exclude each other"
+    assert (status, message in errors[-1]) == (2, True)
 
 
 def test_merge_without_shards(run_script, tmp_path):

@@ -8,6 +8,7 @@ from tfepi.variants.merge import merge_shards, score_results
 from tfepi.variants.options import Scoring
 from tfepi.variants.scoring import score_vcf
 from tfrecords_tools.errors import ConfigError, InputFileError, UnfinishedError
+from tfrecords_tools.folder_lock import sole_writer
 from tfrecords_tools.sharding import Shard
 
 SCORING = Scoring(stats=("SAD", "REF", "D2"), batch_size=8)
@@ -96,11 +97,26 @@ def test_what_cannot_be_merged(run, tmp_path):
     with pytest.raises(InputFileError, match=r"shard 2/3 is not finished: part \d+ is missing"):
         merge_shards(out)
     run("out", "2/3", resume=True)
-    run("out", "1/2")
+    with pytest.raises(UnfinishedError, match="of another split, as 1/3, than shard 1/2"):
+        run("out", "1/2")
+    (out / "shards" / "1-of-2").mkdir()
     with pytest.raises(InputFileError, match=r"shards of different splits, of \[2, 3\]"):
         merge_shards(out)
     shutil.rmtree(out / "shards" / "1-of-2")
     (out / "shards" / "x-of-y").mkdir()
+    merge_shards(out)
+
+
+def test_one_writer_at_a_time(run, tmp_path):
+    """Shards beside each other, of one split; the merge when none is at work."""
+    out = run("out", "1/1").parents[1]
+    with sole_writer(out, shared=True):
+        run("out", "1/1", resume=True)
+        with pytest.raises(UnfinishedError, match="another command writes to output folder"):
+            merge_shards(out)
+    for folder in (out, out / "shards" / "1-of-1"):
+        with sole_writer(folder), pytest.raises(UnfinishedError, match="another command"):
+            run("out", "1/1", resume=True)
     merge_shards(out)
 
 

@@ -12,7 +12,8 @@ from tfepi.variants.output import SKIPPED, PartFolder, write_skipped
 from tfepi.variants.parts import is_whole
 from tfrecords_tools.errors import ConfigError, InputFileError, UnfinishedError
 from tfrecords_tools.files import identity, read_json, remove_parts, same_identity
-from tfrecords_tools.output import run_record
+from tfrecords_tools.folder_lock import sole_writer
+from tfrecords_tools.output import check_folder, run_record
 from tfrecords_tools.sharding import SHARDS, find_shards
 
 RUN = "run.json"
@@ -82,6 +83,7 @@ def merge_shards(
     resume: bool = False,
     overwrite: bool = False,
     results: Results | None = None,
+    asked: Callable[[Manifest], Manifest] = lambda manifest: manifest,
 ) -> Path:
     """Write the final files of a run whose shards are all done; the shards stay.
 
@@ -92,6 +94,7 @@ def merge_shards(
         overwrite: remove earlier final files first.
         results: what the parts are of; None for scores, in the formats that the shards were
             asked for.
+        asked: the shards' manifest → that of what is asked for, to be compared with it.
 
     Returns:
         The folder.
@@ -100,9 +103,11 @@ def merge_shards(
         InputFileError: no shards, several splits, a shard missing, unfinished or made from
             something else, a VCF that has changed.
         ConfigError: shards that were asked for different formats.
-        UnfinishedError: final files are there.
+        UnfinishedError: final files are there, another command writes to the folder, or what is
+            asked for differs from what the shards were made from.
     """
     out = Path(out)
+    check_folder(out, resume=True)
     shards = find_shards(out, "score")
     if results is None:
         results = score_results(_asked_formats([out / SHARDS / s.folder for s in shards]))
@@ -110,6 +115,7 @@ def merge_shards(
     manifest = manifests[0]
     for shard, other in zip(shards, manifests, strict=True):
         manifest.check_same(other, out / SHARDS / shard.folder)
+    asked(manifest).check_same(manifest, out / SHARDS / shards[0].folder)
     owner: dict[int, Path] = {}
     for shard in shards:
         folder = out / SHARDS / shard.folder
@@ -156,17 +162,19 @@ def _asked_formats(folders: Sequence[Path]) -> tuple[str, ...]:
 
 
 def _claim(out: Path, manifest: Manifest, results: Results, resume: bool, overwrite: bool) -> None:
+    """Make the folder ready for final files."""
     names = dict.fromkeys((*results.names(manifest), *results.possible(manifest), NAME))
-    there = [name for name in names if (out / name).exists()]
-    if there and not resume and not overwrite:
-        raise UnfinishedError(
-            f"{out} has {there[0]}: use --resume to go on, --overwrite to merge again"
-        )
-    remove_parts(out)
-    if overwrite:
-        for name in there:
-            path = out / name
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
-    elif NAME in there:
-        manifest.check_same(results.manifest.read(out), out)
-    manifest.write(out)
+    with sole_writer(out):
+        there = [name for name in names if (out / name).exists()]
+        if there and not resume and not overwrite:
+            raise UnfinishedError(
+                f"{out} has {there[0]}: use --resume to go on, --overwrite to merge again"
+            )
+        remove_parts(out)
+        if overwrite:
+            for name in there:
+                path = out / name
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+        elif NAME in there:
+            manifest.check_same(results.manifest.read(out), out)
+        manifest.write(out)

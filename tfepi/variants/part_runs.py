@@ -1,5 +1,6 @@
 """Runs over a VCF in numbered parts: what is there is kept, what is missing is made."""
 
+import contextlib
 import itertools
 import logging
 from collections.abc import Callable, Iterator, Sequence
@@ -18,10 +19,11 @@ from tfepi.variants.parts import is_whole, part_path
 from tfepi.variants.vcf import Variant, chunks, read_variants
 from tfrecords_tools.errors import InputFileError, UnfinishedError
 from tfrecords_tools.files import remove_parts
+from tfrecords_tools.folder_lock import sole_writer
 from tfrecords_tools.number_text import number_of
 from tfrecords_tools.output import MARKER, check_folder, claim_folder, run_record
 from tfrecords_tools.progress import progress
-from tfrecords_tools.sharding import SHARDS, Shard
+from tfrecords_tools.sharding import SHARDS, Shard, check_split
 
 _log = logging.getLogger(__name__)
 
@@ -56,13 +58,14 @@ class Place:
         """Return the place after checking, where the crew's lead asks, that it may be written.
 
         Raises:
-            UnfinishedError: as `check_folder`.
+            UnfinishedError: as `check_folder` and, of a shard, `check_split`.
         """
         place = cls(Path(out), shard, resume, overwrite, crew)
         if not crew.leads:
             return place
         if shard is not None:
-            check_folder(out, resume=True)
+            check_folder(out, resume=True, shared=True)
+            check_split(place.out, shard)
         check_folder(place.folder, resume, overwrite)
         return place
 
@@ -141,14 +144,15 @@ def run_in_parts(
             _write_parts(_made(begin(load())), manifest, numbers, own, None, quiet)
         return folder
     if shard is not None:
-        claim_folder(place.out, resume=True)  # before there is anything in it
+        claim_folder(place.out, resume=True, shared=True)  # before there is anything in it
     _claim(place, manifest)
     if shard is None and results.is_finished(folder, manifest):
         remove_all_parts(folder)
         return folder
     facts = {"shard": shard and shard.folder, "skipped": manifest.survey.skipped}
     facts |= results.facts
-    with run_record(folder, {}, **facts) as record:
+    beside = contextlib.nullcontext() if shard is None else sole_writer(place.out, shared=True)
+    with beside, run_record(folder, {}, **facts) as record:
         record["inputs"] = manifest.inputs
         (folder / FOLDER).mkdir(exist_ok=True)
         if todo:

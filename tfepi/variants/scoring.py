@@ -132,9 +132,30 @@ def forecast_vcf(
         InputFileError, ConfigError: as there.
     """
     check_formats(formats)
+    of = (spec, vcf, fasta, scoring, model_files, targets, chunk_records)
+    return Forecast.of(manifest_of(*of), formats)
+
+
+def manifest_of(
+    spec: ModelSpec,
+    vcf: str | Path,
+    fasta: str | Path,
+    scoring: Scoring,
+    model_files: dict[str, str | Path] | None,
+    targets: Sequence[Target] | None,
+    chunk_records: int | None,
+) -> Manifest:
+    """Return what decides the results of `score_vcf`, after the same checks.
+
+    Args:
+        spec, vcf, fasta, scoring, model_files, targets, chunk_records: as there.
+
+    Raises:
+        InputFileError, ConfigError: as there.
+    """
     prepared = _prepared(spec, vcf, fasta, scoring, model_files, targets, chunk_records)
     with prepared as (_, manifest, _):
-        return Forecast.of(manifest, formats)
+        return manifest
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 import sys
 from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
 
 from tfepi.training import arguments
 from tfrecords_tools import cell_arguments, command, original_options
@@ -57,19 +58,15 @@ def work(args: Namespace) -> None:
     from tfepi.evaluation import worker_model
     from tfepi.evaluation.matching import parse_shifts
     from tfepi.evaluation.named_model import CellChoice, NamedModel
-    from tfepi.variants import formats, merge, options, part_runs, scoring
+    from tfepi.variants import formats, options, part_runs, scoring
     from tfrecords_tools import cluster_address as cluster
     from tfrecords_tools import sharding
     from tfrecords_tools.errors import ConfigError
 
-    cluster.check(args.cluster, args.shard)
-    chosen = None if args.formats is None else formats.parse_formats(args.formats)
-    if args.merge:
-        results = None if chosen is None else merge.score_results(chosen)
-        merged = merge.merge_shards(args.out, args.vcf, args.resume, args.overwrite, results)
-        sys.stdout.write(f"merged {merged}\n")
-        return
-    if args.vcf is None or args.fasta is None:
+    cluster.check(args.cluster, args.shard, args.strategy, args.logical_devices)
+    chosen = formats.DEFAULT if args.formats is None else formats.parse_formats(args.formats)
+    whole = args.vcf is not None and args.fasta is not None
+    if not whole and not args.merge:
         raise ConfigError("want params.json, model, in.vcf and -f genome.fa; or --merge with -o")
     named = ("rc", "ref_policy", "untransform", "compat", "incremental", "window_step")
     request = options.Scoring(
@@ -78,25 +75,69 @@ def work(args: Namespace) -> None:
         stats=tuple(args.stats.split(",")),
         shifts=parse_shifts(args.shifts),
     )
+    if args.merge and not whole:
+        _merge(args, lambda shards: _of_options(args, request, shards))
+        return
     shard = sharding.Shard.parse(args.shard) if args.shard else None
-    crew = ALONE if args.cluster else make_crew(args.strategy, args.logical_devices)
-    if not args.dry_run:
+    crew = ALONE if args.cluster or args.merge else make_crew(args.strategy, args.logical_devices)
+    if not args.dry_run and not args.merge:
         part_runs.Place.of(args.out, shard, args.resume, args.overwrite, crew)
     choice = CellChoice(args.cell, args.tracks, args.accessibility, args.fasta)
     of_model = (args.params, args.model, args.targets, args.head, args.batch_size, choice)
     model = NamedModel.of(*of_model, args.query)
     request = replace(request, head=model.head.name, batch_size=model.batch_size)
+    inputs = (model.asked, args.vcf, args.fasta)
     what = {"targets": model.targets, "model_files": model.files}
-    what |= {"formats": chosen or formats.DEFAULT, "chunk_records": args.chunk_records}
+    what |= {"chunk_records": args.chunk_records}
+    if args.merge:
+        _merge(args, lambda shards: scoring.manifest_of(*inputs, request, **what))
+        return
+    what |= {"formats": chosen}
     if args.dry_run:
-        forecast = scoring.forecast_vcf(model.asked, args.vcf, args.fasta, request, **what)
+        forecast = scoring.forecast_vcf(*inputs, request, **what)
         sys.stdout.write(forecast.text() + "\n")
         return
     again = {k: getattr(args, k) for k in ("resume", "overwrite", "quiet")}
     again |= {"shard": shard, "condition": model.condition, "crew": crew}
-    inputs = (model.load, model.asked, args.vcf, args.fasta)
     with cluster.machines(args.cluster, args.out, predicts=True) as executor:
         again |= {"executor": executor, "open_model": worker_model.opener(of_model, args.query)}
-        folder = scoring.score_vcf(*inputs, args.out, request, **what, **again)
+        folder = scoring.score_vcf(model.load, *inputs, args.out, request, **what, **again)
     if crew.leads:
         sys.stdout.write(f"wrote {folder}\n")
+
+
+def _merge(args: Namespace, asked: Callable) -> None:
+    """Join shards, which were made from what is asked for (`merge.merge_shards`)."""
+    from tfepi.variants import formats, merge
+    from tfrecords_tools.errors import ConfigError
+
+    for option in ("shard", "dry_run", "cluster"):
+        if getattr(args, option):
+            raise ConfigError(f"--merge joins shards that are there: leave --{option} out")
+    results = args.formats and merge.score_results(formats.parse_formats(args.formats))
+    again = (args.resume, args.overwrite)
+    merged = merge.merge_shards(args.out, args.vcf, *again, results or None, asked)
+    sys.stdout.write(f"merged {merged}\n")
+
+
+def _of_options(args: Namespace, request, shards):
+    """Return the shards' manifest, but for the options that are given without the inputs."""
+    from dataclasses import asdict, replace
+
+    from tfrecords_tools.errors import ConfigError
+
+    names = ("params", "fasta", "targets", "query", "head", "cell", "tracks", "accessibility")
+    for name in names:
+        if getattr(args, name) is not None:
+            raise ConfigError(
+                f"--merge has {getattr(args, name)}, but not all it would be compared with: want "
+                "params.json, model, in.vcf and -f genome.fa; or none of them"
+            )
+    usual = asdict(type(request)())
+    given = {name: value for name, value in asdict(request).items() if value != usual[name]}
+    if args.batch_size is not None:
+        given["batch_size"] = args.batch_size
+    scoring = replace(shards.scoring, **given)
+    return replace(
+        shards, scoring=scoring, chunk_records=args.chunk_records or shards.chunk_records
+    )
