@@ -10,7 +10,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tfrecords_tools.errors import InputFileError
-from tfrecords_tools.remote import as_url, cache_folder, copies, in_cache, named, refuse_output
+from tfrecords_tools.remote import (
+    as_url,
+    cache_folder,
+    copies,
+    in_cache,
+    named,
+    refuse_other,
+    refuse_output,
+)
 
 WHOLE_HASH_LIMIT = 1 << 30
 END_BYTES = 16 << 20
@@ -136,6 +144,7 @@ def existing_folder(path: str | os.PathLike, what: str = "folder") -> Path:
 def _local(path: str | os.PathLike, kind: str) -> Path:
     """Return a path as it is, of a remote one that of its copy."""
     if as_url(path) is None and not in_cache(path):
+        refuse_other(path)
         return Path(path)
     from tfrecords_tools import remote_files
 
