@@ -33,7 +33,7 @@ def work(args: argparse.Namespace) -> bool:
 
     from tfepi.variants.checks import REF_POLICIES
     from tfepi.variants.vcf import header_text, read_variants
-    from tfrecords_tools import errors, files, output, preflight, preflight_table
+    from tfrecords_tools import errors, files, output, preflight, preflight_table, remote
     from tfrecords_tools.variant_survey import VariantSource
 
     if args.ref_policy not in REF_POLICIES:
@@ -52,7 +52,7 @@ def work(args: argparse.Namespace) -> bool:
         found = preflight.preflight(*inputs, args.ref_policy, round(args.read * 1e6), args.quiet)
         print(preflight_table.as_text(found), flush=True)
         for problem in found.problems:
-            print(f"{problem.level}: {problem.message}", file=sys.stderr)
+            print(f"{problem.level}: {remote.named(problem.message)}", file=sys.stderr)
         if folder:
             from tfepi.report.preflight_figure import draw_preflight
 

@@ -16,7 +16,7 @@ from tfepi.pretrained.sources import (
 from tfepi.spec import ModelSpec
 from tfrecords_tools.data import Data
 from tfrecords_tools.errors import InputFileError
-from tfrecords_tools.files import existing
+from tfrecords_tools.files import copied, existing
 from tfrecords_tools.targets import Target
 
 
@@ -26,6 +26,7 @@ def spec_path(model: str | Path) -> Path:
     Raises:
         InputFileError: no such model, or a model without its contract.
     """
+    model = copied(model)
     kind = published_kind(model)
     if kind not in (None, SAVED_MODEL):
         raise not_converted(model, kind)
@@ -113,6 +114,7 @@ def read_spec(
         ConfigError: a table that does not fit the number of outputs, or params of another model
             than the published.
     """
+    model = copied(model)
     published = is_published(model, params)
     if not published and not is_h5(model):
         return ModelSpec.read(spec_path(model))

@@ -22,6 +22,7 @@ from tfepi.pretrained.sources import published_kind
 from tfepi.sequences import model_inputs
 from tfepi.spec import ModelSpec, Predictor
 from tfrecords_tools.errors import InputFileError
+from tfrecords_tools.files import copied
 from tfrecords_tools.genome import one_hot
 
 __all__ = [
@@ -48,7 +49,7 @@ def load_predictor(
     """Load a .keras file, a run folder's best, a SavedModel, a Basenji .h5, or published weights.
 
     Args:
-        model: its path.
+        model: its path or URL.
         batch_size: sequences per call of the model; inputs of any size are cut and filled up.
         params: of an .h5 file or of published weights.
         spec: the contract, if `read_spec` was asked already.
@@ -58,6 +59,7 @@ def load_predictor(
         ConfigError: weights of other layers or sizes than params.json's, or inputs and outputs
             other than the contract's.
     """
+    model = copied(model)
     path, spec = Path(model), spec or read_spec(model, params)
     if is_published(model, params):
         from tfepi.pretrained.published import published_predictor

@@ -10,7 +10,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tfrecords_tools.errors import InputFileError
-from tfrecords_tools.remote import as_url, cache_folder, copies, in_cache, named, refuse_output
+from tfrecords_tools.remote import (
+    as_url,
+    cache_folder,
+    copies,
+    in_cache,
+    named,
+    refuse_other,
+    refuse_output,
+)
 
 WHOLE_HASH_LIMIT = 1 << 30
 END_BYTES = 16 << 20
@@ -107,7 +115,7 @@ def existing(path: str | os.PathLike, what: str = "file") -> Path:
     Raises:
         InputFileError: missing, a folder, or not readable.
     """
-    path = _local(path, "file")
+    path = _local(path, folders=False)
     if not path.exists():
         raise InputFileError(f"{what} {path} does not exist: check the path")
     if path.is_dir():
@@ -125,7 +133,7 @@ def existing_folder(path: str | os.PathLike, what: str = "folder") -> Path:
     Raises:
         InputFileError: missing, or a file.
     """
-    path = _local(path, "folder")
+    path = _local(path, files=False)
     if not path.exists():
         raise InputFileError(f"{what} {path} does not exist: check the path")
     if not path.is_dir():
@@ -133,13 +141,18 @@ def existing_folder(path: str | os.PathLike, what: str = "folder") -> Path:
     return path
 
 
-def _local(path: str | os.PathLike, kind: str) -> Path:
-    """Return a path as it is, of a remote one that of its copy."""
+def copied(path: str | os.PathLike) -> str | os.PathLike:
+    """Return a path as it is, of a remote file or folder that of its copy."""
+    return path if as_url(path) is None else _local(path)
+
+
+def _local(path: str | os.PathLike, **which) -> Path:
     if as_url(path) is None and not in_cache(path):
+        refuse_other(path)
         return Path(path)
     from tfrecords_tools import remote_files
 
-    return (remote_files.local_file if kind == "file" else remote_files.local_folder)(path)
+    return remote_files.local(path, **which)
 
 
 def inside(folder: str | os.PathLike, name: str) -> Path:

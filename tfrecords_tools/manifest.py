@@ -11,6 +11,7 @@ from tfrecords_tools.input_tracks import TABLE
 from tfrecords_tools.intervals import Interval, write_bed
 from tfrecords_tools.output import versions
 from tfrecords_tools.plan import Plan
+from tfrecords_tools.remote import in_cache
 from tfrecords_tools.remote_records import shard_size
 from tfrecords_tools.targets import Target, write_targets
 
@@ -161,6 +162,7 @@ def check_shards(
     Raises:
         InputFileError: a shard that is missing, of another size, or not in the manifest.
     """
+    again = "copy it to the server again" if in_cache(folder) else "rebuild it with --resume"
     listed = {entry["file"] for entry in manifest["shards"]}
     found = {path.name for paths in shards.values() for path in paths}
     for path in (p for paths in shards.values() for p in paths):
@@ -171,12 +173,12 @@ def check_shards(
     for entry in manifest["shards"]:
         path = inside(folder / "tfrecords", entry["file"])
         if path.name not in found and not path.exists():
-            raise InputFileError(f"shard {path} is missing: rebuild it with --resume")
+            raise InputFileError(f"shard {path} is missing: {again}")
         size = shard_size(path)
         if sizes and size != entry["bytes"]:
             raise InputFileError(
                 f"shard {path} has {size} bytes, the manifest says "
-                f"{entry['bytes']}: it is damaged, rebuild it with --resume"
+                f"{entry['bytes']}: it is damaged, {again}"
             )
 
 

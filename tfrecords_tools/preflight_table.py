@@ -5,6 +5,7 @@ from dataclasses import asdict
 
 from tfrecords_tools.output import shown_size
 from tfrecords_tools.preflight import Preflight
+from tfrecords_tools.remote import named
 from tfrecords_tools.text_table import text_table
 
 FORMAT = "tfepi-check"
@@ -64,7 +65,7 @@ def _chromosomes(found: Preflight) -> str:
     total = sum(c.length for c in found.chromosomes)
     unknown = sum(c.length * c.n_fraction for c in found.chromosomes) / max(total, 1)
     rows = [*_cut(rows, "chromosomes"), ["all", f"{total:,}", f"{unknown:.2%}", ""]]
-    return text_table([f"chromosome of {found.genome}", "bp", "N", "windows"], rows)
+    return text_table([f"chromosome of {named(found.genome)}", "bp", "N", "windows"], rows)
 
 
 def _tracks(found: Preflight) -> str:
@@ -130,7 +131,7 @@ def _variants(found: Preflight) -> str:
         ["no ALT", f"{v.without_alternative:,}", ""],
         ["chromosome not in the genome", f"{sum(v.absent.values()):,}", ""],
     ]
-    return text_table([f"variants of {v.path}", "", ""], rows)
+    return text_table([f"variants of {named(v.path)}", "", ""], rows)
 
 
 def _forecast(found: Preflight) -> str:

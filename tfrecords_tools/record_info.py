@@ -10,6 +10,7 @@ from tfrecords_tools.data import Data
 from tfrecords_tools.errors import unknown
 from tfrecords_tools.progress import progress
 from tfrecords_tools.record_windows import WINDOWS, chosen_labels, window_counts
+from tfrecords_tools.remote import named
 from tfrecords_tools.target_summary import TargetSummary, TargetSums
 from tfrecords_tools.text_table import text_table
 from tfrecords_tools.transforms import STYLES
@@ -74,7 +75,7 @@ def describe(
     if not features:
         features = {n: len(v) for n, v in next(data.frames(chosen[0]))[2].items()}
     value = {
-        "folder": str(data.folder),
+        "folder": named(str(data.folder)),
         "manifest": data.manifest_sha256,
         "kind": data.kind,
         "encoding": data.encoding,

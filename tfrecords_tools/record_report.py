@@ -4,6 +4,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tfrecords_tools.remote import named
+
 FORMAT = "tfepi-validation"
 FORMAT_VERSION = 1
 _WORDS = {
@@ -68,8 +70,8 @@ class Report:
         """Return a line on what was read, and one per target with values that are not plain."""
         labels = ", ".join(f"{label} {count:,}" for label, count in self.records.items()) or "none"
         lines = [
-            f"{self.folder}: {self.records.total():,} records ({labels}) in {self.shards} shards; "
-            f"{self.count('error'):,} errors, {self.count('note'):,} notes"
+            f"{named(str(self.folder))}: {self.records.total():,} records ({labels}) in "
+            f"{self.shards} shards; {self.count('error'):,} errors, {self.count('note'):,} notes"
         ]
         for name, kinds in self.targets.items():
             bins = ", ".join(f"{count:,} {_WORDS[kind]}" for kind, count in kinds.items())
@@ -83,7 +85,7 @@ class Report:
             for e in examples:
                 place = [str(e[k]) if k == "file" else f"{k} {e[k]}" for k in e if k != "detail"]
                 found.append(
-                    f"{level}: {kind}: {', '.join(place)}{': ' * bool(place)}{e['detail']}"
+                    f"{level}: {kind}: {', '.join(place)}{': ' * bool(place)}{named(e['detail'])}"
                 )
             if count > len(examples):
                 found.append(f"{level}: {kind}: … {count:,} in all")

@@ -20,7 +20,9 @@ _LONGEST = 255  # bytes of a file's name
 _NAME = re.compile(r"(s3|gs|https?):/{1,2}(?=[^/])")
 # Models by their address, which tensorflow_hub fetches into a cache of its own.
 _OF_HUBS = re.compile(r"https:/{1,2}(tfhub\.dev|(www\.)?kaggle\.com/models)/")
-_WORD = re.compile(r"(?:(?<=[=,@])|^)(?:s3|gs|https?)://[^\s,]+")
+_ANY_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
+_WORD = re.compile(r"(?:(?<=[=,@])|^)[A-Za-z][A-Za-z0-9+.-]+://[^,]*")
+_ADDRESS = "--cluster"  # an option whose URL is no input
 
 
 def as_url(name: str | os.PathLike) -> str | None:
@@ -33,6 +35,21 @@ def as_url(name: str | os.PathLike) -> str | None:
     if scheme is None or _OF_HUBS.match(text):
         return None
     return f"{scheme[1]}://{text[scheme.end() :]}"
+
+
+def refuse_other(name: str | os.PathLike) -> None:
+    """Refuse what looks like a URL and is none that can be read.
+
+    Raises:
+        ConfigError: another scheme, in capitals, or no bucket or host.
+    """
+    text = os.fspath(name)
+    if as_url(text) or _OF_HUBS.match(text) or not _ANY_SCHEME.match(text) or os.path.exists(text):
+        return
+    raise ConfigError(
+        f"{shown(text)} cannot be read: want s3://BUCKET/KEY, gs://BUCKET/KEY, https://HOST/PATH, "
+        "http://HOST/PATH or a local path"
+    )
 
 
 def cache_folder() -> Path:
@@ -157,21 +174,33 @@ def without_secrets(words: Sequence[str]) -> list[str]:
 def placed(words: Sequence[str]) -> tuple[list[str], dict[str, Path]]:
     """Return a command's words with each URL's place in the cache instead, and those places.
 
-    A URL is a word, or follows `=`, `,` or `@` in one: NAME=s3://…; it ends before a comma.
+    A URL is a word, or follows `=`, `,` or `@` in one: NAME=s3://…; it ends before a comma. The
+    address that --cluster is given is no input, and stays.
 
     Returns:
         The words, and URL → path.
 
     Raises:
-        as `place`.
+        as `refuse_other` and `place`.
     """
     found: dict[str, Path] = {}
 
     def to_place(match: re.Match) -> str:
         url = as_url(match[0])
         if url is None:
+            refuse_other(match[0])
             return match[0]
         found[url] = place(url)
         return str(found[url])
 
-    return [_WORD.sub(to_place, word) for word in words], found
+    return [
+        word
+        if _is_address(before) or _is_address(word.partition("=")[0])
+        else _WORD.sub(to_place, word)
+        for before, word in zip(("", *words), words, strict=False)
+    ], found
+
+
+def _is_address(option: str) -> bool:
+    """Tell whether an option is --cluster, which may be shortened."""
+    return option.startswith(_ADDRESS[:4]) and _ADDRESS.startswith(option)

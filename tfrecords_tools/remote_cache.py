@@ -1,6 +1,7 @@
 """What is known of the copies in the cache, and the locks of those that are under way."""
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import json
@@ -11,7 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tfrecords_tools.remote import COPIES, cache_folder, shown
+from tfrecords_tools.errors import ConfigError
+from tfrecords_tools.remote import CACHE, COPIES, cache_folder, shown
 from tfrecords_tools.remote_server import Entry
 
 log = logging.getLogger(__name__)
@@ -74,6 +76,23 @@ def identity_of(path: Path) -> dict | None:
     if value is None:
         return None
     return {"path": str(path), "size": value["size"], "sha256": value["sha256"]}
+
+
+@contextlib.contextmanager
+def written() -> Iterator[None]:
+    """Say of an error of the operating system that the cache cannot be written.
+
+    Raises:
+        ConfigError: with what to do.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            said = "is full: free some space, or name another"
+        else:
+            said = f"cannot be written ({error.strerror or error}): name another"
+        raise ConfigError(f"the cache {cache_folder()} {said} with {CACHE}") from None
 
 
 @contextlib.contextmanager

@@ -23,16 +23,10 @@ from tfrecords_tools.remote_cache import (
     note,
     noted,
     size_of,
+    written,
 )
-from tfrecords_tools.remote_server import (
-    Ended,
-    Entry,
-    Failures,
-    NoRanges,
-    Server,
-    is_missing,
-    missing,
-)
+from tfrecords_tools.remote_failures import Ended, Failures, NoRanges, is_missing, missing
+from tfrecords_tools.remote_server import Entry, Server
 
 log = logging.getLogger(__name__)
 AT_ONCE = 4  # files
@@ -50,7 +44,7 @@ def copy(wanted: Sequence[Wanted], quiet: bool = False) -> None:
     Raises:
         InputFileError: one is missing, cannot be read, is other than the manifest says, or
             changes all the time.
-        ConfigError: there is not enough room.
+        ConfigError: there is not enough room, or the cache cannot be written.
     """
     waiting = [item for item in wanted if not is_current(item)]
     if not waiting:
@@ -64,10 +58,10 @@ def copy(wanted: Sequence[Wanted], quiet: bool = False) -> None:
     check_room(
         cache_folder(), size - begun, f"free some space, or name another folder with {CACHE}"
     )
-    (cache_folder() / COPIES).mkdir(parents=True, exist_ok=True)
     stop = threading.Event()
     told = {"total": size or None, "unit": "B", "label": "copies", "initial": begun, "quiet": quiet}
-    with progress(**told) as bar, ThreadPoolExecutor(AT_ONCE) as pool:
+    with written(), progress(**told) as bar, ThreadPoolExecutor(AT_ONCE) as pool:
+        (cache_folder() / COPIES).mkdir(parents=True, exist_ok=True)
         jobs = []
         for item in waiting:
             jobs.append(pool.submit(_Copy(servers[_scheme(item)], item, stop, bar).run))
@@ -161,22 +155,12 @@ class _Copy:
             digest = hashlib.file_digest(out, "sha256")
             at = out.tell()
             self._show(at)
+            pieces = self._server.pieces(url, at, piece, entry)
             while entry.size is None or at < entry.size:
                 try:
-                    for data in self._server.pieces(url, at, piece, entry):
-                        out.write(data)
-                        digest.update(data)
-                        at += len(data)
-                        self._show(at)
-                        if entry.ranges:
-                            failures.count = 0
-                        if self._stop.is_set():
-                            raise _Stopped
-                    if entry.size is None or at >= entry.size:
-                        break
-                    raise Ended(f"it ended after {at:,} of {entry.size:,} bytes")
-                except (InputFileError, _Stopped):
-                    raise
+                    data = next(pieces, b"")
+                    if not data and entry.size is not None:
+                        raise Ended(f"it ended after {at:,} of {entry.size:,} bytes")
                 except NoRanges:
                     entry = replace(entry, ranges=False)
                 except Exception as error:  # of aiohttp, botocore, google.auth, …
@@ -187,11 +171,24 @@ class _Copy:
                     out.flush()
                     failures.wait(error, at)
                     piece = max(piece // 4, _SMALLEST)  # less is lost where it is cut again
+                else:
+                    if not data:
+                        break
+                    out.write(data)
+                    digest.update(data)
+                    at += len(data)
+                    self._show(at)
+                    if entry.ranges:
+                        failures.count = 0
+                    if self._stop.is_set():
+                        raise _Stopped
+                    continue
                 if not entry.ranges or entry.size is None:  # then from the start
                     at, digest = 0, hashlib.sha256()
                     self._show(at)
                     out.seek(0)
                     out.truncate()
+                pieces = self._server.pieces(url, at, piece, entry)
             out.flush()
             os.fsync(out.fileno())
             return digest.hexdigest()

@@ -10,19 +10,24 @@ from pathlib import Path
 from tfrecords_tools.errors import InputFileError
 from tfrecords_tools.files import read_json, write_json
 from tfrecords_tools.remote import as_url, cache_folder, place, shown, url_of
-from tfrecords_tools.remote_cache import Wanted, is_current, note, recorded
+from tfrecords_tools.remote_cache import Wanted, is_current, note, noted, recorded, written
 from tfrecords_tools.remote_copy import AT_ONCE, copy
-from tfrecords_tools.remote_server import Entry, Server, missing
+from tfrecords_tools.remote_failures import missing
+from tfrecords_tools.remote_server import Entry, Server
 
 FORMAT, FORMAT_VERSION = "tfepi-listing", 1
 _LISTING = ".listing"
 _STATISTICS, _BEST = "statistics.json", "model_best.keras"
+_INDEX = (".fai", ".gzi")
 # Ending → those of the files beside it that go with it, where they are there.
 _BESIDE = {
     (".fa", ".fasta", ".fna"): ("{}.fai",),
     (".fa.gz", ".fasta.gz", ".fna.gz", ".fa.bgz", ".fasta.bgz"): ("{}.fai", "{}.gzi"),
     (".keras",): ("model.json", "metrics.jsonl"),
 }
+# What tells a folder that is meant from one above it.
+_TOLD_BY = (_STATISTICS, "manifest.json", "run.json", "model.json", "saved_model.pb", ".build")
+_TOLD_BY_ENDING = (".keras", ".h5", ".index")
 # Servers of https list no folders: what those made here may hold.
 _KNOWN = (
     _STATISTICS,
@@ -33,31 +38,26 @@ _KNOWN = (
 )
 
 
-def local_file(name: str | Path) -> Path:
-    """Return the path of a file; of a remote one that of its copy, made or renewed.
+def local(name: str | Path, files: bool = True, folders: bool = True) -> Path:
+    """Return the path of a file or folder; of a remote one that of its copy, made or renewed.
 
     A path in the cache is that of a copy somebody has asked for: it is made only if it is not
     there, so that what a command reads does not change under it.
 
+    Args:
+        name: a path or URL.
+        files, folders: whether it may be one.
+
     Raises:
         InputFileError, ConfigError: as `fetch`.
     """
-    return _local(name, folders=False)
-
-
-def local_folder(name: str | Path) -> Path:
-    """Return the path of a folder; of a remote one that of its copy, as `local_file` does."""
-    return _local(name, files=False)
-
-
-def _local(name: str | Path, **which) -> Path:
     url = as_url(name)
     if url is None:
         path = Path(name)
         url = None if path.exists() else url_of(path)
         if url is None:
             return path
-    fetch([url], **which)
+    fetch([url], files=files, folders=folders)
     return place(url)
 
 
@@ -86,23 +86,31 @@ def fetch(
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         found = [item for items in pool.map(find, urls) for item in items]
-    copy(list({item.path: item for item in found}.values()), quiet)
+    wanted = {item.path: item for item in found}.values()
+    # An index that is older than its FASTA is taken for another's.
+    for later in (False, True):
+        copy([item for item in wanted if (item.path.suffix in _INDEX) == later], quiet)
 
 
 def _find(server: Server, url: str, files: bool, folders: bool) -> list[Wanted]:
     folder = url.rstrip("/")
+    if "/" not in folder.partition("://")[2]:
+        raise InputFileError(
+            f"{shown(url)} is all of a bucket or host: name a folder or file in it"
+        )
     listed = server.scheme in ("s3", "gs")
     # Servers of https answer for a folder with a page: the name has to tell.
     may_be_file = not url.endswith("/") and (listed or not folders or "." in _last(url))
-    if files and may_be_file and "/" in url.partition("://")[2]:
+    if files and may_be_file:
         entry = server.entry(url)
         if entry is not None:
             return [Wanted(url, place(url), entry), *_beside(server, url)]
     if folders:
-        held = server.listing(folder) if listed else _probed(server, folder)
-        if held:
-            return _of_folder(folder, held, listed)
-        if files and listed and "/" in folder.partition("://")[2]:
+        held = {} if listed else _probed(server, folder)
+        inside = server.names(folder) if listed else set(held)
+        if any(name in _TOLD_BY or name.endswith(_TOLD_BY_ENDING) for name in inside):
+            return _of_folder(folder, server.listing(folder) if listed else held, listed)
+        if files and listed:
             begun = server.beginning(folder)
             if begun:
                 return [Wanted(name, place(name), entry) for name, entry in begun.items()]
@@ -110,6 +118,11 @@ def _find(server: Server, url: str, files: bool, folders: bool) -> list[Wanted]:
             entry = server.entry(url)
             if entry is not None:
                 return [Wanted(url, place(url), entry)]
+        if inside:
+            raise InputFileError(
+                f"{shown(url)} is no folder of data, of a run, a model or results, it holds "
+                f"{', '.join(sorted(inside)[:3])}: name such a folder, or a file"
+            )
     raise missing(url)
 
 
@@ -158,20 +171,20 @@ def _of_folder(url: str, held: dict[str, Entry], listed: bool) -> list[Wanted]:
         at_once = {n: e for n, e in held.items() if n == _BEST or n.endswith((".json", ".jsonl"))}
     wanted = [Wanted(f"{url}/{n}", place(f"{url}/{n}"), e) for n, e in at_once.items()]
     folder = place(url)
-    folder.mkdir(parents=True, exist_ok=True)
-    note(folder, "").parent.mkdir(parents=True, exist_ok=True)
-    _forget(folder, url, held, listed)
-    rows = {n: [e.size, e.version] for n, e in held.items() if n not in at_once}
-    write_json(
-        note(folder, _LISTING),
-        {
-            "format": FORMAT,
-            "format_version": FORMAT_VERSION,
-            "url": shown(url),
-            "listed": listed,
-            "files": rows,
-        },
-    )
+    told = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "url": shown(url),
+        "listed": listed,
+        "files": {n: [e.size, e.version] for n, e in held.items() if n not in at_once},
+    }
+    listing = note(folder, _LISTING)
+    with written():
+        folder.mkdir(parents=True, exist_ok=True)
+        _forget(folder, url, held, listed)
+        if noted(listing) != told:
+            listing.parent.mkdir(parents=True, exist_ok=True)
+            write_json(listing, told)
     return wanted
 
 

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from tfrecords_tools.errors import InputFileError
-from tfrecords_tools.remote_server import Entry, Failures, NoRanges, Server, is_missing, missing
+from tfrecords_tools.remote_failures import Failures, NoRanges, is_missing, missing
+from tfrecords_tools.remote_server import Entry, Server
 
 _FIRST, _AHEAD = 1 << 16, 1 << 20  # bytes that are asked for at once: a record, then many
 

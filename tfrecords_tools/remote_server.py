@@ -3,21 +3,18 @@
 Whatever goes wrong on the way is tried again a few times, with waits, and then told in one line.
 """
 
-import contextlib
 import functools
 import logging
 import os
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TypeVar
 from urllib.parse import quote
 
-from tfrecords_tools.errors import ConfigError, InputFileError
+from tfrecords_tools.errors import ConfigError
 from tfrecords_tools.remote import shown
+from tfrecords_tools.remote_failures import Ended, Failures, NoRanges, is_missing, unusable
 
-log = logging.getLogger(__name__)
-WAITS = (1.0, 2.0, 4.0, 8.0, 16.0)  # s, before the next try
 _CONNECT, _READ = 10, 60  # s
 _TAGS = ("ETag", "etag", "generation", "Content-MD5")
 _TIMES = ("LastModified", "updated", "Last-Modified")
@@ -26,14 +23,6 @@ _TALKERS = ("botocore", "aiobotocore", "s3fs", "gcsfs", "google", "urllib3", "as
 _TOLD = ("AWS_", "FSSPEC_", "GOOGLE_", "STORAGE_", "HTTP", "http")  # in the environment
 _BUGS = (TypeError, AttributeError, NameError, AssertionError, MemoryError)
 Result = TypeVar("Result")
-
-
-class NoRanges(Exception):
-    """The server gives whole files only."""
-
-
-class Ended(OSError):
-    """A file ended before its server said, which may be of another version."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +55,7 @@ class Server:
         """Return the server of a URL, as the environment says now.
 
         Raises:
-            ConfigError: the package that talks to it is missing.
+            ConfigError: the package that talks to it is missing, or wrongly set.
         """
         scheme = url.partition("://")[0]
         told = sorted((k, v) for k, v in os.environ.items() if k.startswith(_TOLD))
@@ -77,6 +66,10 @@ class Server:
                 f"{shown(url)} needs fsspec and {_PACKAGES[scheme]}, which cannot be imported "
                 f"({error}): pip install 'tfepi[remote]'"
             ) from None
+        except _BUGS:
+            raise
+        except Exception as error:  # of google.auth
+            raise unusable(shown(url), error) from None
 
     def entry(self, url: str) -> Entry | None:
         """Return what is told of a file; None where there is none, or a folder.
@@ -101,15 +94,23 @@ class Server:
             if name.startswith(root) and name != root
         }
 
+    def names(self, url: str) -> set[str]:
+        """Return what the files and folders in a folder are called, of one that is listed."""
+        return {_last(row) for row in self._rows(url)}
+
     def beginning(self, url: str) -> dict[str, Entry]:
         """Return URL → entry of the files whose names are this one and what follows a dot."""
         folder, _, name = url.rpartition("/")
         start = name if name.endswith(".") else f"{name}."
-        told = self.tried(url, lambda: self._files.ls(f"{folder.partition('://')[2]}/", True)) or ()
-        rows = [row for row in told if row["name"].rpartition("/")[2].startswith(start)]
+        rows = [row for row in self._rows(folder) if _last(row).startswith(start)]
         return {
             f"{self.scheme}://{row['name']}": _entry(row) for row in rows if row["type"] == "file"
         }
+
+    def _rows(self, url: str) -> list[dict]:
+        root = url.partition("://")[2].rstrip("/") + "/"
+        rows = self.tried(url, lambda: self._files.ls(root, detail=True)) or ()
+        return [row for row in rows if row["name"].startswith(root)]
 
     def pieces(self, url: str, start: int, count: int, entry: Entry) -> Iterator[bytes]:
         """Yield a file from byte `start`, `count` bytes at a time, once: failures are the caller's.
@@ -160,47 +161,6 @@ class Server:
                 failures.wait(error)
 
 
-class Failures:
-    """The tries that failed one after the other of one URL.
-
-    Args:
-        url: for messages.
-        size: bytes of the file, or None.
-    """
-
-    def __init__(self, url: str, size: int | None = None):
-        self.count = 0
-        self._url, self._size = shown(url), size
-
-    def wait(self, error: Exception, at: int = 0) -> None:
-        """Wait before the next try.
-
-        Args:
-            error: why the last one failed.
-            at: bytes that are there.
-
-        Raises:
-            InputFileError: the server refuses, or it was the last try; how far the copy came.
-        """
-        reason = _reason(error)
-        if _is_refused(error):
-            raise InputFileError(
-                f"{self._url} is refused by its server ({reason}): check the credentials and the "
-                "rights to read it; docs/remote.md says how each is given"
-            ) from None
-        if self.count == len(WAITS):
-            came = f" after {at:,} of {self._size:,} bytes" if at and self._size else ""
-            raise InputFileError(
-                f"{self._url} could not be read{came}, {self.count + 1} tries failed ({reason}): "
-                "check the network and the server's address, then run the same command again"
-                + (", which goes on from there" if came else "")
-            ) from None
-        pause = WAITS[self.count]
-        self.count += 1
-        log.info("%s: %s; next try in %g s", self._url, reason, pause)
-        time.sleep(pause)
-
-
 @functools.lru_cache(maxsize=8)
 def _server(scheme: str, told: tuple, process: int) -> Server:
     """Return the server of a scheme, the same one as long as the environment is the same."""
@@ -211,7 +171,7 @@ def _filesystem(scheme: str):
     import fsspec
 
     for name in _TALKERS:
-        logging.getLogger(name).setLevel(logging.ERROR)
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # gcsfs writes tracebacks as errors
     how: dict = {"skip_instance_cache": True, "use_listings_cache": False}
     if scheme == "s3":
         times = {"connect_timeout": _CONNECT, "read_timeout": _READ}
@@ -224,9 +184,14 @@ def _filesystem(scheme: str):
         how["client_kwargs"] = {"timeout": timeout, "auto_decompress": False, "trust_env": True}
         how["headers"] = {"Accept-Encoding": "identity"}
         how["encoded"] = True
+    elif scheme == "gs":
+        how["requests_timeout"] = _READ
     files = fsspec.filesystem(scheme, **how)
+    # `Failures` counts, not s3fs or gcsfs.
     if scheme == "s3":
-        files.retries = 1  # s3fs's own: `Failures` counts
+        files.retries = 1
+    elif scheme == "gs":
+        files._request = files._request.__wrapped__.__get__(files)
     return files
 
 
@@ -235,56 +200,13 @@ def _address(url: str) -> str:
     return quote(url, safe="%/:?&=+,;@!$'()*~[]") if url.startswith("http") else url
 
 
+def _last(row: dict) -> str:
+    return row["name"].rstrip("/").rpartition("/")[2]
+
+
 def _entry(told: dict) -> Entry:
     version = next((f"{k} {told[k]}" for k in (*_TAGS, *_TIMES) if told.get(k)), "")
     size = told.get("size")
     if version and size is not None:
         version = f"{version}, {size} bytes"
     return Entry(size, version, told.get("partial", True))
-
-
-def _status(error: BaseException) -> int | None:
-    """Return the HTTP status that an error of aiohttp, gcsfs or botocore is of, or None."""
-    told = getattr(error, "response", None)
-    if isinstance(told, dict):
-        return told.get("ResponseMetadata", {}).get("HTTPStatusCode")
-    for name in ("status", "code"):
-        with contextlib.suppress(TypeError, ValueError):
-            return int(getattr(error, name, None))
-    return None
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    found: BaseException | None = error
-    while found is not None:
-        yield found
-        found = found.__cause__
-
-
-def missing(url: str) -> InputFileError:
-    """Return the error for a URL at which there is nothing."""
-    return InputFileError(
-        f"{shown(url)} does not exist on its server: check the name, and that you may list it"
-    )
-
-
-def is_missing(error: Exception) -> bool:
-    """Tell whether a server said that there is no such file; fsspec says it of any failure."""
-    if not isinstance(error, FileNotFoundError):
-        return _status(error) in (404, 410)
-    return error.__cause__ is None or any(_status(e) in (404, 410) for e in _causes(error))
-
-
-def _is_refused(error: Exception) -> bool:
-    return any(
-        isinstance(e, PermissionError)
-        or _status(e) in (401, 403, 407)
-        or "Credential" in type(e).__name__
-        for e in _causes(error)
-    )
-
-
-def _reason(error: Exception) -> str:
-    last = list(_causes(error))[-1]
-    text = " ".join(str(last).split()) or type(last).__name__
-    return text[:160]

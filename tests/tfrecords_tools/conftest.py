@@ -137,9 +137,9 @@ def written():
 @pytest.fixture
 def quick(monkeypatch):
     """Waits between tries that a test can wait for."""
-    from tfrecords_tools import remote_server
+    from tfrecords_tools import remote_failures
 
-    monkeypatch.setattr(remote_server, "WAITS", (0.02, 0.02, 0.02))
+    monkeypatch.setattr(remote_failures, "WAITS", (0.02, 0.02, 0.02))
 
 
 class CutOff:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tfrecords_tools import remote
 from tfrecords_tools.command import Parser
 from tfrecords_tools.errors import ConfigError, InputFileError
-from tfrecords_tools.files import atomic_path, write_json
+from tfrecords_tools.files import atomic_path, existing, write_json
 from tfrecords_tools.output import check_folder, check_report, run_record
 
 
@@ -100,6 +100,36 @@ def test_urls_inside_a_word_are_placed(cache):
         "see s3://lab/c",
     ]
     assert set(places) == {"s3://lab/a.bed", "gs://lab/names", "s3://lab/a", "s3://lab/b"}
+
+
+def test_a_key_with_a_space_is_placed_whole(cache):
+    placed, places = remote.placed(["NAME=s3://lab/my file.bed,mean"])
+    assert placed == [f"NAME={remote.cache_folder()}/s3/lab/my file.bed,mean"]
+    assert set(places) == {"s3://lab/my file.bed"}
+
+
+@pytest.mark.parametrize(
+    "words", [["--cluster", "https://h:1"], ["--cluster=https://h:1"], ["--clus", "s3://h"]]
+)
+def test_the_address_of_a_cluster_is_no_input(cache, words):
+    assert remote.placed(words) == (words, {})
+    placed, places = remote.placed([*words, "s3://lab/a"])
+    assert placed == [*words, str(remote.place("s3://lab/a"))]
+    assert set(places) == {"s3://lab/a"}
+
+
+@pytest.mark.parametrize("url", ["S3://lab/a.bw", "ftp://host/a.bw", "s3:///a.bw", "file:///a.bw"])
+def test_what_only_looks_like_a_url_is_refused_with_those_that_are(cache, capsys, url):
+    with pytest.raises(ConfigError, match="want s3://BUCKET/KEY, gs://BUCKET/KEY, https://HOST"):
+        existing(url)
+    parser = Parser()
+    parser.add_argument("track")
+    with pytest.raises(SystemExit) as left:
+        parser.parse_args([f"NAME={url}"])
+    assert left.value.code == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"error: {url} cannot be read: want s3://BUCKET/KEY")
+    assert said.count("\n") == 1
 
 
 @pytest.mark.parametrize("name", ["s3://lab/out", Path("gs://lab/out"), "https://host/out"])

@@ -1,8 +1,10 @@
 """Copies of files on real servers: whole or absent, renewed, cut off, made once."""
 
+import errno
 import functools
 import hashlib
 import http.server
+import io
 import itertools
 import json
 import os
@@ -17,10 +19,10 @@ import urllib.request
 import numpy as np
 import pytest
 
-from tfrecords_tools import remote_copy, remote_server
+from tfrecords_tools import remote_copy, remote_failures, remote_server
 from tfrecords_tools.errors import ConfigError, InputFileError
-from tfrecords_tools.files import existing, identity, inside, read_json, write_json
-from tfrecords_tools.remote import place
+from tfrecords_tools.files import existing, existing_folder, identity, inside, read_json, write_json
+from tfrecords_tools.remote import CACHE, place
 from tfrecords_tools.remote_cache import Wanted, note
 from tfrecords_tools.remote_copy import copy
 from tfrecords_tools.remote_files import fetch
@@ -198,7 +200,27 @@ def test_a_server_that_does_not_answer_is_one_line_after_bounded_tries(bucket, q
     with pytest.raises(InputFileError, match=r"4 tries failed .*check the network and the server"):
         existing(bucket.url("a.bw"))
     assert time.monotonic() - began < 10
-    assert sum(remote_server.WAITS) < 60
+    assert sum(remote_failures.WAITS) < 60
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("AWS_PROFILE", "nosuch"),
+        ("AWS_ENDPOINT_URL", "127.0.0.1:5555"),
+        ("AWS_ENDPOINT_URL", "http://127.0.0.1:port"),
+        ("AWS_DEFAULT_REGION", "no region"),
+    ],
+)
+def test_wrong_settings_are_one_line_and_not_tried_again(bucket, monkeypatch, name, value):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigError, match=rf"a.bw cannot be asked for \(.*{value}.*settings"):
+        existing(bucket.url("a.bw"))
+
+
+def test_a_web_address_that_is_none_is_one_line_and_not_tried_again(cache):
+    with pytest.raises(ConfigError, match=r"cannot be asked for \(.*correct its name"):
+        existing("http://127.0.0.1:99999/a.bw")
 
 
 def test_no_credentials_are_one_line_and_not_tried_again(bucket, monkeypatch):
@@ -235,6 +257,31 @@ def test_too_little_room_is_said_before_anything_is_fetched(bucket, cache):
     with pytest.raises(ConfigError, match=r"needs 1.15e\+06 TB.*TFEPI_CACHE_DIR"):
         copy([Wanted(url, place(url), huge)])
     assert files_of(cache) == set()
+
+
+def test_a_full_disk_is_said_at_once_and_is_not_the_network(bucket, cache, monkeypatch):
+    url = bucket.put("a.bw", ANYTHING)
+
+    class Full(io.FileIO):
+        def write(self, data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(remote_copy, "open", Full, raising=False)
+    began = time.monotonic()
+    with pytest.raises(ConfigError, match=f"^the cache {cache} is full: free some space, or name"):
+        existing(url)
+    assert time.monotonic() - began < 10
+
+
+def test_a_cache_that_cannot_be_written_is_one_line(bucket, monkeypatch):
+    folder = "/dev/null/cache"
+    monkeypatch.setenv(CACHE, folder)
+    url = bucket.put("run/run.json", b"{}")
+    for read in (lambda: existing(url), lambda: existing_folder(bucket.url("run"))):
+        with pytest.raises(
+            ConfigError, match=rf"^the cache {folder} cannot be written \(.*{CACHE}"
+        ):
+            read()
 
 
 def test_a_name_that_is_a_file_and_a_folder_is_one_line(bucket):
@@ -401,9 +448,24 @@ def test_google_storage_is_copied_from(gs_server, cache, monkeypatch):
     import fsspec
 
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", gs_server)
-    fsspec.filesystem("gs", skip_instance_cache=True).pipe("lab/x/a.bw", ANYTHING)
+    files = fsspec.filesystem("gs", skip_instance_cache=True)
+    files.pipe({"lab/x/a.bw": ANYTHING, "lab/x/run.json": b"{}", "lab/y/a.bw": b""})
     fetch(["gs://lab/x"])
     assert place("gs://lab/x/a.bw").read_bytes() == ANYTHING
     assert identity("gs://lab/x/a.bw")["sha256"] == hashlib.sha256(ANYTHING).hexdigest()
     with pytest.raises(InputFileError, match="does not exist"):
         existing("gs://lab/x/b.bw")
+    with pytest.raises(InputFileError, match="no folder of data"):
+        existing_folder("gs://lab/y")
+
+
+def test_google_storage_that_does_not_answer_is_one_line_after_bounded_tries(
+    cache, quick, monkeypatch, capfd
+):
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", "http://127.0.0.1:9")
+    monkeypatch.setenv("FSSPEC_GS_TOKEN", "anon")
+    began = time.monotonic()
+    with pytest.raises(InputFileError, match=r"4 tries failed .*check the network and the server"):
+        existing("gs://lab/a.bw")
+    assert time.monotonic() - began < 10
+    assert "Traceback" not in capfd.readouterr().err

@@ -2,20 +2,25 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pysam
 import pytest
 
+from tfepi.model_paths import spec_path
 from tfrecords_tools.build_options import BuildOptions
+from tfrecords_tools.data import Data
 from tfrecords_tools.errors import InputFileError
 from tfrecords_tools.files import existing_folder, read_json
 from tfrecords_tools.genome import Genome
 from tfrecords_tools.plan import make_plan
 from tfrecords_tools.preflight import preflight
 from tfrecords_tools.remote import named, place
-from tfrecords_tools.remote_files import fetch, local_folder
+from tfrecords_tools.remote_cache import recorded
+from tfrecords_tools.remote_files import fetch
 from tfrecords_tools.targets import Target, read_targets, resolve, write_targets
 from tfrecords_tools.tracks import open_track
 
@@ -50,6 +55,30 @@ def test_a_genome_comes_with_its_index(bucket, genome_folder, written, tmp_path,
     before = written(index)
     Genome(url).close()
     assert written(index) == before
+
+
+_READ_GENOME = (
+    "import logging, sys; logging.basicConfig(level=logging.INFO); "
+    "from tfrecords_tools.genome import Genome; Genome(sys.argv[1])"
+)
+
+
+def test_an_index_is_used_although_it_is_copied_sooner_by_two_commands_at_once(
+    bucket, tmp_path, monkeypatch
+):
+    (tmp_path / "g.fa").write_text(">chr1\n" + ("ACGT" * 15 + "\n") * 400_000)
+    pysam.faidx(str(tmp_path / "g.fa"))
+    for name in ("g.fa.fai", "g.fa"):
+        bucket.put(name, (tmp_path / name).read_bytes())
+    url = bucket.url("g.fa")
+    jobs = [
+        subprocess.Popen([sys.executable, "-c", _READ_GENOME, url], stderr=subprocess.PIPE)
+        for _ in range(2)
+    ]
+    said = [job.communicate(timeout=120)[1].decode() for job in jobs]
+    assert [job.returncode for job in jobs] == [0, 0], said
+    assert "indexing" not in "".join(said)
+    assert recorded(place(f"{url}.fai"))
 
 
 def test_an_index_that_is_not_there_is_made_in_the_cache_and_kept(bucket, genome_folder, written):
@@ -142,7 +171,7 @@ def test_of_a_run_folder_the_best_model_and_its_tables_are_copied(bucket):
     names = ("model_best.keras", "model.json", "metrics.jsonl", "params.json", "run.json")
     for name in (*names, "model_check.keras", "tensorboard/events", "checkpoints/1.h5"):
         bucket.put(f"run/{name}", name.encode())
-    assert names_in(local_folder(bucket.url("run"))) == set(names)
+    assert names_in(existing_folder(bucket.url("run"))) == set(names)
 
 
 def test_a_model_file_comes_with_its_contract(bucket):
@@ -159,7 +188,7 @@ def test_the_beginning_of_names_stands_for_all_of_them(bucket):
 
 
 def test_nothing_is_one_line(bucket, cache):
-    for url in (bucket.url("no/folder"), bucket.url("no"), "s3://no-such-bucket-here"):
+    for url in (bucket.url("no/folder"), bucket.url("no"), "s3://no-such-bucket-here/x"):
         for find in (existing_folder, lambda u: fetch([u])):
             with pytest.raises(InputFileError, match="does not exist on its server"):
                 find(url)
@@ -168,9 +197,69 @@ def test_nothing_is_one_line(bucket, cache):
         existing_folder(bucket.url("a.bw"))
 
 
+def test_a_bucket_or_a_folder_above_the_one_meant_is_not_copied(bucket, cache):
+    for key in ("lab/run/run.json", "lab/genome.fa", "lab/a/b.bw", "run.json"):
+        bucket.put(key, b"{}")
+    for find in (existing_folder, lambda u: fetch([u])):
+        for url in (f"s3://{bucket.name}", f"s3://{bucket.name}/", "https://127.0.0.1"):
+            with pytest.raises(InputFileError, match=r"is all of a bucket or host: name a folder"):
+                find(url)
+        with pytest.raises(InputFileError, match=r"lab is no folder of .*holds a, genome.fa, run:"):
+            find(bucket.url("lab"))
+    assert not cache.exists()
+    assert names_in(existing_folder(bucket.url("lab/run"))) == {"run.json"}
+
+
+def test_a_model_is_found_by_its_url_from_python(bucket):
+    for name in ("model_best.keras", "model.json"):
+        bucket.put(f"run/{name}", b"{}")
+    for url in (bucket.url("run"), bucket.url("run/model_best.keras")):
+        assert spec_path(url) == place(bucket.url("run/model.json"))
+
+
+_READ_ONLY = 'mount --bind "$0" "$0" && mount -o remount,ro,bind "$0" && exec "$@"'
+_READ_ALL = """
+import sys
+from tfrecords_tools.data import Data
+from tfrecords_tools.errors import ConfigError
+from tfrecords_tools.files import existing
+from tfrecords_tools.genome import Genome
+data = Data.open(sys.argv[1])
+assert len(list(data.records("valid")))
+Genome(sys.argv[2]).close()
+try:
+    existing(sys.argv[3])
+except ConfigError as error:
+    print(error)
+"""
+
+
+@pytest.mark.skipif(
+    subprocess.run(["unshare", "-rm", "true"], capture_output=True, check=False).returncode != 0,
+    reason="mounts cannot be made here",
+)
+def test_what_is_current_is_used_from_a_cache_that_cannot_be_written(
+    bucket, cache, small_data, genome_folder
+):
+    data = bucket.upload(small_data, "data")
+    genome = bucket.put("genome.fa", (genome_folder / "genome.fa").read_bytes())
+    Data.open(data).shards("valid")
+    Genome(genome).close()
+    other = bucket.put("other.bw", b"1")
+    program = (sys.executable, "-c", _READ_ALL, data, genome, other)
+    words = ("unshare", "-rm", "sh", "-c", _READ_ONLY, str(cache), *program)
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == (
+        f"the cache {cache} cannot be written (Read-only file system): name another with "
+        "TFEPI_CACHE_DIR\n"
+    )
+
+
 @pytest.mark.parametrize("key", ["data/../../../../x", "data//x", "data/a/./b"])
 def test_names_in_a_bucket_write_nothing_outside_of_the_cache(bucket, cache, tmp_path, key):
     bucket.put(key, b"x")
+    bucket.put("data/run.json", b"{}")
     before = names_in(tmp_path)
     with pytest.raises(InputFileError):
         fetch([bucket.url("data")])
@@ -206,3 +295,12 @@ def test_a_command_reads_urls_wherever_paths_stand(
     done = run_script("tfepi_data.py", f"{root}/no.fa", *inputs[1:], "-o", "x", check=False)
     assert done.returncode == 2
     assert done.stderr.startswith(f"error: {root}/no.fa does not exist on its server")
+    address = "https://127.0.0.1:9"
+    words = ("-q", *here, *windows, "-o", "x", "--cluster", address)
+    done = run_script("tfepi_data.py", *words, check=False)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"error: --cluster is '{address}', want")
+    words = ("-q", *inputs[:2], *windows, "--read", "0.01")
+    done = run_script("tfepi_check.py", *words, check=False)
+    assert f"chromosome of {root}/genome.fa" in done.stdout
+    assert str(cache) not in done.stdout + done.stderr

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tfrecords_tools import remote_server
+from tfepi.predictors import load_predictor
 from tfrecords_tools.data import Data
 from tfrecords_tools.errors import ConfigError, InputFileError, TfepiError
 from tfrecords_tools.framing import read_frames
@@ -108,6 +108,18 @@ def test_a_shard_that_is_not_the_manifests_is_one_line(remote_data, bucket, smal
     bucket.delete(f"data/tfrecords/{shard.name}")
     with pytest.raises(TfepiError, match=f"{shard.name}"):
         Data.open(remote_data)
+    bucket.put(f"data/tfrecords/{shard.name}", shard.read_bytes())
+    last = Data.open(small_data).shards("valid")[-1].name
+    bucket.delete(f"data/tfrecords/{last}")
+    with pytest.raises(InputFileError, match=rf"{last} is missing: copy it to the server again"):
+        Data.open(remote_data)
+
+
+@pytest.mark.parametrize("kind", ["info", "validate"])
+def test_what_is_told_of_a_remote_folder_names_its_url(remote_data, run_script, cache, kind):
+    done = run_script("tfepi_records.py", kind, remote_data)
+    assert done.stdout.startswith(f"{remote_data}: ")
+    assert str(cache) not in done.stdout
 
 
 def test_a_folder_of_another_tool_needs_no_manifest(bucket, small_data, written, tmp_path):
@@ -217,8 +229,9 @@ def test_training_from_a_bucket_gives_the_bytes_of_the_local_folder(
     assert f"{remote_data}/statistics.json" in told
     assert str(tmp_path / "cache") not in told
     # And the model from there: a run folder, its file, a SavedModel.
-    run_script("tfepi_export.py", "-q", local, "-o", tmp_path / "exported")
     bucket.upload(local, "run")
+    assert load_predictor(bucket.url("run")).spec == load_predictor(local).spec
+    run_script("tfepi_export.py", "-q", local, "-o", tmp_path / "exported")
     bucket.upload(tmp_path / "exported", "exported")
     params = bucket.url("run/params.json")
     scores = []
@@ -305,7 +318,3 @@ def test_a_command_that_loaded_tensorflow_io_leaves_with_its_own_status(
     )
     assert done.returncode == -6
     assert "pure virtual" in done.stderr
-
-
-def test_waits_are_bounded():
-    assert sum(remote_server.WAITS) < 60
