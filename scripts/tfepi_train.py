@@ -36,7 +36,7 @@ def work(args: argparse.Namespace) -> None:
     from tfepi.predictors import is_h5, is_published, spec_path
     from tfepi.startup import import_tensorflow
     from tfepi.training.embedded_params import open_embeddings
-    from tfepi.training.hosts import check_strategy, is_chief
+    from tfepi.training.hosts import check_strategy
     from tfrecords_tools.files import existing
     from tfrecords_tools.output import check_folder
 
@@ -55,8 +55,7 @@ def work(args: argparse.Namespace) -> None:
     if args.embeddings is not None:
         open_embeddings(args.embeddings, params, data, labels)
     read = {f"data {folder.folder}": folder.folder for folder in data}
-    if is_chief(args.strategy):
-        check_folder(args.out, args.resume, args.overwrite, read)
+    check_folder(args.out, args.resume, args.overwrite, read)  # of workers that see it too
     import_tensorflow(deterministic=not args.xla)  # Keras compiles nothing when it is on
     from tfepi.training.fit import Settings, train
     from tfepi.training.strategy import make_team

@@ -1,5 +1,6 @@
 """Processes that share the parts of a run: who makes what, who waits, who is missed."""
 
+import contextlib
 import json
 import os
 import signal
@@ -13,7 +14,7 @@ import pytest
 
 from tfepi import crew as crews
 from tfepi.crew import ALONE, Crew, make_crew, visible_gpus
-from tfrecords_tools.errors import ConfigError, Terminated, TfepiError
+from tfrecords_tools.errors import ConfigError, Terminated, TfepiError, WorkerLostError
 
 SCRIPTS = Path(__file__).parent.parent / "scripts"
 
@@ -96,6 +97,27 @@ def test_a_process_that_stopped_beating_is_missed(tmp_path):
 
 
 @pytest.mark.usefixtures("quick")
+def test_a_process_that_fails_is_missed_at_once(tmp_path, monkeypatch):
+    monkeypatch.setattr(crews, "GONE_SECONDS", 60.0)
+    monkeypatch.setattr(crews, "START_SECONDS", 60.0)
+
+    def fail():
+        crew = Crew(1, 2)
+        assert crew.await_lead(tmp_path, range(6), [tmp_path / "final"])
+        with contextlib.suppress(OSError), crew.at_work(tmp_path):
+            raise OSError("no space")
+
+    other = threading.Thread(target=fail)
+    other.start()
+    began = time.monotonic()
+    with pytest.raises(WorkerLostError, match="process 1 of 2 is gone, 3 parts missing") as caught:
+        make(Crew(0, 2), tmp_path)
+    assert caught.value.status == 75
+    assert time.monotonic() - began < 10
+    other.join()
+
+
+@pytest.mark.usefixtures("quick")
 def test_a_part_of_its_own_that_is_missing_is_not_waited_for(tmp_path):
     with (
         pytest.raises(TfepiError, match="process 0 of 2 is gone, 1 part missing"),
@@ -119,7 +141,7 @@ def test_processes_of_the_environment():
     assert make_crew("auto", None, {"TF_CONFIG": text, "CUDA_VISIBLE_DEVICES": ""}) == Crew(2, 3)
     step = {"SLURM_PROCID": "1", "SLURM_STEP_NUM_TASKS": "2", "SLURM_STEP_NODELIST": "n"}
     assert make_crew("multiworker", None, step) == Crew(1, 2)
-    environment = {"TFEPI_CREW": "1/4", "CUDA_VISIBLE_DEVICES": "3"}
+    environment = {"TFEPI_CREW": f"1/4/{os.getppid()}", "CUDA_VISIBLE_DEVICES": "3"}
     assert make_crew("mirrored", 4, environment) == Crew(1, 4)
     assert "TF_NUM_INTRAOP_THREADS" not in environment
 
@@ -243,7 +265,7 @@ def test_a_lost_process_is_told_and_resumed(model, genome_folder, tmp_path):
     status = lead.wait(60)
     said = lead.stderr.read()
     if status:  # it had not made all its parts
-        assert status == 2
+        assert status == 75
         assert "process 1 of 2 is gone" in said
         again = start([*command, "--resume"])
         assert again.wait() == 0, again.stderr.read()

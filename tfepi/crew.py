@@ -4,8 +4,7 @@ Predictions on several devices need no talk between them. Each process, which ha
 own, makes every n-th part in the one folder; the lead claims the folder, waits for the parts of
 the others and puts all together. So the results are the same bytes as of one process.
 
-While they work, all rewrite a file of theirs in the folder of parts, by which the others see that
-they are alive; times are not compared, as machines' clocks differ.
+The others see by a file of each (`heartbeat`) that it is alive.
 """
 
 import contextlib
@@ -22,15 +21,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
+from tfepi.heartbeat import GONE, beat_path, end_with, keep_beating, last_beat
 from tfepi.training.hosts import check_strategy, from_tf_config
-from tfrecords_tools.errors import ConfigError, Terminated, TfepiError
+from tfrecords_tools.errors import ConfigError, Terminated, TfepiError, WorkerLostError
 from tfrecords_tools.number_text import number_of
 from tfrecords_tools.output import check_folder
 
 BEAT_SECONDS = 2.0
 GONE_SECONDS = 45.0
 START_SECONDS = 600.0
-_OWN = "TFEPI_CREW"  # "1/4" in a process that the lead started
+_OWN = "TFEPI_CREW"  # "1/4/99" in a process that the lead, process 99, started
 log = logging.getLogger(__name__)
 
 
@@ -87,7 +87,7 @@ class Crew:
         old = _times(final) if overwrite else None
         until = time.monotonic() + START_SECONDS
         first = None
-        while (beat := _beat(parts, 0)) is None or beat == (first := first or beat):
+        while (beat := last_beat(parts, 0)) is None or beat == (first := first or beat):
             if (times := _times(final)) is not None and times != old:
                 return False  # other processes had made its parts before
             if time.monotonic() > until:
@@ -112,23 +112,32 @@ class Crew:
             for old in parts.glob(".crew-*"):  # of a run that was killed
                 old.unlink(missing_ok=True)
         end = threading.Event()
-        thread = threading.Thread(target=_keep_beating, args=(parts, self.index, end), daemon=True)
+        thread = threading.Thread(
+            target=keep_beating, args=(parts, self.index, BEAT_SECONDS, end), daemon=True
+        )
         thread.start()
         others: list[subprocess.Popen] = []
+        failed = True
         try:
             with _ended_by_sigterm():
                 for index in range(1, len(self.devices)):
                     others.append(self._start(index))
                 yield Duty(self, parts, others)
+            failed = False
         finally:
             for process in others:
                 process.terminate()
                 process.wait()
             end.set()
             thread.join()
+            with contextlib.suppress(OSError):
+                if failed and not self.leads:
+                    beat_path(parts, self.index).write_text(GONE)
+                else:
+                    beat_path(parts, self.index).unlink()
 
     def _start(self, index: int) -> subprocess.Popen:
-        environment = os.environ | {_OWN: f"{index}/{self.count}"}
+        environment = os.environ | {_OWN: f"{index}/{self.count}/{os.getpid()}"}
         environment["CUDA_VISIBLE_DEVICES"] = self.devices[index]
         return subprocess.Popen(
             [sys.executable, *sys.argv, "-q"], env=environment, stdout=subprocess.DEVNULL
@@ -154,21 +163,22 @@ class Duty:
             missing: returns the numbers of the parts that are not there.
 
         Raises:
-            TfepiError: a process that has parts to make is gone.
+            WorkerLostError: a process that has parts to make is gone.
         """
         seen: dict[int, tuple[str | None, float]] = {}
         while rest := missing():
             for index in sorted({n % self._crew.count for n in rest}):
-                now = _beat(self._parts, index)
+                now = last_beat(self._parts, index)
                 beat, since = seen.setdefault(index, (now, time.monotonic()))
                 if now != beat:
                     seen[index] = (now, time.monotonic())
                 elif (
                     index == 0
+                    or now == GONE
                     or self._ended(index)
                     or time.monotonic() - since > (GONE_SECONDS if now else START_SECONDS)
                 ):
-                    raise TfepiError(
+                    raise WorkerLostError(
                         f"process {index} of {self._crew.count} is gone, "
                         f"{number_of(len(rest), 'part')} missing: start all again with the same "
                         "command and --resume"
@@ -203,7 +213,8 @@ def make_crew(
         ConfigError: as `check_strategy`; mirrored without several GPUs.
     """
     if _OWN in environment:
-        index, count = map(int, environment[_OWN].split("/"))
+        index, count, lead = map(int, environment[_OWN].split("/"))
+        threading.Thread(target=end_with, args=(lead, BEAT_SECONDS), daemon=True).start()
         _share_cores(environment, count)
         return Crew(index, count)
     strategy = check_strategy(strategy, logical_devices, environment)
@@ -265,22 +276,11 @@ def _times(paths: Sequence[Path]) -> list[int] | None:
         return None
 
 
-def _path(parts: Path, index: int) -> Path:
-    return parts / f".crew-{index}"
-
-
-def _beat(parts: Path, index: int) -> str | None:
-    """Return what a process last wrote, or None."""
-    try:
-        return _path(parts, index).read_text() or None
-    except OSError:
-        return None
-
-
 @contextlib.contextmanager
 def _ended_by_sigterm() -> Iterator[None]:
     """Let SIGTERM leave the block as an error does, so that others are ended too."""
-    if threading.current_thread() is not threading.main_thread():
+    started_by_lead = _OWN in os.environ  # which has something to say where it ends this one
+    if started_by_lead or threading.current_thread() is not threading.main_thread():
         yield
         return
 
@@ -294,17 +294,3 @@ def _ended_by_sigterm() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
-
-
-def _keep_beating(parts: Path, index: int, end: threading.Event) -> None:
-    start = time.time_ns()  # so that no two runs write the same
-    number, parent = 0, os.getppid()
-    while not end.is_set():
-        if _OWN in os.environ and os.getppid() != parent:
-            os._exit(1)  # the lead, which started this process, was killed
-        with contextlib.suppress(OSError):  # a full disk is told by those who write parts
-            _path(parts, index).write_text(f"{start}-{number}")
-        number += 1
-        end.wait(BEAT_SECONDS)
-    with contextlib.suppress(OSError):
-        _path(parts, index).unlink()

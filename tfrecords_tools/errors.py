@@ -26,6 +26,12 @@ class Terminated(TfepiError):
     status = 143  # as shells tell it: 128 and the signal's number
 
 
+class WorkerLostError(TfepiError):
+    """Another process of the run is gone: the same command may succeed."""
+
+    status = 75  # sysexits' EX_TEMPFAIL
+
+
 class UnfinishedError(TfepiError):
     """A folder or file holds results, or part of them, that the command would overwrite."""
 

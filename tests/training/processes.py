@@ -26,13 +26,8 @@ def free_ports(count: int) -> list[int]:
 
 def start(*args, **environment) -> subprocess.Popen:
     """Start one tfepi_train.py."""
-    return start_python(TRAIN, *args, **environment)
-
-
-def start_python(*args, **environment) -> subprocess.Popen:
-    """Start a Python that finds the packages."""
     return subprocess.Popen(
-        [sys.executable, *map(str, args)],
+        [sys.executable, TRAIN, *map(str, args)],
         env=os.environ | {"PYTHONPATH": str(TRAIN.parents[1])} | environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

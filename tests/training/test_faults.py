@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import threading
+from dataclasses import replace
 
 import keras
 import numpy as np
@@ -17,6 +18,7 @@ from tfepi.startup import import_tensorflow
 from tfepi.training import faults
 from tfepi.training.fit import Settings, train
 from tfepi.training.strategy import make_team
+from tfepi.training.terminate import Terminate
 from tfrecords_tools.errors import TfepiError
 
 tf = import_tensorflow()
@@ -54,7 +56,7 @@ def test_the_records_of_a_batch_whose_loss_is_no_number_are_named(write_records,
     data = write_records({"train": 24, "valid": 4}, values=spoilt)
     out = tmp_path / "run"
     message = r"loss became -?inf in epoch 0, step (\d): infinite targets in train-4.tfr record 1; "
-    with pytest.raises(TfepiError, match=message + r"bad_batch.json lists them") as caught:
+    with pytest.raises(TfepiError, match=message + r"bad_batch.json lists the batch: ") as caught:
         train(params(), data, out, QUIET)
     number = int(re.search(message, str(caught.value))[1])
     told = json.loads((out / "bad_batch.json").read_text())
@@ -109,14 +111,16 @@ def test_a_full_disk_keeps_what_was_there_and_is_gone_on_with(write_records, sma
 
 
 def test_sigterm_is_taken_within_the_block_alone():
-    with faults.on_sigterm() as terminate:
+    terminate = Terminate()
+    with terminate.taken():
         assert not terminate.asked
         os.kill(os.getpid(), signal.SIGTERM)
         assert terminate.asked
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL
 
     def elsewhere():
-        with faults.on_sigterm() as other:
+        other = Terminate()
+        with other.taken():
             found.append(other.asked)
 
     found: list[bool] = []
@@ -124,6 +128,14 @@ def test_sigterm_is_taken_within_the_block_alone():
     thread.start()
     thread.join()
     assert found == [False]
+
+
+def test_infinite_targets_of_validation_are_named(write_records, tmp_path):
+    data = write_records({"train": 24, "valid": 4}, values=spoilt)
+    settings = replace(QUIET, train_label="valid", valid_label="train")
+    message = r"validation loss of epoch 0 is -?inf: infinite targets in train-4.tfr record 1: "
+    with pytest.raises(TfepiError, match=message):
+        train(params(), data, tmp_path / "run", settings)
 
 
 def test_errors_of_one_process_are_its_own():

@@ -9,7 +9,6 @@ from tfepi.training.hosts import (
     check_strategy,
     from_tf_config,
     in_slurm_step,
-    is_chief,
     slurm_port,
 )
 from tfrecords_tools.errors import ConfigError
@@ -42,6 +41,11 @@ def test_the_chief_is_the_first():
         ("{}", "has no cluster"),
         (config({"ps": ["a:1"]}), "has the job 'ps', which takes no part here"),
         (config({"worker": "a:1"}), "has 'a:1' for the addresses of job 'worker'"),
+        (
+            config({"chief": ["a:1", "b:2"]}, "chief"),
+            r"has \[.*\] for the addresses of job 'chief'",
+        ),
+        (config({"worker": ["a:1", "b:2"]}, index=True), "has the task 'worker' True"),
         (config({"worker": ["a"]}), "has the address 'a'"),
         (config({"worker": ["a:0"]}), "has the address 'a:0'"),
         (config({"worker": ["a:65536"]}), "has the address"),
@@ -82,10 +86,6 @@ def test_what_there_is_is_found():
     assert check_strategy("auto", environment=STEP | alone) == "auto"  # as it says itself
     assert check_strategy("one", environment=two) == "one"
     assert check_strategy("mirrored", 4, {}) == "mirrored"
-    assert not is_chief("multiworker", two)
-    assert not is_chief("multiworker", STEP)
-    assert is_chief("multiworker", STEP | {"SLURM_PROCID": "0"})
-    assert is_chief("one", two)
 
 
 @pytest.mark.parametrize(

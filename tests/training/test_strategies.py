@@ -258,7 +258,7 @@ def stopped_and_resumed(out, folder, data, victim, number, stopped) -> None:
 
 def test_a_lost_worker_ends_the_run_and_the_same_command_goes_on(whole, folder, small_data):
     """With dropout: the same weights, bit for bit, as of a run that was not stopped."""
-    told = (2, r"worker 0 of 2 .* lost another worker.*same command and --resume")
+    told = (75, r"worker 0 of 2 .* lost another worker.*same command and --resume")
     stopped_and_resumed(folder / "lost", folder, small_data, 1, signal.SIGKILL, told)
     for name in ("model_best.keras", "model_check-3.keras"):
         assert processes.same(whole / name, folder / "lost" / name)
@@ -290,35 +290,9 @@ def test_workers_of_different_commands_are_refused(folder, small_data):
     ]
     for status, _, said in processes.ended(workers):
         assert status == 2
-        assert "worker 1 was started with other params, data or options than worker 0" in said
-
-
-UNLIKE = """
-from tfepi.startup import import_tensorflow
-import_tensorflow()
-from tfepi.training import strategy
-check = strategy._check_devices
-strategy._check_devices = lambda hosts, own: check(hosts, own + hosts.index)
-strategy.make_team("multiworker")
-"""
-
-
-@pytest.mark.slow
-def test_workers_with_different_numbers_of_devices_are_refused():
-    addresses = [f"127.0.0.1:{port}" for port in processes.free_ports(2)]
-    workers = [
-        processes.start_python(
-            "-c",
-            UNLIKE,
-            TF_CONFIG=json.dumps(
-                {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
-            ),
+        assert (
+            "worker 1 was started with other params, data or options than worker 0 (params)" in said
         )
-        for index in range(2)
-    ]
-    for status, _, said in processes.ended(workers):
-        assert status == 1
-        assert "ConfigError: the processes have 1, 2 devices: each must have as many" in said
 
 
 @pytest.mark.slow
@@ -378,7 +352,7 @@ def test_workers_killed_at_twenty_random_moments(folder, small_data):
             status, _, said = told[1 - victim]
             if not finished and status:  # the other may have had nothing left to do
                 assert time.monotonic() - began < 60
-                assert status == 2, said
+                assert status == 75, said
                 assert "lost another worker" in said.splitlines()[-1]
                 assert "Traceback" not in said
         for name in ("model_best.keras", "model_check-3.keras"):

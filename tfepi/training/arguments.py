@@ -73,7 +73,7 @@ def add_devices(parser) -> None:
 
 def add_scale(parser) -> None:
     """Add how long a training is, how it is spread over devices, and what is kept of it."""
-    parser.add_argument("--epochs", type=int, help="overrides train_epochs_max")
+    parser.add_argument("--epochs", type=_count, help="overrides train_epochs_max")
     parser.add_argument("--batch_size", type=int, help="of all devices [that of params.json]")
     parser.add_argument(
         "--scale_rate",

@@ -87,6 +87,8 @@ def newest_whole(folder: Path, checkpoints: Sequence[Checkpoint]) -> Checkpoint:
     Raises:
         UnfinishedError: none is whole.
     """
+    if not checkpoints:
+        raise UnfinishedError(f"{folder}/state.json names no checkpoint: train with --overwrite")
     for checkpoint in reversed(checkpoints):
         if is_whole(folder, checkpoint):
             return checkpoint

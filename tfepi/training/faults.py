@@ -1,11 +1,9 @@
-"""What stops a training: signals, lost workers, losses that are no number."""
+"""What stops a training: lost workers, losses that are no number."""
 
 import contextlib
 import errno
 import os
-import signal
-import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +11,8 @@ import tensorflow as tf
 
 from tfepi.training.head import HeadTraining
 from tfepi.training.strategy import Team
-from tfrecords_tools.errors import TfepiError
+from tfrecords_tools.data import Data
+from tfrecords_tools.errors import TfepiError, WorkerLostError
 from tfrecords_tools.files import write_json
 from tfrecords_tools.framing import read_frames
 from tfrecords_tools.record_sizes import checked_features
@@ -29,34 +28,7 @@ _LOST = (
     tf.errors.FailedPreconditionError,
 )
 _SHOWN = 5
-
-
-class WorkerLostError(TfepiError):
-    """Another process of the run is gone."""
-
-
-class Terminate:
-    """Whether the process was told to end (SIGTERM)."""
-
-    asked = False
-
-    def __call__(self, number, frame) -> None:
-        """Take the signal."""
-        self.asked = True
-
-
-@contextlib.contextmanager
-def on_sigterm() -> Iterator[Terminate]:
-    """Yield what tells of a SIGTERM within the block, which does not end the process."""
-    terminate = Terminate()
-    if threading.current_thread() is not threading.main_thread():
-        yield terminate  # signals come to the main thread alone
-        return
-    before = signal.signal(signal.SIGTERM, terminate)
-    try:
-        yield terminate
-    finally:
-        signal.signal(signal.SIGTERM, before)
+_LEAVE = "build the data without them, or clip (-c of the targets)"
 
 
 @contextlib.contextmanager
@@ -103,20 +75,8 @@ def name_bad_batch(
         number: of the batch among the head's own in the epoch.
         folder: where bad_batch.json with all of them goes, or None.
     """
-    data = head.source.data
     places = head.batch_records(seed, epoch, number)
-    infinite: dict[tuple[str, int], list[str]] = {}
-    for shard in data.shards(head.label):
-        wanted = {record for name, record in places if name == shard.name}
-        for record, frame in enumerate(read_frames(shard)) if wanted else ():
-            if record in wanted:
-                features = checked_features(frame, data, f"shard {shard} record {record}")
-                bad = np.isinf(data.target(features, shard, record)).any(axis=0)
-                if bad.any():
-                    names = [data.targets[t].identifier for t in np.flatnonzero(bad)]
-                    infinite[shard.name, record] = names
-            if record >= max(wanted):
-                break
+    infinite = _infinite(head.source.data, head.label, places)
     if folder is not None:
         entries = [
             {"shard": s, "record": r, "infinite_targets": infinite.get((s, r), [])}
@@ -125,9 +85,59 @@ def name_bad_batch(
         value = {"format": FORMAT, "format_version": FORMAT_VERSION, "head": head.source.head}
         value |= {"epoch": epoch, "batch": number, "records": entries}
         write_json(folder / BAD_BATCH, value)
-    listed = list(infinite) or places
-    shown = ", ".join(f"{shard} record {record}" for shard, record in listed[:_SHOWN])
-    more = f", … ({len(listed)} in all)" if len(listed) > _SHOWN else ""
     if infinite:
-        return f"infinite targets in {shown}{more}"
-    return f"no target of its records is infinite; they are {shown}{more}"
+        return (
+            f"infinite targets in {_shown(list(infinite))}; {BAD_BATCH} lists the batch: {_LEAVE}"
+        )
+    return (
+        f"no target of its records is infinite; they are {_shown(places)}; {BAD_BATCH} lists them: "
+        "use a lower learning rate or clip_norm"
+    )
+
+
+def check_validated(head: HeadTraining, loss: float, epoch: int, folder: Path) -> None:
+    """Refuse a validation loss that is no number.
+
+    Args:
+        head: that was validated.
+        loss: of it.
+        epoch, folder: of the run.
+
+    Raises:
+        TfepiError: it names records with infinite targets, if there are any.
+    """
+    if np.isfinite(loss):
+        return
+    infinite = list(_infinite(head.source.data, head.valid_label))
+    why = f"infinite targets in {_shown(infinite)}: {_LEAVE}"
+    if not infinite:
+        why = "no target is infinite, the model's output is: use a lower learning rate or clip_norm"
+    raise TfepiError(
+        f"the validation loss of epoch {epoch} is {loss}: {why}; {folder} keeps what was before"
+    )
+
+
+def _infinite(
+    data: Data, label: str, places: Sequence[tuple[str, int]] | None = None
+) -> dict[tuple[str, int], list[str]]:
+    """Return (shard, record) → identifiers of its infinite targets, of a label's or some records."""
+    found = {}
+    for shard in data.shards(label):
+        wanted = None if places is None else {r for name, r in places if name == shard.name}
+        if wanted is not None and not wanted:
+            continue
+        for record, frame in enumerate(read_frames(shard)):
+            if wanted is not None and record > max(wanted):
+                break
+            if wanted is None or record in wanted:
+                features = checked_features(frame, data, f"shard {shard} record {record}")
+                bad = np.isinf(data.target(features, shard, record)).any(axis=0)
+                if bad.any():
+                    names = [data.targets[t].identifier for t in np.flatnonzero(bad)]
+                    found[shard.name, record] = names
+    return found
+
+
+def _shown(places: Sequence[tuple[str, int]]) -> str:
+    shown = ", ".join(f"{shard} record {record}" for shard, record in places[:_SHOWN])
+    return shown + (f", … ({len(places)} in all)" if len(places) > _SHOWN else "")

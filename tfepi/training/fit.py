@@ -125,6 +125,8 @@ def train(
     out = Path(out)
     folders = [data] if isinstance(data, Data) else list(data)
     team = team or Team(tf.distribute.get_strategy())
+    if team.chief:
+        log.info("trains on %s (%s)", team, device(tf))
     with told_in_a_line(team):
         return _train(params, folders, out, settings, (resume, overwrite), team)
 
@@ -168,12 +170,15 @@ def _check_alike(params: Params, folders: Sequence[Data], settings: Settings, te
     told = {
         k: v for k, v in asdict(settings).items() if k not in ("quiet", "tensorboard", "profile")
     }
-    key |= {"settings": told, "epochs": params.train.train_epochs_max}
-    if differing := team.same(zlib.crc32(json.dumps(key, sort_keys=True).encode())):
-        raise ConfigError(
-            f"worker {differing[0]} was started with other params, data or options than worker 0: "
-            "start all with the same command"
-        )
+    key |= told | {"epochs": params.train.train_epochs_max}
+    names = ("params", "data", "conditioning", "readable", "epochs", *told)  # all ask for the same
+    for name in names:
+        text = json.dumps(key.get(name), sort_keys=True, default=str)
+        if differing := team.same(zlib.crc32(text.encode())):
+            raise ConfigError(
+                f"worker {differing[0]} was started with other params, data or options than "
+                f"worker 0 ({name}): start all with the same command"
+            )
 
 
 def _begin(
@@ -195,7 +200,10 @@ def _begin(
     kept = None
     if team.chief:
         check_folder(out, *again, inputs)
-        kept = read_state(out, key) if again[0] and (out / STATE).exists() else None
+        if again[0] and (out / STATE).exists():
+            kept = read_state(out, key)
+        elif again[0] and out.is_dir() and any(out.iterdir()):
+            log.warning("%s has no %s: training begins anew", out, STATE)
     if settings.restore:
         restore_weights(model, settings.restore, settings.trunk)
     if (params.transfer.mode != "full" or params.transfer.freeze) and not settings.restore:

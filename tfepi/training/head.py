@@ -109,7 +109,7 @@ class HeadTraining:
         settings: Steps,
     ):
         self.team, self.source, self.train = team, source, train
-        self.label, self._valid_label = labels
+        self.label, self.valid_label = labels
         self._augmentation = augmentation
         every = source.chosen == tuple(range(len(source.data.targets))) or source.training
         self._chosen = None if every else source.chosen
@@ -151,11 +151,11 @@ class HeadTraining:
         source, size = self.source, self.train.batch_size
         if source.embeddings is not None:
             return embedded_eval_dataset(
-                source.data, source.embeddings, self._valid_label, size, self._chosen, slices
+                source.data, source.embeddings, self.valid_label, size, self._chosen, slices
             )
         return eval_dataset(
             source.data,
-            self._valid_label,
+            self.valid_label,
             size,
             self._chosen,
             slices,
@@ -219,7 +219,7 @@ class HeadTraining:
             InputFileError: the folder has fewer than its files tell.
         """
         each = self.source.validation.per_window if self.source.validation else 1
-        count = self.source.data.counts[self._valid_label] * each
+        count = self.source.data.counts[self.valid_label] * each
         self.loop.reset_metrics()
         batches, totals, seen = iter(self._valid), [], 0
         try:
@@ -228,7 +228,7 @@ class HeadTraining:
                 totals.append(self.loop.evaluate(batches, rows))
                 seen += rows
         except (tf.errors.OutOfRangeError, StopIteration):
-            self.check_seen(self._valid_label)
+            self.check_seen(self.valid_label)
             raise
         return {"loss": math.fsum(totals) / count, **self.loop.results()}
 

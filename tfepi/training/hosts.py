@@ -65,7 +65,7 @@ def from_tf_config(text: str) -> Hosts:
     for job, addresses in cluster.items():
         if job not in _JOBS:
             raise refused(f"has the job {job!r}, which takes no part here")
-        if not isinstance(addresses, list):
+        if not isinstance(addresses, list) or (job == "chief" and len(addresses) > 1):
             raise refused(f"has {addresses!r} for the addresses of job {job!r}")
     listed = [(job, i) for job in _JOBS for i in range(len(cluster.get(job, ())))]
     addresses = [cluster[job][i] for job, i in listed]
@@ -78,7 +78,7 @@ def from_tf_config(text: str) -> Hosts:
     task = value.get("task")
     task = task if isinstance(task, dict) else {}
     place = (task.get("type"), task.get("index"))
-    if place not in listed:
+    if place not in listed or isinstance(place[1], bool):
         raise refused(f"has the task {place[0]!r} {place[1]!r}, which is not in its cluster")
     return Hosts(tuple(addresses), listed.index(place))
 
@@ -132,12 +132,3 @@ def check_strategy(
             "or leave them out"
         )
     return name
-
-
-def is_chief(name: str, environment: Mapping[str, str] = os.environ) -> bool:
-    """Tell whether this process writes, of a strategy that `check_strategy` returned."""
-    if name != "multiworker":
-        return True
-    if "TF_CONFIG" in environment:
-        return from_tf_config(environment["TF_CONFIG"]).chief
-    return environment["SLURM_PROCID"] == "0"

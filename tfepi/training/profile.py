@@ -1,9 +1,11 @@
 """A profile of a few training steps, which TensorBoard shows."""
 
+import logging
 from pathlib import Path
 
 import tensorflow as tf
 
+log = logging.getLogger(__name__)
 FIRST, STEPS = 5, 10  # executions before, which compile; and within
 
 
@@ -33,6 +35,13 @@ class Profile:
 
     def __exit__(self, *error) -> None:
         self._stop()
+        if self._folder is not None and self._seen <= FIRST:
+            log.warning(
+                "--profile: nothing was profiled, as the run executed steps %d time(s) and the "
+                "profile begins after %d: train longer, or with fewer --steps_per_execution",
+                self._seen,
+                FIRST,
+            )
 
     def _stop(self) -> None:
         if self._running:

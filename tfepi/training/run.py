@@ -169,7 +169,7 @@ class Run:
         train = self.params.train
         started, first = time.monotonic(), self.at.epoch
         with (
-            faults.on_sigterm() as self._terminate,
+            self.team.terminate.taken(),
             Profile(self._profiled()) as self._profile,
         ):
             self._saved = time.monotonic()
@@ -194,7 +194,7 @@ class Run:
     def signal(self) -> float:
         """Return what this worker tells the others: to keep a state, or to stop."""
         self._profile.step()
-        if self._terminate.asked:
+        if self.team.terminate.asked:
             return _STOP
         every = 60 * self.settings.save_minutes
         late = every and time.monotonic() - self._saved > every
@@ -215,8 +215,7 @@ class Run:
             )
             raise TfepiError(
                 f"the loss became {losses[bad[0]]} in epoch {epoch}, step {number}: {known}; "
-                f"{faults.BAD_BATCH} lists them; use a lower learning rate or clip_norm, or leave "
-                f"the records out; {self.out} keeps what was before"
+                f"{self.out} keeps what was before"
             )
         self._stop = told >= _STOP
         return told > 0
@@ -224,7 +223,7 @@ class Run:
     def late(self) -> bool:
         """Tell whether to keep a state before validation; every worker has to call it."""
         every = 30 * self.settings.save_minutes  # half of it, as validation may take long
-        asked = _STOP if self._terminate.asked else 0.0
+        asked = _STOP if self.team.terminate.asked else 0.0
         if every and self.team.chief and time.monotonic() - self._saved > every:
             asked += _SAVE
         told = float(self.team.total([asked])[0])
@@ -263,6 +262,8 @@ class Run:
         except (tf.errors.DataLossError, tf.errors.InvalidArgumentError):
             self._check_records()
             raise
+        for head, found in zip(self.heads, valid, strict=True):
+            faults.check_validated(head, found["loss"], epoch, self.out)
         return {
             "epoch": epoch,
             **epoch_line.metrics(self.heads, trained, valid),

@@ -9,17 +9,20 @@ import json
 import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import tensorflow as tf
 from tensorflow.python.eager import context
 
 from tfepi.training.hosts import Hosts, check_strategy, from_tf_config, slurm_port
-from tfrecords_tools.errors import ConfigError, TfepiError
+from tfepi.training.meeting import meet
+from tfepi.training.terminate import Terminate
+from tfrecords_tools.errors import ConfigError, WorkerLostError
 from tfrecords_tools.slices import Slices
 
 START_SECONDS = 600  # for all processes to have come
+CONNECT_SECONDS = 120  # for those that have come to be connected
 log = logging.getLogger(__name__)
 
 
@@ -30,10 +33,12 @@ class Team:
     Attributes:
         strategy: TensorFlow's.
         hosts: the processes, or None for this one alone.
+        terminate: whether this process was told to end.
     """
 
     strategy: tf.distribute.Strategy
     hosts: Hosts | None = None
+    terminate: Terminate = field(default_factory=Terminate, compare=False)
 
     @property
     def replicas(self) -> int:
@@ -126,6 +131,8 @@ def make_team(name: str = "one", logical_devices: int | None = None) -> Team:
     Raises:
         ConfigError: as `check_strategy`; mirrored without several devices.
         TfepiError: a process did not come.
+        WorkerLostError: one was lost at once.
+        Terminated: this process was told to end while it waited.
     """
     name = check_strategy(name, logical_devices)
     devices = _pieces_of_cpu(logical_devices) if logical_devices else None
@@ -155,39 +162,29 @@ def _several_processes() -> Team:
     """Return the replicas of all processes, once all have come."""
     if "TF_CONFIG" not in os.environ:
         _take_from_slurm()
-    hosts = from_tf_config(os.environ["TF_CONFIG"])
+    hosts, terminate = from_tf_config(os.environ["TF_CONFIG"]), Terminate()
+    terminate.take()
     log.info("%s: waits for the others, %d s at most", hosts, START_SECONDS)
+    meet(hosts, len(tf.config.get_visible_devices("GPU")) or 1, terminate, START_SECONDS)
     try:
         with _start_timeout():
             strategy = tf.distribute.MultiWorkerMirroredStrategy()
     except tf.errors.OpError as error:
-        raise TfepiError(
-            f"{hosts} did not find the others within {START_SECONDS} s, or its own port is taken: "
-            f"start all of them at the same time ({_first_line(error)})"
+        raise WorkerLostError(
+            f"{hosts} lost another worker at the start: start all of them again with the same "
+            f"command and --resume ({_first_line(error)})"
         ) from None
-    _check_devices(hosts, strategy.num_replicas_in_sync // len(hosts))
-    return Team(strategy, hosts)
-
-
-def _check_devices(hosts: Hosts, own: int) -> None:
-    """Refuse processes of which some see more GPUs than others: each takes its own for all's."""
-    told = context.context()
-    told.set_config_key_value(f"tfepi/replicas/{hosts.index}", str(own))
-    counts = [int(told.get_config_key_value(f"tfepi/replicas/{i}")) for i in range(len(hosts))]
-    if len(set(counts)) > 1:
-        raise ConfigError(
-            f"the processes have {', '.join(map(str, counts))} devices: each must have as many, "
-            "set CUDA_VISIBLE_DEVICES"
-        )
+    terminate.take()
+    return Team(strategy, hosts, terminate)
 
 
 @contextlib.contextmanager
 def _start_timeout() -> Iterator[None]:
-    """Let processes wait for each other no longer than `START_SECONDS`: an hour by itself."""
+    """Let TensorFlow wait no longer for processes that have met: an hour by itself."""
     device_context = context.context()
     configure = device_context.configure_coordination_service
     device_context.configure_coordination_service = functools.partial(
-        configure, cluster_register_timeout_in_ms=1000 * START_SECONDS
+        configure, cluster_register_timeout_in_ms=1000 * CONNECT_SECONDS
     )
     try:
         yield
