@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tfrecords_tools.errors import UnfinishedError
 from tfrecords_tools.files import read_json, same_identity, sha256, write_json
+from tfrecords_tools.folder_lock import sole_writer
 from tfrecords_tools.input_tracks import TABLE
 from tfrecords_tools.manifest import LAYOUT, read_manifest
 from tfrecords_tools.output import claim_folder
@@ -20,18 +21,19 @@ def check_unbegun(out: Path, resume: bool, overwrite: bool) -> None:
     """Refuse a folder with a build that was stopped, unless it is to be resumed or removed.
 
     Raises:
-        UnfinishedError: with both ways out.
+        UnfinishedError: with both ways out; or another command is at it.
     """
-    if (out / WORK).exists() and not resume and not overwrite:
-        raise UnfinishedError(
-            f"output folder {out} holds an unfinished build: use --resume to go on, "
-            "--overwrite to start anew"
-        )
-    if (out / SHARDS).is_dir() and not overwrite:
-        raise UnfinishedError(
-            f"output folder {out} holds shards of a build: use --merge to join them, "
-            "--overwrite to start anew without"
-        )
+    with sole_writer(out):
+        if (out / WORK).exists() and not resume and not overwrite:
+            raise UnfinishedError(
+                f"output folder {out} holds an unfinished build: use --resume to go on, "
+                "--overwrite to start anew"
+            )
+        if (out / SHARDS).is_dir() and not overwrite:
+            raise UnfinishedError(
+                f"output folder {out} holds shards of a build: use --merge to join them, "
+                "--overwrite to start anew without"
+            )
 
 
 def claim_build(out: Path, fingerprint: dict, resume: bool, overwrite: bool) -> dict | None:

@@ -15,7 +15,9 @@ _SHOWN = 120
 
 
 @contextlib.contextmanager
-def sole_writer(folder: str | os.PathLike, shared: bool = False) -> Iterator[None]:
+def sole_writer(
+    folder: str | os.PathLike, shared: bool = False, named: bool = False
+) -> Iterator[None]:
     """Hold the lock on an output folder within the block; one without a marker has none.
 
     The lock is the kernel's (flock): it ends with the process, however that ends. NFS passes it on
@@ -28,6 +30,7 @@ def sole_writer(folder: str | os.PathLike, shared: bool = False) -> Iterator[Non
         folder: the folder.
         shared: let others hold it, too, that say so: commands that each write a folder of their
             own in this one.
+        named: let the marker name this process meanwhile; without, nothing is written.
 
     Raises:
         UnfinishedError: another command holds it.
@@ -46,13 +49,13 @@ def sole_writer(folder: str | os.PathLike, shared: bool = False) -> Iterator[Non
                 "until it ends, or name another folder"
             ) from None
         except OSError:
-            shared = True  # no locks here, so nothing to tell of one
-        if not shared:
+            named = False  # no locks here, so nothing to tell of one
+        if named:
             _note(handle, f"process {os.getpid()} on {socket.gethostname()}")
         try:
             yield
         finally:
-            if not shared:
+            if named:
                 _note(handle, "")
 
 

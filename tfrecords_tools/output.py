@@ -194,7 +194,7 @@ def run_record(folder: str | os.PathLike, inputs: dict[str, str | dict], **facts
     Raises:
         UnfinishedError: another command writes to the folder.
     """
-    with sole_writer(folder):
+    with sole_writer(folder, named=True):
         started = time.time()
         record = {
             "format": "tfepi-run",

@@ -154,6 +154,7 @@ def test_a_merge_compares_what_it_is_told(here, arguments, tmp_path):
         assert (status, message in errors[-1]) == (2, True), errors
     assert not (tmp_path / "out" / "scores.h5").exists()
     assert here(SCRIPT, *out, *options)[0] == 0
+    assert here(SCRIPT, *out, "--resume", *arguments[:3])[0] == 0  # as where the VCF has moved
     assert here(SCRIPT, *out, *arguments, *options, "--resume")[0] == 0
     status, _, errors = here(SCRIPT, *arguments, *options, "--shard", "1/2")
     assert (status, "has shards of another split, as 1/1" in errors[-1]) == (2, True)

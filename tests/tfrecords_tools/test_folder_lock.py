@@ -16,7 +16,7 @@ from tfrecords_tools.folder_lock import MARKER, sole_writer
 HOLD = """
 import sys, time
 from tfrecords_tools.folder_lock import sole_writer
-with sole_writer(sys.argv[1], shared=sys.argv[2] == "shared"):
+with sole_writer(sys.argv[1], shared=sys.argv[2] == "shared", named=sys.argv[2] == "alone"):
     print("held", flush=True)
     time.sleep(60)
 """
@@ -62,6 +62,12 @@ def test_another_process_is_named_and_a_killed_one_holds_nothing(out, hold):
     assert (out / MARKER).read_text() == ""
 
 
+def test_a_check_writes_nothing(out):
+    before = (out / MARKER).stat().st_mtime_ns
+    output.check_folder(out, resume=True)
+    assert (out / MARKER).stat().st_mtime_ns == before
+
+
 def test_shares_do_not_exclude_each_other_but_the_whole(out, hold):
     hold("shared")
     output.claim_folder(out, resume=True, shared=True)
@@ -79,7 +85,7 @@ def test_without_locks_work_goes_on(out, monkeypatch):
         raise OSError(38, "Function not implemented")
 
     monkeypatch.setattr("fcntl.flock", none)
-    with sole_writer(out), sole_writer(out):
+    with sole_writer(out, named=True), sole_writer(out, named=True):
         assert (out / MARKER).read_text() == ""
 
 

@@ -126,12 +126,12 @@ def _of_options(args: Namespace, request, shards):
 
     from tfrecords_tools.errors import ConfigError
 
-    names = ("params", "fasta", "targets", "query", "head", "cell", "tracks", "accessibility")
+    names = ("fasta", "targets", "query", "head", "cell", "tracks", "accessibility")
     for name in names:
         if getattr(args, name) is not None:
             raise ConfigError(
                 f"--merge has {getattr(args, name)}, but not all it would be compared with: want "
-                "params.json, model, in.vcf and -f genome.fa; or none of them"
+                "params.json, model, in.vcf and -f genome.fa, too; or leave it out"
             )
     usual = asdict(type(request)())
     given = {name: value for name, value in asdict(request).items() if value != usual[name]}
