@@ -97,6 +97,7 @@ def test_a_chief_that_was_told_to_end_may_come_again():
 def test_who_cannot_take_part_is_refused(index, devices, message):
     known = addresses(3)
     chief, other = Came(Hosts(known, 0), seconds=4.0), Came(Hosts(known, 1), seconds=4.0)
+    time.sleep(0.5)
     if index == 1:
         with socket.create_server(("127.0.0.1", int(known[2].rpartition(":")[2]))):
             refused = Came(Hosts(known, 2)).ended()
@@ -156,5 +157,5 @@ def test_a_command_that_waits_ends_when_it_is_told_to(small_data, tmp_path):
         process.send_signal(number)
         ((found, _, rest),) = processes.ended([process], 20)
         assert found == status, rest
-        assert len(rest.splitlines()) == 1
+        assert re.match("error: told to end|interrupted: ", rest.splitlines()[-1])
     assert not (tmp_path / "run").exists()

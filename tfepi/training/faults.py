@@ -120,7 +120,12 @@ def check_validated(head: HeadTraining, loss: float, epoch: int, folder: Path) -
 def _infinite(
     data: Data, label: str, places: Sequence[tuple[str, int]] | None = None
 ) -> dict[tuple[str, int], list[str]]:
-    """Return (shard, record) → identifiers of its infinite targets, of a label's or some records."""
+    """Return (shard, record) → identifiers of its infinite targets.
+
+    Args:
+        data, label: where the records are.
+        places: (shard, record) of those to look at; None: all.
+    """
     found = {}
     for shard in data.shards(label):
         wanted = None if places is None else {r for name, r in places if name == shard.name}
