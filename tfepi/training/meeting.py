@@ -112,8 +112,7 @@ def _gather(server: socket.socket, hosts: Hosts, devices: int, wait: _Wait) -> N
     try:
         while len(came) < len(hosts) - 1:
             wait.look(missing)
-            for index in [i for i, connection in came.items() if _is_closed(connection)]:
-                came.pop(index).close()  # it may come again
+            _forget_closed(came)
             with contextlib.suppress(TimeoutError):
                 connection = server.accept()[0]
                 _welcome(connection, hosts, devices, came)
@@ -141,6 +140,7 @@ def _welcome(
     except (OSError, ValueError, KeyError, TypeError):
         connection.close()
         return
+    _forget_closed(came)
     problem = _problem(hosts, devices, index, addresses, theirs, came)
     if problem is None:
         came[index] = connection
@@ -224,6 +224,12 @@ def _line(connection: socket.socket, meanwhile: Callable[[], None] | None = None
         if len(found) > _LONGEST:
             raise ValueError("the line is too long")
     return found.decode().strip()
+
+
+def _forget_closed(came: dict[int, socket.socket]) -> None:
+    """Let workers that have left come again."""
+    for index in [i for i, connection in came.items() if _is_closed(connection)]:
+        came.pop(index).close()
 
 
 def _is_closed(connection: socket.socket) -> bool:
