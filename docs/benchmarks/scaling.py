@@ -73,7 +73,7 @@ def killed_once(args, out: Path, seed: int) -> None:
     processes[1].send_signal(signal.SIGKILL)
     statuses = ended(processes)
     print(f"killed; the other ended with {statuses[0]} after {time.monotonic() - began:.1f} s")
-    assert statuses[0] == 2
+    assert statuses[0] == 75  # a worker was lost
     assert ended(start_two(args)) == [0, 0]
 
 
