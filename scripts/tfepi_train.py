@@ -55,7 +55,8 @@ def work(args: argparse.Namespace) -> None:
     if args.embeddings is not None:
         open_embeddings(args.embeddings, params, data, labels)
     read = {f"data {folder.folder}": folder.folder for folder in data}
-    check_folder(args.out, args.resume, args.overwrite, read)  # of workers that see it too
+    several = args.strategy == "multiworker"  # which all look, and begin together
+    check_folder(args.out, args.resume, args.overwrite, read, shared=several)
     import_tensorflow(deterministic=not args.xla)  # Keras compiles nothing when it is on
     from tfepi.training.fit import Settings, train
     from tfepi.training.strategy import make_team
