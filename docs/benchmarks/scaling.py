@@ -6,9 +6,11 @@ PARAMS is a params.json or a preset of a model with dropout, which is turned off
 device's own. DATA is a data folder of tfepi_data.py. Every run is tfepi_train.py in processes of
 its own, with the same global batch and --sync_batch_norm, and then tfepi_test.py. One more run on
 one device is compiled by XLA, which rounds otherwise: how far rounding alone leads. Writes
-OUT/table.md: the largest difference of the weights from those of one device after some steps and
-at the end, Pearson's R on the test records, steps per second. Logical devices and processes share
-the machine's cores: the table shows that results agree, not that training is faster.
+OUT/table.md: the largest difference of the weights from those of one device, after some steps of
+SGD, which adds rounding up, and at the end of the preset's own training, whose Adam divides by
+gradients' size and so makes steps of rounding; Pearson's R on the test records; steps per second.
+Logical devices and processes share the machine's cores: the table shows that results agree, not
+that training is faster.
 """
 
 import argparse
@@ -126,7 +128,9 @@ def main() -> None:
     value = read_params(args.params)
     size = value.train.batch_size
     whole = write_params(args.out / "params.json", value.source)
-    short = write_params(args.out / "short.json", value.source, steps_per_epoch=args.steps)
+    plain = {"optimizer": "sgd", "learning_rate": 0.01, "momentum": 0.0}
+    short = {"steps_per_epoch": args.steps}
+    short = write_params(args.out / "short.json", value.source, **plain, **short)
     rows, last = [], f"model_check-{args.epochs}.keras"
     for number, (name, options) in enumerate(RUNS.items()):
         out, begin = args.out / f"run{number}", args.out / f"short{number}"
@@ -154,7 +158,7 @@ def main() -> None:
         rows.append(f"| {' | '.join(cells)} | {pearson:.4f} | {rate:.2f} |")
     table = [
         f"{args.label}: {args.epochs} epochs of batches of {size}\n",
-        f"| run | from one device after {args.steps} steps | at the end | from "
+        f"| run | from one device after {args.steps} steps of SGD | at the end | from "
         "2 logical devices at the end | test Pearson's R | steps/s |",
         "|---|---|---|---|---|---|",
         *rows,
