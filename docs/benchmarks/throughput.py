@@ -23,12 +23,12 @@ from pathlib import Path
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 OPTIONS = {
     "default": (),
-    "--steps_per_execution 4": ("--steps_per_execution", "4"),
-    "--steps_per_execution 16": ("--steps_per_execution", "16"),
-    "--accumulate 2": ("--accumulate", "2"),
-    "--xla": ("--xla",),
-    "--precision mixed_bfloat16": ("--precision", "mixed_bfloat16"),
-    "--rematerialise": ("--rematerialise",),
+    "steps_per_execution 4": ("--steps_per_execution", "4"),
+    "steps_per_execution 16": ("--steps_per_execution", "16"),
+    "accumulate 2": ("--accumulate", "2"),
+    "xla": ("--xla",),
+    "mixed_bfloat16": ("--precision", "mixed_bfloat16"),
+    "rematerialise": ("--rematerialise",),
 }
 
 
@@ -59,7 +59,7 @@ def own(kind: str, params: str, data: str, steps: int) -> None:
         value, sources, model, _ = prepared(value, [folder], Settings())
         metrics = make_metrics(train, len(sources[0].targets))
         optimizer = make_optimizer(train, steps)
-        model.compile(optimizer, make_loss(train, model), metrics, jit_compile=False)
+        model.compile(optimizer, make_loss(train, model), metrics=metrics, jit_compile=False)
     for epoch in range(3):
         began, used = time.monotonic(), cpu_seconds()
         if kind == "fit":
