@@ -72,7 +72,8 @@ def test_scores_with_a_worker_killed(start_dask, vcf, fasta, predictor, tmp_path
         thread.join()
         assert finals(folder) == whole
         assert 3 <= seen[-1] < len(list(range(0, 60, 4)))
-        assert len(list(opened.iterdir())) == 2  # once by each worker, though there are many parts
+        # Once by each worker that came to it, though there are many parts.
+        assert 1 <= len(list(opened.iterdir())) <= 2
         with pytest.raises(UnfinishedError, match="has results"):
             score("out", **how)
         (tmp_path / "out" / "scores.h5").unlink()
