@@ -105,7 +105,7 @@ def test_bad_options_are_said_before_anything_is_written(job, here, monkeypatch)
         here, *test, "basset", "run", "data"
     )
     train = ("tfepi_train.py", "-q", "-o", "new", "params.json", "data")
-    assert "train_epochs_max is 0" in refused(here, *train, "--epochs", "0")
+    assert "--epochs: '0' is no whole number from 1 up" in refused(here, *train, "--epochs", "0")
     assert "no whole number" in refused(here, *train, "--seed", "-1")
     assert not (job / "new").exists()
 
