@@ -96,8 +96,8 @@ def test_a_chief_that_was_told_to_end_may_come_again():
 )
 def test_who_cannot_take_part_is_refused(index, devices, message):
     known = addresses(3)
-    chief, other = Came(Hosts(known, 0), seconds=4.0), Came(Hosts(known, 1), seconds=4.0)
-    time.sleep(0.5)
+    chief, other = Came(Hosts(known, 0), seconds=6.0), Came(Hosts(known, 1), seconds=6.0)
+    time.sleep(1.5)  # for the other to have come
     if index == 1:
         with socket.create_server(("127.0.0.1", int(known[2].rpartition(":")[2]))):
             refused = Came(Hosts(known, 2)).ended()
