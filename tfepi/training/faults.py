@@ -28,7 +28,7 @@ _LOST = (
     tf.errors.FailedPreconditionError,
 )
 _SHOWN = 5
-_LEAVE = "build the data without them, or clip (-c of the targets)"
+_LEAVE = "build the data without them, or with a clip in the targets table"
 
 
 @contextlib.contextmanager
