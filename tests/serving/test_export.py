@@ -40,7 +40,15 @@ def run(tmp_path_factory):
 
 def test_export_predicts_the_same(run, tmp_path):
     report = export(run, tmp_path / "saved")
-    assert report["signatures"] == ["predict", "predict_indices", "serving_default"]
+    assert report["signatures"] == [
+        "describe",
+        "predict",
+        "predict_dna",
+        "predict_indices",
+        "score_alleles",
+        "score_variants",
+        "serving_default",
+    ]
     assert report["largest_difference"] <= 1e-6
     keras_predictor = load_predictor(run, batch_size=4)
     saved = load_predictor(tmp_path / "saved", batch_size=4)

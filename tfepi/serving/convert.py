@@ -1,7 +1,6 @@
 """One model in another form: .keras, SavedModel, or Basenji's .h5; of published weights, too."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -20,6 +19,7 @@ from tfepi.pretrained.basenji import h5_model, write_h5
 from tfepi.pretrained.published import published_keras
 from tfepi.serving.agreement import check_own_params, check_params
 from tfepi.serving.export import export_model
+from tfepi.serving.heads import only_head
 from tfepi.spec import ModelSpec
 from tfepi.training.adapters import merge
 from tfrecords_tools.errors import ConfigError, UnfinishedError
@@ -89,7 +89,7 @@ def convert(
     if merged:
         loaded = merge(loaded)
     if head is not None or (is_h5(out) and len(spec.heads) > 1):
-        loaded, spec = _only(loaded, spec, head)
+        loaded, spec = only_head(loaded, spec, head)
     if not out.suffix:
         export_model(loaded, spec, out, source, overwrite)
         return [out, out / SAVED_MODEL_SPEC]
@@ -115,11 +115,3 @@ def _load(model: str | Path, params: Params, spec: ModelSpec) -> tuple[keras.Mod
     if is_h5(model):
         return h5_model(params, model, spec.head().name), Path(model)
     return load_keras(model), keras_file(model)
-
-
-def _only(model: keras.Model, spec: ModelSpec, name: str | None) -> tuple[keras.Model, ModelSpec]:
-    """Return the part of a model that ends in one head."""
-    chosen = spec.head(name)
-    if isinstance(model.output, dict):
-        model = keras.Model(model.input, model.output[chosen.name], name=model.name)
-    return model, replace(spec, heads=(chosen,))

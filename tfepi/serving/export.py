@@ -1,7 +1,9 @@
 """Keras models to SavedModels with named signatures, compared after reloading."""
 
+import json
 import logging
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import keras
@@ -9,41 +11,56 @@ import numpy as np
 import tensorflow as tf
 
 from tfepi.predictors import SAVED_MODEL_SPEC, keras_file, load_keras, spec_path
+from tfepi.serving.examples import Example
+from tfepi.serving.heads import only_head
+from tfepi.serving.metadata import METADATA, metadata
+from tfepi.serving.options import ExportOptions, Scores, scores_of
+from tfepi.serving.parity import difference, expected, score_difference
+from tfepi.serving.signatures import Endpoint, Signatures
+from tfepi.serving.strands import predictions
+from tfepi.serving.warmup import WARMUP, write_warmup
 from tfepi.spec import ModelSpec
 from tfrecords_tools.errors import TfepiError
 from tfrecords_tools.files import atomic_path, write_json
-from tfrecords_tools.genome import one_hot
 from tfrecords_tools.output import check_folder, claim_folder, run_record
 
 log = logging.getLogger(__name__)
 TOLERANCE = 1e-5
 CHECKED = 8  # sequences, of long ones fewer: each takes memory
 CHECKED_BP = 1 << 18
+WARMED = ("predict", "predict_dna", "score_alleles")
+WARMED_FLOATS = 1 << 16  # bp of a sequence whose one-hot code may make the warm-up file larger
+DEFAULT = ExportOptions()
 
 
-def export(model_path: str | Path, out: str | Path, overwrite: bool = False) -> dict:
-    """Export a model, reload the export and compare it with the original on random sequences.
+def export(
+    model_path: str | Path,
+    out: str | Path,
+    overwrite: bool = False,
+    options: ExportOptions = DEFAULT,
+) -> dict:
+    """Export a model, reload the export and compare it with the original on random requests.
 
-    Signatures: `serving_default` and `predict` take {"sequence": float32 [batch, length, 4]};
-    `predict_indices` takes {"sequence": uint8 [batch, length]}. A conditioned model's further
-    inputs, float32, go with either. Each returns a dict by head.
+    The signatures are those of `tfepi.serving.signatures`.
 
     Args:
         model_path: a .keras file or a run folder.
         out: the SavedModel's folder.
         overwrite: replace what is there.
+        options: what the signatures compute.
 
     Returns:
         The report, also written as export.json: signatures, and the largest absolute and
         relative difference.
 
     Raises:
+        ConfigError: options that do not fit the model.
         TfepiError: the reloaded export differs by more than 1e-5 of the largest value.
     """
     spec = ModelSpec.read(spec_path(model_path))
     source = keras_file(model_path)
     check_folder(out, overwrite=overwrite, inputs={"model": source})
-    return export_model(load_keras(model_path), spec, out, source, overwrite)
+    return export_model(load_keras(model_path), spec, out, source, overwrite, options)
 
 
 def export_model(
@@ -52,17 +69,38 @@ def export_model(
     out: str | Path,
     source: str | Path,
     overwrite: bool = False,
+    options: ExportOptions = DEFAULT,
 ) -> dict:
     """Do the same with a model that is loaded, whose weights came from the file `source`."""
     out = Path(out)
     check_folder(out, overwrite=overwrite, inputs={"model": source})
-    heads = [h.name for h in spec.heads]
+    if options.head is not None:
+        model, spec = only_head(model, spec, options.head)
+    scores, note = scores_of(spec, options)
+    if note:
+        log.warning("no signatures that score variants: %s", note)
+    signatures = Signatures(
+        predictions(model, spec, options.rc),
+        spec,
+        scores,
+        options.indel_align == "stitch",
+        options.batch_size,
+    )
+    about = metadata(spec, options, scores, (note,) if note else (), source)
+    endpoints = signatures.endpoints(json.dumps(about))
+    rows = options.batch_size or max(1, min(CHECKED, CHECKED_BP // spec.seq_length))
+    example = Example.random(spec, rows, None if scores is None else scores.window)
     with atomic_path(out) as part:
         with run_record(claim_folder(part), {"model": source}):
-            _write(model, spec, heads, part)
+            _write(model, endpoints, part)
             (part / "assets.extra").mkdir(exist_ok=True)
-            spec.write(part / SAVED_MODEL_SPEC)
-            report = _compare(model, spec, heads, part)
+            _contract(spec, options).write(part / SAVED_MODEL_SPEC)
+            write_json(part / METADATA, about)
+            _write_warmup(spec, scores, options, part)
+            want = expected(
+                model, spec, options.rc, scores, options.indel_align == "stitch", example
+            )
+            report = _compare(example, want, scores, part)
             write_json(part / "export.json", report)
         if out.exists():
             shutil.rmtree(out)
@@ -74,27 +112,19 @@ def export_model(
     return report
 
 
-def _write(model: keras.Model, spec: ModelSpec, heads: list[str], folder: Path) -> None:
-    def predict(inputs):
-        outputs = model(inputs, training=False)
-        return outputs if isinstance(outputs, dict) else {heads[0]: outputs}
+def _contract(spec: ModelSpec, options: ExportOptions) -> ModelSpec:
+    """Return the contract of the SavedModel, which says if strands are averaged already."""
+    if not options.rc:
+        return spec
+    values = spec.to_json()
+    return ModelSpec.from_json(values | {"extra": spec.extra | {"rc_averaged": True}})
 
-    def predict_indices(inputs):
-        return predict(inputs | {"sequence": tf.one_hot(inputs["sequence"], 4, dtype=tf.float32)})
 
-    of_floats = {
-        name: tf.TensorSpec((None, *shape), tf.float32, name=name)
-        for name, shape in spec.inputs.items()
-    }
-    of_indices = of_floats | {
-        "sequence": tf.TensorSpec((None, spec.seq_length), tf.uint8, name="sequence")
-    }
-    floats, indices = [of_floats], [of_indices]
+def _write(model: keras.Model, endpoints: Mapping[str, Endpoint], folder: Path) -> None:
     archive = keras.export.ExportArchive()
     archive.track(model)
-    archive.add_endpoint("serving_default", predict, input_signature=floats)
-    archive.add_endpoint("predict", predict, input_signature=floats)
-    archive.add_endpoint("predict_indices", predict_indices, input_signature=indices)
+    for name, (function, inputs) in endpoints.items():
+        archive.add_endpoint(name, function, input_signature=[inputs])
     logger = tf.get_logger()
     level = logger.level
     logger.setLevel(logging.WARNING)  # it names the temporary folder
@@ -106,43 +136,43 @@ def _write(model: keras.Model, spec: ModelSpec, heads: list[str], folder: Path) 
         logger.setLevel(level)
 
 
-def _compare(model: keras.Model, spec: ModelSpec, heads: list[str], folder: Path) -> dict:
-    rng = np.random.default_rng(0)
-    count = max(1, min(CHECKED, CHECKED_BP // spec.seq_length))
-    indices = rng.integers(0, 5, (count, spec.seq_length), dtype=np.uint8)
-    further = {
-        name: rng.random((count, *shape), np.float32)
-        for name, shape in spec.inputs.items()
-        if name != "sequence"
-    }
-    expected = model(further | {"sequence": one_hot(indices)}, training=False)
-    expected = expected if isinstance(expected, dict) else {heads[0]: expected}
+def _write_warmup(
+    spec: ModelSpec, scores: Scores | None, options: ExportOptions, folder: Path
+) -> None:
+    window = None if scores is None else scores.window
+    given = Example.random(spec, options.batch_size or 1, window).requests()
+    names = [name for name in WARMED if name in given]
+    if spec.seq_length > WARMED_FLOATS:
+        names.remove("predict")
+    write_warmup(folder / WARMUP, spec.name, [(name, given[name]) for name in names])
+
+
+def _compare(
+    example: Example, want: Mapping[str, dict], scores: Scores | None, folder: Path
+) -> dict:
     loaded = tf.saved_model.load(str(folder))
-    largest = relative = 0.0
-    for name, value in (
-        ("serving_default", one_hot(indices)),
-        ("predict", one_hot(indices)),
-        ("predict_indices", indices),
-    ):
-        given = further | {"sequence": value}
-        got = loaded.signatures[name](**{k: tf.constant(v) for k, v in given.items()})
-        for head in heads:
-            want = np.asarray(expected[head], np.float64)
-            difference = float(np.abs(np.asarray(got[head], np.float64) - want).max())
-            share = difference / max(float(np.abs(want).max()), 1e-12)
+    found = {}
+    for name, inputs in example.requests().items():
+        got = loaded.signatures[name](**{k: tf.constant(v) for k, v in inputs.items()})
+        if name.startswith("score"):
+            found[name] = score_difference(scores, got, want[name], want["predict"])
+        else:
+            each = [difference(got[head], value) for head, value in want[name].items()]
             # Unlike max(), this keeps NaN, which is refused.
-            largest = float(np.maximum(largest, difference))
-            relative = float(np.maximum(relative, share))
-    if not relative <= TOLERANCE:
-        raise TfepiError(
-            f"the reloaded export differs from the Keras model by {largest:.3g} "
-            f"({relative:.3g} of the largest value), want at most {TOLERANCE}: not exported"
-        )
+            found[name] = tuple(float(v) for v in np.max(each, axis=0))
+        if not found[name][1] <= TOLERANCE:
+            raise TfepiError(
+                f"the reloaded export differs from the Keras model by {found[name][0]:.3g} "
+                f"({found[name][1]:.3g} of the largest value) in the signature {name}, want at "
+                f"most {TOLERANCE}: not exported"
+            )
+    largest, relative = (float(v) for v in np.max(list(found.values()), axis=0))
     return {
         "format": "tfepi-export",
         "format_version": 1,
         "signatures": sorted(loaded.signatures),
-        "sequences_compared": count,
+        "sequences_compared": len(example.indices),
         "largest_difference": largest,
         "relative_difference": relative,
+        "differences": {n: {"absolute": a, "relative": r} for n, (a, r) in found.items()},
     }

@@ -1,0 +1,116 @@
+"""Checks of requests inside a graph: what is wrong is told with its row.
+
+A server gives the message to whoever asked (INVALID_ARGUMENT, 400 over REST). A server that
+merges requests counts rows over all that it merged.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import tensorflow as tf
+
+from tfrecords_tools.genome import UNKNOWN
+
+
+def refuse(bad, *parts) -> tf.Operation:
+    """Return an operation that fails with a message about the first row that is bad.
+
+    Args:
+        bad: bool [batch].
+        parts: of the message: texts, and tensors [batch], of which the row's value is shown.
+    """
+    at = tf.where(bad)[:1, 0]
+    shown = [part if isinstance(part, str) else _text(tf.gather(part, at)) for part in parts]
+    message = tf.strings.reduce_join(tf.strings.join(shown))
+    return tf.debugging.Assert(tf.logical_not(tf.reduce_any(bad)), [message])
+
+
+def _text(values):
+    return values if values.dtype == tf.string else tf.strings.as_string(values)
+
+
+def after(checks: Sequence[tf.Operation], tensor):
+    """Return a tensor that is there only once all checks have passed."""
+    with tf.control_dependencies(checks):
+        return tf.identity(tensor)
+
+
+def rows(tensor):
+    """Return the number of each row: int32 [batch]."""
+    return tf.range(tf.shape(tensor)[0])
+
+
+def same_batch(inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+    """Return inputs of one number of rows that is not 0."""
+    names = list(inputs)
+    counts = tf.stack([tf.shape(inputs[name])[0] for name in names])
+    other = tf.not_equal(counts, counts[0])
+    empty = tf.debugging.Assert(counts[0] > 0, ["the batch is empty: want at least one row"])
+    with tf.control_dependencies([empty]):
+        differs = refuse(
+            other,
+            "input ",
+            tf.constant(names),
+            " has ",
+            counts,
+            f" rows, {names[0]} ",
+            tf.fill([len(names)], counts[0]),
+            ": want as many",
+        )
+    return {name: after([empty, differs], value) for name, value in inputs.items()}
+
+
+def shaped(tensor, shape: Sequence[int], name: str):
+    """Return an input after a check of its shape without the batch.
+
+    A server feeds a graph without comparing shapes, and TensorFlow takes a declared shape for
+    granted, so the check reads that of a tensor whose declaration is hidden.
+    """
+    hidden = tf.compat.v1.placeholder_with_default(tensor, [None] * (len(shape) + 1))
+    found = tf.shape(hidden)[1:]
+    check = tf.debugging.Assert(
+        tf.reduce_all(tf.equal(found, shape)),
+        [
+            tf.strings.join(
+                [
+                    f"{name} has the shape ",
+                    tf.strings.reduce_join(tf.strings.as_string(found), separator=","),
+                    f" without the batch: want {','.join(map(str, shape))}",
+                ]
+            )
+        ],
+    )
+    return after([check], tensor)
+
+
+def finite(tensor, name: str):
+    """Return float [batch, …] after a check that every value is a finite number."""
+    flat = tf.reshape(tensor, [tf.shape(tensor)[0], -1])
+    bad = tf.logical_not(tf.math.is_finite(flat))
+    place = tf.argmax(tf.cast(bad, tf.int32), axis=1)
+    width = tensor.shape[2] if tensor.shape.rank > 2 else 1
+    check = refuse(
+        tf.reduce_any(bad, axis=1),
+        f"{name} of row ",
+        rows(tensor),
+        " is no finite number at position ",
+        place // width,
+        " (both from 0)",
+    )
+    return after([check], tensor)
+
+
+def base_indices(tensor, name: str = "sequence"):
+    """Return uint8 [batch, length] after a check that each is 0 to 3, or 4 for N."""
+    bad = tensor > UNKNOWN
+    place = tf.argmax(tf.cast(bad, tf.int32), axis=1)
+    check = refuse(
+        tf.reduce_any(bad, axis=1),
+        f"{name} of row ",
+        rows(tensor),
+        " has the base index ",
+        tf.gather(tensor, place, batch_dims=1),
+        " at position ",
+        place,
+        " (both from 0): want 0 to 3 for A, C, G and T, and 4 for N",
+    )
+    return after([check], tensor)
