@@ -123,8 +123,12 @@ def _contract(spec: ModelSpec, options: ExportOptions) -> ModelSpec:
 def _write(model: keras.Model, endpoints: Mapping[str, Endpoint], folder: Path) -> None:
     archive = keras.export.ExportArchive()
     archive.track(model)
+    graphs = {}  # kept, since one that nobody holds is traced again
     for name, (function, inputs) in endpoints.items():
-        archive.add_endpoint(name, function, input_signature=[inputs])
+        if function not in graphs:
+            graph = tf.function(function, input_signature=[inputs], autograph=False)
+            graphs[function] = graph, graph.get_concrete_function()
+        archive.add_endpoint(name, graphs[function][0])
     logger = tf.get_logger()
     level = logger.level
     logger.setLevel(logging.WARNING)  # it names the temporary folder

@@ -13,7 +13,9 @@ from tfrecords_tools.genome import encode
 BASES = "ACGT"
 IUPAC = BASES + "RYSWKMBDHVN"
 _NONE = 255
-_SHOWN = [f"'{chr(byte)}'" if 32 < byte < 127 else f"byte 0x{byte:02x}" for byte in range(256)]
+_SHOWN = [
+    chr(byte) if chr(byte).isalnum() and byte < 128 else f"byte 0x{byte:02x}" for byte in range(256)
+]
 
 
 def _table(allowed: str) -> np.ndarray:

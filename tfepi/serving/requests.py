@@ -39,22 +39,39 @@ def rows(tensor):
     return tf.range(tf.shape(tensor)[0])
 
 
-def same_batch(inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-    """Return inputs of one number of rows that is not 0."""
+def _true_shape(tensor):
+    """Return the shape of a tensor as it is fed.
+
+    A server feeds a graph without comparing shapes, and TensorFlow takes a declared shape for
+    granted, so that of a tensor whose declaration is hidden is read.
+    """
+    return tf.shape(tf.compat.v1.placeholder_with_default(tensor, [None] * tensor.shape.rank))
+
+
+def same_batch(inputs: Mapping[str, tf.Tensor], batch: int | None = None) -> dict[str, tf.Tensor]:
+    """Return inputs after a check that they have one number of rows, which is not 0.
+
+    Args:
+        inputs: by name, [batch, …].
+        batch: the only number that is taken, or None for any.
+    """
     names = list(inputs)
-    counts = tf.stack([tf.shape(inputs[name])[0] for name in names])
-    other = tf.not_equal(counts, counts[0])
-    empty = tf.debugging.Assert(counts[0] > 0, ["the batch is empty: want at least one row"])
+    counts = tf.stack([_true_shape(inputs[name])[0] for name in names])
+    wanted = "at least one" if batch is None else str(batch)
+    empty = tf.debugging.Assert(counts[0] > 0, [f"the batch is empty: want {wanted}"])
     with tf.control_dependencies([empty]):
         differs = refuse(
-            other,
+            tf.not_equal(counts, counts[0] if batch is None else batch),
             "input ",
             tf.constant(names),
             " has ",
             counts,
-            f" rows, {names[0]} ",
-            tf.fill([len(names)], counts[0]),
-            ": want as many",
+            " rows: want ",
+            *(
+                [f"as many as {names[0]}, ", tf.fill([len(names)], counts[0])]
+                if batch is None
+                else [f"{batch}, the batch it was exported for"]
+            ),
         )
     return {name: after([empty, differs], value) for name, value in inputs.items()}
 
@@ -62,23 +79,16 @@ def same_batch(inputs: Mapping[str, tf.Tensor]) -> dict[str, tf.Tensor]:
 def shaped(tensor, shape: Sequence[int], name: str):
     """Return an input after a check of its shape without the batch.
 
-    A server feeds a graph without comparing shapes, and TensorFlow takes a declared shape for
-    granted, so the check reads that of a tensor whose declaration is hidden.
+    Args:
+        tensor: [batch, …].
+        shape: of a row.
+        name: of the input, for messages.
     """
-    hidden = tf.compat.v1.placeholder_with_default(tensor, [None] * (len(shape) + 1))
-    found = tf.shape(hidden)[1:]
-    check = tf.debugging.Assert(
-        tf.reduce_all(tf.equal(found, shape)),
-        [
-            tf.strings.join(
-                [
-                    f"{name} has the shape ",
-                    tf.strings.reduce_join(tf.strings.as_string(found), separator=","),
-                    f" without the batch: want {','.join(map(str, shape))}",
-                ]
-            )
-        ],
-    )
+    found = _true_shape(tensor)[1:]
+    shown = tf.strings.reduce_join(tf.strings.as_string(found), separator=", ")
+    wanted = ", ".join(map(str, shape))
+    message = tf.strings.join([f"a row of {name} has the shape ", shown, f": want {wanted}"])
+    check = tf.debugging.Assert(tf.reduce_all(tf.equal(found, shape)), [message])
     return after([check], tensor)
 
 

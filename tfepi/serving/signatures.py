@@ -92,7 +92,7 @@ class Signatures:
         return tf.TensorSpec((self._batch, *shape), dtype)
 
     def _checked(self, inputs: Inputs) -> dict[str, tf.Tensor]:
-        inputs = same_batch(inputs)
+        inputs = same_batch(inputs, self._batch)
         for name, shape in self._further.items():
             inputs[name] = finite(shaped(inputs[name], shape, name), name)
         return inputs

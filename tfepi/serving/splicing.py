@@ -66,17 +66,17 @@ def _with_room(window, offset, size, other, around: Window, stitch: bool):
     short = (offset < before) | (found - offset < behind)
     check = refuse(
         short,
-        "window of row ",
+        "offset of row ",
         rows(window),
-        " (from 0) has ",
+        " (from 0) is ",
         offset,
-        " letters before offset and ",
-        found - offset,
-        " from there: want at least ",
+        " and window has ",
+        found,
+        " letters: want at least ",
         before,
-        " and ",
+        " before the offset and ",
         behind,
-        ": give more of the genome, N beyond the ends of a chromosome",
+        " from it; give more of the genome, and N beyond the ends of a chromosome",
     )
     window, first = after([check], window), after([check], offset - before)
     needed = known(tf.strings.substr(window, first, before + behind), IUPAC, "window", first)
@@ -102,8 +102,7 @@ def _holding(window, offset, ref, size):
 
 def _shown(alleles, most: int = 20):
     cut = _first(alleles, most)
-    more = tf.where(tf.strings.length(alleles) > most, "…", "")
-    return tf.strings.join(["'", cut, more, "'"])
+    return tf.strings.join([cut, tf.where(tf.strings.length(alleles) > most, "...", "")])
 
 
 def stitched(left, right, around: Window, size):
