@@ -201,7 +201,7 @@ class SavedModelPredictor(_Batched):
     Args:
         path: its folder.
         spec: its contract.
-        batch_size: sequences per call.
+        batch_size: sequences per call, unless it was exported for another number.
 
     Raises:
         InputFileError: it cannot be loaded, or has no such signature.
@@ -215,8 +215,10 @@ class SavedModelPredictor(_Batched):
         try:
             self._loaded = tf.saved_model.load(str(path))  # kept: signatures are weak
             self._function = self._loaded.signatures["serving_default"]
+            given = self._function.structured_input_signature[1]["sequence"].shape
         except (ValueError, OSError, KeyError, IndexError, tf.errors.OpError) as error:
             raise _damaged(path, error) from None
+        self.batch_size = given[0] or batch_size  # it may have been exported for one size only
 
     def _call(self, batch):
         sequence = batch["sequence"]

@@ -39,57 +39,36 @@ def rows(tensor):
     return tf.range(tf.shape(tensor)[0])
 
 
-def _true_shape(tensor):
-    """Return the shape of a tensor as it is fed.
+def checked(
+    inputs: Mapping[str, tf.Tensor], declared: Mapping[str, tf.TensorSpec]
+) -> dict[str, tf.Tensor]:
+    """Return inputs after checks of their shapes, that they have as many rows, and at least one.
 
     A server feeds a graph without comparing shapes, and TensorFlow takes a declared shape for
-    granted, so that of a tensor whose declaration is hidden is read.
-    """
-    return tf.shape(tf.compat.v1.placeholder_with_default(tensor, [None] * tensor.shape.rank))
-
-
-def same_batch(inputs: Mapping[str, tf.Tensor], batch: int | None = None) -> dict[str, tf.Tensor]:
-    """Return inputs after a check that they have one number of rows, which is not 0.
+    granted; ensure_shape compares what is fed.
 
     Args:
         inputs: by name, [batch, …].
-        batch: the only number that is taken, or None for any.
+        declared: their shapes and types.
     """
-    names = list(inputs)
-    counts = tf.stack([_true_shape(inputs[name])[0] for name in names])
-    wanted = "at least one" if batch is None else str(batch)
-    empty = tf.debugging.Assert(counts[0] > 0, [f"the batch is empty: want {wanted}"])
+    given = {
+        name: tf.ensure_shape(inputs[name], spec.shape, name=f"shape_of_{name}")
+        for name, spec in declared.items()
+    }
+    names = list(given)
+    counts = tf.stack([tf.shape(value)[0] for value in given.values()])
+    empty = tf.debugging.Assert(counts[0] > 0, ["the batch is empty: want at least one row"])
     with tf.control_dependencies([empty]):
         differs = refuse(
-            tf.not_equal(counts, counts[0] if batch is None else batch),
+            tf.not_equal(counts, counts[0]),
             "input ",
             tf.constant(names),
             " has ",
             counts,
-            " rows: want ",
-            *(
-                [f"as many as {names[0]}, ", tf.fill([len(names)], counts[0])]
-                if batch is None
-                else [f"{batch}, the batch it was exported for"]
-            ),
+            f" rows: want as many as {names[0]}, ",
+            tf.fill([len(names)], counts[0]),
         )
-    return {name: after([empty, differs], value) for name, value in inputs.items()}
-
-
-def shaped(tensor, shape: Sequence[int], name: str):
-    """Return an input after a check of its shape without the batch.
-
-    Args:
-        tensor: [batch, …].
-        shape: of a row.
-        name: of the input, for messages.
-    """
-    found = _true_shape(tensor)[1:]
-    shown = tf.strings.reduce_join(tf.strings.as_string(found), separator=", ")
-    wanted = ", ".join(map(str, shape))
-    message = tf.strings.join([f"a row of {name} has the shape ", shown, f": want {wanted}"])
-    check = tf.debugging.Assert(tf.reduce_all(tf.equal(found, shape)), [message])
-    return after([check], tensor)
+    return {name: after([empty, differs], value) for name, value in given.items()}
 
 
 def finite(tensor, name: str):

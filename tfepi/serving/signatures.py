@@ -21,7 +21,7 @@ import tensorflow as tf
 from tfepi.serving import statistics
 from tfepi.serving.letters import IUPAC, coded, known, of_length
 from tfepi.serving.options import Scores
-from tfepi.serving.requests import after, base_indices, finite, refuse, same_batch, shaped
+from tfepi.serving.requests import after, base_indices, checked, finite, refuse
 from tfepi.serving.splicing import spliced, stitched
 from tfepi.serving.strands import Predict
 from tfepi.spec import ModelSpec
@@ -65,53 +65,48 @@ class Signatures:
             metadata: what `describe` gives.
         """
         length = self._spec.seq_length
-        text = self._input((), tf.string)
-        floats = {"sequence": self._input((length, 4), tf.float32)}
-        found: dict[str, Endpoint] = {
-            "serving_default": (self._predict, floats),
-            "predict": (self._predict, floats),
-            "predict_indices": (
-                self._predict_indices,
-                {"sequence": self._input((length,), tf.uint8)},
-            ),
-            "predict_dna": (self._predict_dna, {"sequence": text}),
+        text, place = self._input((), tf.string), self._input((), tf.int32)
+        floats = self._endpoint(self._predict, sequence=self._input((length, 4), tf.float32))
+        indices = self._input((length,), tf.uint8)
+        found = {
+            "serving_default": floats,
+            "predict": floats,
+            "predict_indices": self._endpoint(self._predict_indices, sequence=indices),
+            "predict_dna": self._endpoint(self._predict_dna, sequence=text),
         }
         if self._scores is not None:
-            alleles = {"ref": text, "alt": text}
-            place = {"window": text, "offset": self._input((), tf.int32)}
-            found["score_variants"] = (self._score_variants, alleles)
-            found["score_alleles"] = (self._score_alleles, place | alleles)
-        further = {n: self._input(s, tf.float32) for n, s in self._further.items()}
-        found = {n: (function, inputs | further) for n, (function, inputs) in found.items()}
-        row = {"row": tf.TensorSpec((None,), tf.int32, name="row")}
-        return {n: (f, _named(i)) for n, (f, i) in found.items()} | {
-            DESCRIBE: (_description(metadata), row)
-        }
+            found["score_variants"] = self._endpoint(self._score_variants, ref=text, alt=text)
+            found["score_alleles"] = self._endpoint(
+                self._score_alleles, window=text, offset=place, ref=text, alt=text
+            )
+        return found | {DESCRIBE: _description(metadata)}
 
     def _input(self, shape: tuple[int, ...], dtype) -> tf.TensorSpec:
         return tf.TensorSpec((self._batch, *shape), dtype)
 
-    def _checked(self, inputs: Inputs) -> dict[str, tf.Tensor]:
-        inputs = same_batch(inputs, self._batch)
-        for name, shape in self._further.items():
-            inputs[name] = finite(shaped(inputs[name], shape, name), name)
-        return inputs
+    def _endpoint(self, function: Callable[[Inputs], Outputs], **inputs) -> Endpoint:
+        """Return a function that checks its inputs first, and these, with the model's further."""
+        further = {n: self._input(s, tf.float32) for n, s in self._further.items()}
+        declared = _named(inputs | further)
+
+        def endpoint(given: Inputs) -> Outputs:
+            found = checked(given, declared)
+            return function(found | {name: finite(found[name], name) for name in further})
+
+        return endpoint, declared
 
     def _conditions(self, inputs: Inputs) -> dict[str, tf.Tensor]:
         return {name: inputs[name] for name in self._further}
 
     def _predict(self, inputs: Inputs) -> Outputs:
-        inputs = self._checked(inputs)
-        sequence = shaped(inputs["sequence"], (self._spec.seq_length, 4), "sequence")
-        return self._model(self._conditions(inputs) | {"sequence": finite(sequence, "sequence")})
+        sequence = finite(inputs["sequence"], "sequence")
+        return self._model(self._conditions(inputs) | {"sequence": sequence})
 
     def _predict_indices(self, inputs: Inputs) -> Outputs:
-        inputs = self._checked(inputs)
-        codes = base_indices(shaped(inputs["sequence"], (self._spec.seq_length,), "sequence"))
-        return self._model(self._conditions(inputs) | {"sequence": _one_hot(codes)})
+        sequence = _one_hot(base_indices(inputs["sequence"]))
+        return self._model(self._conditions(inputs) | {"sequence": sequence})
 
     def _predict_dna(self, inputs: Inputs) -> Outputs:
-        inputs = self._checked(inputs)
         sequence = self._encoded(inputs["sequence"], "sequence")
         return self._model(self._conditions(inputs) | {"sequence": sequence})
 
@@ -121,7 +116,6 @@ class Signatures:
         return _one_hot(coded(known(of_length(texts, length, name), IUPAC, name), length))
 
     def _score_variants(self, inputs: Inputs) -> Outputs:
-        inputs = self._checked(inputs)
         further = self._conditions(inputs)
         sequences = [self._encoded(inputs[name], name) for name in ("ref", "alt")]
         out = self._model(
@@ -131,7 +125,6 @@ class Signatures:
         return self._scored({head: tf.split(values, 2) for head, values in out.items()})
 
     def _score_alleles(self, inputs: Inputs) -> Outputs:
-        inputs = self._checked(inputs)
         length, further = self._spec.seq_length, self._conditions(inputs)
         window = self._scores.window
         whole, left, right, size = spliced(
@@ -177,16 +170,13 @@ def _named(inputs: Mapping[str, tf.TensorSpec]) -> dict[str, tf.TensorSpec]:
     return {name: tf.TensorSpec(spec.shape, spec.dtype, name) for name, spec in inputs.items()}
 
 
-def _description(metadata: str) -> Callable[[Inputs], Outputs]:
-    def describe(inputs: Inputs) -> Outputs:
-        row = same_batch(inputs)["row"]
-        count = tf.shape(row)[0]
-        check = refuse(
-            (count > DESCRIBED)[None],
-            "describe is asked of ",
-            count[None],
-            f" rows: want at most {DESCRIBED}",
-        )
-        return {"metadata": tf.fill([after([check], count)], metadata)}
+def _description(metadata: str) -> Endpoint:
+    declared = _named({"row": tf.TensorSpec((None,), tf.int32)})
 
-    return describe
+    def describe(inputs: Inputs) -> Outputs:
+        count = tf.shape(checked(inputs, declared)["row"])[:1]
+        text = "describe is asked of "
+        check = refuse(count > DESCRIBED, text, count, f" rows: want at most {DESCRIBED}")
+        return {"metadata": tf.fill(after([check], count), metadata)}
+
+    return describe, declared

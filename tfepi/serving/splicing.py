@@ -21,8 +21,9 @@ def spliced(window, offset, ref, alt, around: Window, stitch: bool):
         stitch: the right register is wanted too.
 
     Returns:
-        REF's sequence, ALT's in the left register, ALT's in the right one (the same where the
-        alleles are of one length), and REF's length: string, string, string, int32 [batch].
+        Sequences, string [batch] each: of REF, of ALT in the left register, of ALT in the right
+        one (the same where the alleles are of one length, or without `stitch`); and REF's length,
+        int32 [batch].
     """
     ref, alt = (
         tf.strings.upper(known(at_most(texts, around.length, name), BASES, name))
@@ -31,26 +32,30 @@ def spliced(window, offset, ref, alt, around: Window, stitch: bool):
     size, other = tf.strings.length(ref), tf.strings.length(alt)
     window = _with_room(window, offset, size, other, around, stitch)
     window = _holding(window, offset, ref, size)
-    start = offset - around.index
-    length, body = around.length, around.index + size
-    whole = _cut(window, start, length)
-    # Left: the left flank, ALT, and what follows REF, up to the length.
+    start, after_ref = offset - around.index, offset + size
+    whole = _cut(window, start, around.length)
+    # The left flank, ALT, and what follows REF, up to the length.
     head = _cut(window, start, around.index)
-    tail = tf.strings.substr(window, offset + size, tf.maximum(0, length - around.index - other))
-    left = _first(tf.strings.join([head, alt, tail]), length)
-    # Right: all that ends where the right flank begins, then that flank.
+    tail = _after(window, after_ref, around.length - around.index - other)
+    left = _first(tf.strings.join([head, alt, tail]), around.length)
+    if not stitch:
+        return whole, left, left, size
+    # All that ends where the right flank begins, then that flank.
+    body = around.index + size
     room = tf.maximum(0, body - other)
-    head = tf.strings.substr(window, offset - room, room)
-    inner = tf.strings.join([head, alt])
+    inner = tf.strings.join([tf.strings.substr(window, offset - room, room), alt])
     inner = tf.strings.substr(inner, tf.strings.length(inner) - body, body)
-    tail = tf.strings.substr(window, offset + size, tf.maximum(0, length - body))
-    right = _first(tf.strings.join([inner, tail]), length)
-    return whole, left, right, size
+    tail = _after(window, after_ref, around.length - body)
+    return whole, left, _first(tf.strings.join([inner, tail]), around.length), size
 
 
 def _cut(texts, start, length: int):
     """Return `length` letters of each text from its start, fewer where it ends."""
     return tf.strings.substr(texts, start, tf.fill(tf.shape(start), length))
+
+
+def _after(texts, start, lengths):
+    return tf.strings.substr(texts, start, tf.maximum(0, lengths))
 
 
 def _first(texts, length: int):
