@@ -1,9 +1,13 @@
-"""A small model of two heads with attention and strand pairs, and what a server would say."""
+"""A small model of two heads with attention and strand pairs, and its export."""
+
+from dataclasses import replace
 
 import keras
 import pytest
 
 from tfepi.spec import Head, ModelSpec
+from tfepi.startup import import_tensorflow
+from tfepi.variants.scores import NAMES
 from tfrecords_tools.targets import Target
 
 LENGTH = 64  # bp
@@ -28,3 +32,23 @@ def attentive():
     )
     spec = ModelSpec("attentive", {"sequence": (LENGTH, 4)}, 8, 8, heads)
     return keras.Model({"sequence": sequence}, outputs), spec
+
+
+@pytest.fixture(scope="session")
+def served(attentive, tmp_path_factory):
+    """The model with both strands averaged and every statistic: its folder and signatures."""
+    tf = import_tensorflow()
+    from tfepi.serving.export import export_model
+    from tfepi.serving.options import ExportOptions
+
+    model, spec = attentive
+    folder = tmp_path_factory.mktemp("served")
+    source = folder / "model.keras"
+    source.write_bytes(b"weights")
+    spec = replace(spec, data="d" * 64)
+    options = ExportOptions(stats=NAMES, rc=True, licence="CC0-1.0")
+    report = export_model(model, spec, folder / "saved", source, options=options)
+    assert report["relative_difference"] <= 1e-5
+    loaded = tf.saved_model.load(str(folder / "saved"))
+    yield folder / "saved", loaded.signatures
+    del loaded  # held until now, since signatures do not hold it

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from tfepi.models import basset, state_unet
+from tfepi.models import basset
 from tfepi.predictors import load_keras, load_predictor, spec_path
 from tfepi.serving import export as export_module
 from tfepi.serving.export import export
@@ -61,28 +61,6 @@ def test_export_predicts_the_same(run, tmp_path):
         for predictor in (keras_predictor, saved):
             got = predictor.predict({"sequence": sequence})["output"]
             np.testing.assert_allclose(got, want, atol=1e-6)
-
-
-def test_a_conditioned_model_has_all_its_inputs(tmp_path):
-    keras.utils.set_random_seed(2)
-    sizes = {"input_length": 64, "filters": 2, "depth": 2, "kernel": 3, "outputs": 1}
-    model = state_unet(**sizes, state_size=3, input_channels=6, track_width=4, bin_width=8)
-    (tmp_path / "run").mkdir()
-    model.save(tmp_path / "run" / "model_best.keras")
-    inputs = {"sequence": (64, 4), "tracks": (16, 2), "cell_state": (3,)}
-    spec = ModelSpec("state_unet", inputs, 8, 0, (Head("output", (Target(0, "K", mark="K"),)),))
-    spec.write(tmp_path / "run" / "model.json")
-    export(tmp_path / "run", tmp_path / "saved")
-    rng = np.random.default_rng(1)
-    given = {n: rng.random((3, *shape), np.float32) for n, shape in inputs.items()}
-    given["sequence"] = rng.integers(0, 5, (3, 64), dtype=np.uint8)
-    want, got = (
-        load_predictor(tmp_path / name, batch_size=2).predict(given)["output"]
-        for name in ("run", "saved")
-    )
-    np.testing.assert_allclose(got, want, atol=1e-6)
-    moved = given | {"tracks": 9 * given["tracks"]}
-    assert np.abs(load_predictor(tmp_path / "saved").predict(moved)["output"] - got).max() > 1e-4
 
 
 def test_an_export_that_differs_is_not_kept(run, tmp_path, monkeypatch):

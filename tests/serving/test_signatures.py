@@ -2,7 +2,6 @@
 
 import json
 import re
-from dataclasses import replace
 
 import h5py
 import keras
@@ -24,22 +23,7 @@ from tfrecords_tools.genome import decode, encode, one_hot
 from tfrecords_tools.targets import Target
 
 tf = import_tensorflow()
-LENGTH, CENTER = 64, (31 - 8) // 8
-STATS = tuple(n for n in NAMES if not n.startswith("sqrt"))
-
-
-@pytest.fixture(scope="module")
-def served(attentive, tmp_path_factory):
-    """The model of two heads with both strands averaged and every statistic."""
-    model, spec = attentive
-    folder = tmp_path_factory.mktemp("served")
-    source = folder / "model.keras"
-    source.write_bytes(b"weights")
-    spec = replace(spec, data="d" * 64)
-    options = ExportOptions(stats=STATS, rc=True, licence="CC0-1.0")
-    report = export_model(model, spec, folder / "saved", source, options=options)
-    assert report["relative_difference"] <= 1e-5
-    return folder / "saved", tf.saved_model.load(str(folder / "saved")).signatures
+LENGTH, CENTER, STATS = 64, (31 - 8) // 8, NAMES
 
 
 def ask(signatures, name, **inputs):
@@ -237,7 +221,7 @@ def test_a_conditioned_model_scores_with_its_inputs(tmp_path):
     source = tmp_path / "model.keras"
     model.save(source)
     spec.write(tmp_path / "model.json")
-    options = ExportOptions(stats=("SAD", "REF"), rc=True, indel_align="left", batch_size=3)
+    options = ExportOptions(stats=("SAD", "REF"), rc=True, indel_align="left")
     export(source, tmp_path / "saved", options=options)
     loaded = tf.saved_model.load(str(tmp_path / "saved"))
     rng = np.random.default_rng(1)
@@ -264,9 +248,7 @@ def test_a_conditioned_model_scores_with_its_inputs(tmp_path):
     further["tracks"][2, 3, 1] = np.nan
     missing = "tracks of row 2 is no finite number at position 3 "
     refused(loaded.signatures, "predict_dna", missing, sequence=texts[0], **further)
-    two = {n: v[:2] for n, v in further.items()}
-    refused(loaded.signatures, "predict_dna", "Shape of tensor ", sequence=texts[0][:2], **two)
-    saved = load_predictor(tmp_path / "saved", batch_size=64)
+    saved = load_predictor(tmp_path / "saved", batch_size=4)
     further["tracks"][2, 3, 1] = 0.5
     five = {n: np.concatenate([v, v[:2]]) for n, v in ({"sequence": pair[0]} | further).items()}
     want = predictor.predict(five)["output"]
@@ -298,12 +280,12 @@ def test_a_model_of_methylation_is_predicted_on_both_strands_only(tmp_path, capl
         export_model(model, spec, tmp_path / "other", source, options=options)
 
 
-def test_one_head_and_some_of_its_targets(attentive, tmp_path):
+def test_one_head_some_of_its_targets_and_one_batch(attentive, tmp_path):
     model, spec = attentive
     source = tmp_path / "model.keras"
     source.touch()
     chosen = (Target(0, "b2", description="chosen"), Target(1, "b0"))
-    options = ExportOptions(stats=("SAD", "ALT"), head="b", targets=chosen)
+    options = ExportOptions(stats=("SAD", "ALT"), head="b", targets=chosen, batch_size=4)
     export_model(model, spec, tmp_path / "saved", source, options=options)
     loaded = tf.saved_model.load(str(tmp_path / "saved"))
     pair = np.random.default_rng(1).integers(0, 5, (2, 4, LENGTH), dtype=np.uint8)
@@ -316,7 +298,13 @@ def test_one_head_and_some_of_its_targets(attentive, tmp_path):
     about = json.loads(ask(loaded.signatures, "describe", row=[0])["metadata"][0])
     assert [t["identifier"] for t in about["heads"][0]["scored"]] == ["b2", "b0"]
     assert list(about["outputs"]) == ["SAD", "ALT"]
-    assert load_predictor(tmp_path / "saved").spec.head().name == "b"
+    assert about["batch_size"] == 4
+    refused(loaded.signatures, "predict_dna", "Shape of tensor sequence [3]", sequence=texts[0][:3])
+    saved = load_predictor(tmp_path / "saved", batch_size=64)
+    assert saved.spec.head().name == "b"
+    want = KerasPredictor(model, spec).predict({"sequence": pair.reshape(8, -1)[:6]})["b"]
+    got = saved.predict({"sequence": pair.reshape(8, -1)[:6]})["b"]
+    np.testing.assert_allclose(got, want, atol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from tfepi.serving.examples import Example
-from tfepi.serving.export import export_model
 from tfepi.serving.warmup import WARMUP, write_warmup
 from tfepi.startup import import_tensorflow
 from tfrecords_tools.framing import read_frames
@@ -39,15 +38,12 @@ def test_requests_are_read_back(tmp_path):
     assert found[1][2]["offset"].tolist() == [1, 2]
 
 
-def test_an_export_takes_its_own_requests(attentive, tmp_path):
-    model, spec = attentive
-    (tmp_path / "model.keras").touch()
-    export_model(model, spec, tmp_path / "saved", tmp_path / "model.keras")
-    loaded = tf.saved_model.load(str(tmp_path / "saved"))
-    found = list(requests(tmp_path / "saved" / WARMUP))
+def test_an_export_takes_its_own_requests(served):
+    folder, signatures = served
+    found = list(requests(folder / WARMUP))
     assert [signature for _, signature, _ in found] == ["predict", "predict_dna", "score_alleles"]
     for _, signature, inputs in found:
-        got = loaded.signatures[signature](**{k: tf.constant(v) for k, v in inputs.items()})
+        got = signatures[signature](**{k: tf.constant(v) for k, v in inputs.items()})
         assert all(len(value) == 1 for value in got.values())
 
 
