@@ -38,6 +38,7 @@ def export(
     out: str | Path,
     overwrite: bool = False,
     options: ExportOptions = DEFAULT,
+    onnx: str | Path | None = None,
 ) -> dict:
     """Export a model, reload the export and compare it with the original on random requests.
 
@@ -48,10 +49,11 @@ def export(
         out: the SavedModel's folder.
         overwrite: replace what is there.
         options: what the signatures compute.
+        onnx: an ONNX file of the predictions to write as well (`check_onnx`), or None.
 
     Returns:
         The report, also written as export.json: signatures, and the largest absolute and
-        relative difference.
+        relative difference; of an ONNX file `onnx_difference`, relative.
 
     Raises:
         ConfigError: options that do not fit the model.
@@ -60,7 +62,15 @@ def export(
     spec = ModelSpec.read(spec_path(model_path))
     source = keras_file(model_path)
     check_folder(out, overwrite=overwrite, inputs={"model": source})
-    return export_model(load_keras(model_path), spec, out, source, overwrite, options)
+    model = load_keras(model_path)
+    report = export_model(model, spec, out, source, overwrite, options)
+    if onnx is None:
+        return report
+    from tfepi.serving.onnx import write_onnx
+
+    if options.head is not None:
+        model, spec = only_head(model, spec, options.head)
+    return report | {"onnx_difference": write_onnx(model, spec, options, onnx, source)}
 
 
 def export_model(

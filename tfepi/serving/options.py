@@ -1,14 +1,16 @@
 """What an export is asked for beside the model."""
 
+import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from tfepi.spec import ModelSpec
 from tfepi.variants.alleles import Window
 from tfepi.variants.head_targets import HeadTargets
 from tfepi.variants.options import INDEL_ALIGNMENTS
 from tfepi.variants.scores import check_names, warn_of_one_bin
-from tfrecords_tools.errors import ConfigError, unknown
+from tfrecords_tools.errors import ConfigError, UnfinishedError, unknown
 from tfrecords_tools.targets import Target
 
 STATS = ("SAD",)
@@ -93,3 +95,24 @@ def scores_of(spec: ModelSpec, options: ExportOptions) -> tuple[Scores | None, s
     stats = options.stats or STATS
     warn_of_one_bin(stats, window.bins)
     return Scores(stats, window, chosen), ""
+
+
+def check_onnx(path: str | Path, overwrite: bool = False) -> None:
+    """Check that an ONNX file can be written, and that what writes it is installed.
+
+    Raises:
+        ConfigError: a name without .onnx, or a package that is missing.
+        UnfinishedError: the file is there, or its folder is not.
+    """
+    path = Path(path)
+    if path.suffix != ".onnx":
+        raise ConfigError(f"--onnx {path}: want a name that ends in .onnx")
+    if path.exists() and not (overwrite and path.is_file()):
+        raise UnfinishedError(f"{path} exists: name another file, or use --overwrite")
+    if not path.absolute().parent.is_dir():
+        raise UnfinishedError(f"the folder of {path} does not exist: make it first")
+    for name in ("tf2onnx", "onnxruntime"):
+        if importlib.util.find_spec(name) is None:
+            raise ConfigError(
+                f"--onnx needs {name}, which is not installed: pip install 'tfepi[onnx]'"
+            )
