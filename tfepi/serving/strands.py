@@ -47,7 +47,8 @@ def predictions(model, spec: ModelSpec, rc: bool) -> Predict:
 
 def _other_strand(inputs: Mapping[str, tf.Tensor], spec: ModelSpec) -> dict[str, tf.Tensor]:
     moved = dict(inputs)
-    moved["sequence"] = tf.reverse(inputs["sequence"], [1, 2])
+    # One axis after the other: not every reader of graphs takes two.
+    moved["sequence"] = tf.reverse(tf.reverse(inputs["sequence"], [1]), [2])
     if spec.kind == METHYLATION:  # the CpG's other C is to be in the middle
         moved["sequence"] = tf.pad(moved["sequence"][:, :-1], [[0, 0], [1, 0], [0, 0]])
     if "tracks" in inputs:
