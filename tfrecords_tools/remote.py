@@ -22,7 +22,7 @@ _NAME = re.compile(r"(s3|gs|https?):/{1,2}(?=[^/])")
 _OF_HUBS = re.compile(r"https:/{1,2}(tfhub\.dev|(www\.)?kaggle\.com/models)/")
 _ANY_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 _WORD = re.compile(r"(?:(?<=[=,@])|^)[A-Za-z][A-Za-z0-9+.-]+://[^,]*")
-_ADDRESS = "--cluster"  # an option whose URL is no input
+_ADDRESSES = ("--cluster", "--url")  # options whose URL is no input
 
 
 def as_url(name: str | os.PathLike) -> str | None:
@@ -175,7 +175,7 @@ def placed(words: Sequence[str]) -> tuple[list[str], dict[str, Path]]:
     """Return a command's words with each URL's place in the cache instead, and those places.
 
     A URL is a word, or follows `=`, `,` or `@` in one: NAME=s3://…; it ends before a comma. The
-    address that --cluster is given is no input, and stays.
+    addresses that --cluster and --url are given are no inputs, and stay.
 
     Returns:
         The words, and URL → path.
@@ -202,5 +202,5 @@ def placed(words: Sequence[str]) -> tuple[list[str], dict[str, Path]]:
 
 
 def _is_address(option: str) -> bool:
-    """Tell whether an option is --cluster, which may be shortened."""
-    return option.startswith(_ADDRESS[:4]) and _ADDRESS.startswith(option)
+    """Tell whether an option is one of the addresses', which may be shortened."""
+    return any(option.startswith(a[:4]) and a.startswith(option) for a in _ADDRESSES)

@@ -1,14 +1,17 @@
 """Scores of a VCF's variants by a model: numbered parts, then the final files."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
+
+import numpy as np
 
 from tfepi.crew import ALONE, Crew
 from tfepi.spec import Condition, ModelSpec, Predictor, check_shifts
-from tfepi.variants.alleles import Window
+from tfepi.variants.alleles import AllelePair, Window
 from tfepi.variants.checks import check, skipped_text, survey
 from tfepi.variants.forecast import Forecast
 from tfepi.variants.formats import DEFAULT, check_formats
@@ -94,8 +97,8 @@ def score_vcf(
     """
     place = Place.of(out, shard, resume, overwrite, crew)
     results = score_results(formats)
-    prepared = _prepared(spec, vcf, fasta, scoring, model_files, targets, chunk_records)
-    with prepared as (genome, manifest, scored):
+    of = (spec, vcf, fasta, scoring, model_files, targets, chunk_records)
+    with prepared(*of) as (genome, manifest, scored):
         forecast = Forecast.of(manifest, formats)
 
         elsewhere = None
@@ -105,8 +108,9 @@ def score_vcf(
             recipe = ScoringRecipe(open_model, paths, manifest, scored, folder)
             elsewhere = Elsewhere(executor, recipe)
 
-        def begin(predictor: Predictor) -> _Run:
-            return _Run(genome, manifest, predictor, scored, place.folder, condition)
+        def begin(predictor: Predictor) -> PartLoop:
+            scorer = PairScorer(genome, manifest, predictor, scored, condition)
+            return PartLoop(genome, manifest, scorer, place.folder)
 
         how = (forecast.report, load, begin, quiet, elsewhere)
         return run_in_parts(place, manifest, results, *how)
@@ -153,22 +157,30 @@ def manifest_of(
     Raises:
         InputFileError, ConfigError: as there.
     """
-    prepared = _prepared(spec, vcf, fasta, scoring, model_files, targets, chunk_records)
-    with prepared as (_, manifest, _):
+    of = (spec, vcf, fasta, scoring, model_files, targets, chunk_records)
+    with prepared(*of) as (_, manifest, _):
         return manifest
 
 
 @contextlib.contextmanager
-def _prepared(
+def prepared(
     spec: ModelSpec,
     vcf: str | Path,
     fasta: str | Path,
     scoring: Scoring,
-    model_files: dict[str, str | Path] | None,
+    model_files: Mapping[str, str | Path | dict] | None,
     targets: Sequence[Target] | None,
     chunk_records: int | None,
 ) -> Iterator[tuple[Genome, Manifest, HeadTargets]]:
-    """Yield the open genome, the manifest and what is scored, after all checks."""
+    """Yield the open genome, the manifest and what is scored, after all checks.
+
+    Args:
+        spec, vcf, fasta, scoring, targets, chunk_records: as of `score_vcf`.
+        model_files: as there, or the `identity` of what is no file here.
+
+    Raises:
+        InputFileError, ConfigError: as there.
+    """
     window = Window.of(spec, scoring.window_step)
     scored = HeadTargets.of(spec, scoring.head, targets, scoring.untransform)
     check_shifts(spec, scoring.shifts)
@@ -180,7 +192,7 @@ def _prepared(
         manifest = Manifest(
             survey=survey(genome, vcf, scoring.ref_policy),
             inputs={
-                label: identity(path)
+                label: path if isinstance(path, dict) else identity(path)
                 for label, path in {"vcf": vcf, "fasta": fasta, **(model_files or {})}.items()
             },
             scoring=scoring,
@@ -214,7 +226,7 @@ class ScoringRecipe:
         """Digest and folder of the run."""
         return f"{self.manifest.digest} {self.folder}"
 
-    def make(self) -> "_Run":
+    def make(self) -> "PartLoop":
         """Open the genome and load the model.
 
         Raises:
@@ -224,23 +236,31 @@ class ScoringRecipe:
         check_inputs(read_here, self.manifest.inputs)
         predictor, condition = self.open_model()
         genome = Genome(self.paths["fasta"])
-        return _Run(genome, self.manifest, predictor, self.scored, self.folder, condition)
+        scorer = PairScorer(genome, self.manifest, predictor, self.scored, condition)
+        return PartLoop(genome, self.manifest, scorer, self.folder)
 
 
-class _Run:
-    """The loop over parts: pairs to scores."""
+class Scorer(Protocol):
+    """What compares the alleles of pairs: by a model here, or elsewhere."""
 
-    def __init__(
-        self,
-        genome: Genome,
-        manifest: Manifest,
-        predictor: Predictor,
-        scored: HeadTargets,
-        folder: Path,
-        condition: Condition | None = None,
-    ):
+    def scores(self, pairs: Sequence[AllelePair]) -> Iterator[tuple[dict[str, np.ndarray], int]]:
+        """As `pair_scores.PairScorer.scores`."""
+        ...
+
+
+class PartLoop:
+    """The loop over parts: pairs to scores.
+
+    Args:
+        genome: the FASTA.
+        manifest: of the run.
+        scorer: makes the scores.
+        folder: that the parts belong to.
+    """
+
+    def __init__(self, genome: Genome, manifest: Manifest, scorer: Scorer, folder: Path):
         self._genome, self._manifest, self._folder = genome, manifest, folder
-        self._scorer = PairScorer(genome, manifest, predictor, scored, condition)
+        self._scorer = scorer
 
     def write_part(
         self, number: int, chunk: Sequence[Variant], advance: Callable[[int], object]
