@@ -109,9 +109,16 @@ def test_a_key_with_a_space_is_placed_whole(cache):
 
 
 @pytest.mark.parametrize(
-    "words", [["--cluster", "https://h:1"], ["--cluster=https://h:1"], ["--clus", "s3://h"]]
+    "words",
+    [
+        ["--cluster", "https://h:1"],
+        ["--cluster=https://h:1"],
+        ["--clus", "s3://h"],
+        ["--url", "grpc://h:1"],
+        ["--url=https://h"],
+    ],
 )
-def test_the_address_of_a_cluster_is_no_input(cache, words):
+def test_the_address_of_a_server_is_no_input(cache, words):
     assert remote.placed(words) == (words, {})
     placed, places = remote.placed([*words, "s3://lab/a"])
     assert placed == [*words, str(remote.place("s3://lab/a"))]

@@ -41,6 +41,8 @@ class RestTransport:
         self.address = address
         self._form = form
         self._version = address.version
+        # requests has a list of authorities of its own, the system's may have more.
+        self._verify = os.environ.get("REQUESTS_CA_BUNDLE") or certificates() or True
         self._own = threading.local()
         self._sessions: list[requests.Session] = []
 
@@ -88,9 +90,6 @@ class RestTransport:
         """Return this thread's session: one is not made for several."""
         if not hasattr(self._own, "session"):
             self._own.session = requests.Session()
-            own = os.environ.get("REQUESTS_CA_BUNDLE") or certificates()
-            if own is not None:
-                self._own.session.verify = own
             self._sessions.append(self._own.session)
         return self._own.session
 
@@ -111,6 +110,7 @@ class RestTransport:
                 data=None if text is None else text.encode(),
                 headers={"Content-Type": "application/json"} if text else None,
                 timeout=timeout,
+                verify=self._verify,
                 stream=True,
                 allow_redirects=False,
             ) as response:
