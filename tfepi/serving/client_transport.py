@@ -1,5 +1,6 @@
 """What carries a request to a server and an answer back, and what can become of it."""
 
+import re
 import ssl
 from collections.abc import Mapping, Sequence
 from typing import Protocol
@@ -11,6 +12,7 @@ from tfrecords_tools.errors import TfepiError
 
 Inputs = Mapping[str, Sequence | np.ndarray]
 """Signature's input → strings, or an array of numbers."""
+_ASSERTED = re.compile(r"assertion failed: \[(.*?)\](?: \[|$)")
 ALONE = ""
 """The name of an answer's only output where the server does not say it."""
 
@@ -97,6 +99,12 @@ def certificates() -> str | None:
 
 
 def shortened(message: str, most: int = 400) -> str:
-    """Return a server's message on one line, and not longer than a screen."""
+    """Return a server's message on one line, and not longer than a screen.
+
+    Of what a check in the model's graph says TensorFlow tells where in the graph, too, which is
+    left out.
+    """
     text = " ".join(message.split())
+    if found := _ASSERTED.search(text):
+        text = found[1]
     return text if len(text) <= most else f"{text[:most]}…"

@@ -14,6 +14,7 @@ from tfepi.serving.client_transport import ServerLostError, ServerRefusedError
 from tfrecords_tools.errors import ConfigError
 from tfrecords_tools.genome import encode, one_hot
 
+_GRAPH = "Graph execution error: Detected at node a (most recent call last): assertion"
 DNA = ["ACGT" * 16, "AACCGGTT" * 8, "N" * 64]
 
 
@@ -124,6 +125,10 @@ def test_answers_that_are_none(serve, ask, answer, message):
         ((413, {}, {"error": "too large"}), "status 413: too large"),
         ((400, {}, {"detail": {"why": 1}}), 'status 400: {"why": 1}'),
         ((401, {}, b""), "status 401 "),
+        (
+            (400, {}, {"error": f"{_GRAPH} failed: [row 0 has Z] [[{{{{node a}}}}]]"}),
+            "400: row 0 has Z ",
+        ),
     ],
 )
 def test_refusals(serve, ask, fault, message):
