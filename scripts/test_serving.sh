@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# Run the tests that ask servers in processes of their own: KServe by REST, and one by gRPC.
+#
+#   scripts/test_serving.sh [pytest arguments]
+#
+# KServe needs older versions of some libraries, so it gets an environment beside the active one
+# (else .venv, made if absent), whose TensorFlow it takes. It is TFEPI_SERVING_VENV, made if absent
+# (400 MB), else a temporary one. OpenVINO runs the model where TFEPI_OPENVINO_PYTHON names a
+# Python that has it.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+if [ -n "${VIRTUAL_ENV:-}" ]; then
+  environment=$VIRTUAL_ENV
+else
+  environment=$PWD/.venv
+  [ -x "$environment/bin/python" ] || "${PYTHON:-python3}" -m venv "$environment"
+fi
+python=$environment/bin/python
+"$python" -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[serving,test]'
+
+beside=${TFEPI_SERVING_VENV:-}
+if [ -z "$beside" ]; then
+  scratch=$(mktemp -d)
+  trap 'rm -rf "$scratch"' EXIT
+  beside=$scratch/venv
+fi
+[ -x "$beside/bin/python" ] || "$python" -m venv "$beside"
+"$beside/bin/python" -m pip install --quiet --disable-pip-version-check 'kserve==0.21.*'
+# Its own packages come first; TensorFlow and what else it lacks are those of the first environment.
+"$python" -c 'import site; print("\n".join(site.getsitepackages()))' \
+  > "$("$beside/bin/python" -c 'import site; print(site.getsitepackages()[0])')/zz_tensorflow.pth"
+export TFEPI_KSERVE_PYTHON=$beside/bin/python
+"$TFEPI_KSERVE_PYTHON" -c 'import kserve, tensorflow' 2> /dev/null
+
+if [ $# -gt 0 ]; then
+  "$python" -m pytest "$@"
+else
+  "$python" -m pytest -m 'slow or not slow' tests/serving/client
+fi
