@@ -5,8 +5,8 @@
 #
 # KServe needs older versions of some libraries, so it gets an environment beside the active one
 # (else .venv, made if absent), whose TensorFlow it takes. It is TFEPI_SERVING_VENV, made if absent
-# (400 MB), else a temporary one. OpenVINO runs the model where TFEPI_OPENVINO_PYTHON names a
-# Python that has it.
+# (700 MB), else a temporary one. OpenVINO, which runs the SavedModel without TensorFlow, is there,
+# too.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -26,12 +26,12 @@ if [ -z "$beside" ]; then
   beside=$scratch/venv
 fi
 [ -x "$beside/bin/python" ] || "$python" -m venv "$beside"
-"$beside/bin/python" -m pip install --quiet --disable-pip-version-check 'kserve==0.21.*'
+"$beside/bin/python" -m pip install --quiet --disable-pip-version-check 'kserve==0.21.*' openvino
 # Its own packages come first; TensorFlow and what else it lacks are those of the first environment.
 "$python" -c 'import site; print("\n".join(site.getsitepackages()))' \
   > "$("$beside/bin/python" -c 'import site; print(site.getsitepackages()[0])')/zz_tensorflow.pth"
-export TFEPI_KSERVE_PYTHON=$beside/bin/python
-"$TFEPI_KSERVE_PYTHON" -c 'import kserve, tensorflow' 2> /dev/null
+export TFEPI_SERVING_PYTHON=$beside/bin/python
+"$TFEPI_SERVING_PYTHON" -c 'import kserve, openvino, tensorflow' 2> /dev/null
 
 if [ $# -gt 0 ]; then
   "$python" -m pytest "$@"

@@ -9,6 +9,7 @@ import pytest
 
 from tfepi.serving.client import Client
 from tfepi.serving.client_requests import Waiting
+from tfepi.startup import import_tensorflow
 
 HERE = Path(__file__).parent
 TOY = SimpleNamespace(**runpy.run_path(str(HERE / "toy_served.py")))
@@ -109,3 +110,28 @@ def ask():
     yield client
     for one in made:
         one.close()
+
+
+@pytest.fixture(scope="session")
+def own_run(tmp_path_factory) -> Path:
+    """A run folder of a model of six bins, whose targets are of two strands and of none."""
+    import_tensorflow()
+    import keras
+
+    from tfepi.spec import Head, ModelSpec
+    from tfrecords_tools.targets import Target
+
+    folder = tmp_path_factory.mktemp("run")
+    keras.utils.set_random_seed(5)
+    sequence = keras.Input((64, 4), name="sequence")
+    x = keras.layers.Conv1D(16, 9, padding="same", activation="gelu", name="motifs")(sequence)
+    x = keras.layers.AveragePooling1D(8, name="bins")(x)
+    x = keras.layers.Conv1D(16, 3, padding="same", activation="gelu", name="around")(x)
+    x = keras.layers.Cropping1D(1, name="crop")(x)
+    outputs = keras.layers.Dense(3, activation="softplus", name="output")(x)
+    keras.Model(sequence, outputs).save(folder / "model_best.keras")
+    pairs = ((0, "plus", 1), (1, "minus", 0), (2, "both", 2))
+    targets = tuple(Target(n, name, strand_pair=pair) for n, name, pair in pairs)
+    spec = ModelSpec("own", {"sequence": (64, 4)}, 8, 8, (Head("output", targets),))
+    spec.write(folder / "model.json")
+    return folder

@@ -9,7 +9,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent.parent
-KSERVE = "TFEPI_KSERVE_PYTHON"  # the Python of an environment with KServe (scripts/test_serving.sh)
+OTHERS = "TFEPI_SERVING_PYTHON"  # has KServe and OpenVINO: scripts/test_serving.sh makes it
 KINDS = ("grpc", "kserve")
 
 
@@ -34,7 +34,7 @@ class ServerProcess:
         self.kind, self.port = kind, free_port()
         self.url = f"{'http' if kind == 'kserve' else 'grpc'}://127.0.0.1:{self.port}"
         script = str(HERE / f"{kind}_server.py")
-        python = os.environ[KSERVE] if kind == "kserve" else sys.executable
+        python = os.environ[OTHERS] if kind == "kserve" else sys.executable
         self._command = [python, script, str(saved_model), name, str(self.port)]
         self._environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3"}
         self._environment.pop("PYTHONPATH", None)

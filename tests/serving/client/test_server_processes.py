@@ -17,7 +17,6 @@ from tfepi.serving.client import Client
 from tfepi.serving.client_requests import Waiting
 from tfepi.serving.client_scoring import score_served_vcf
 from tfepi.serving.client_transport import ServerRefusedError
-from tfepi.startup import import_tensorflow
 from tfepi.variants.options import Scoring
 from tfepi.variants.scoring import score_vcf
 
@@ -27,44 +26,19 @@ STATS = ("SAD", "logSAD", "SAX", "D2", "JS", "JSD", "REF_RATIO", "REF", "ALT")
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory) -> Path:
-    """A run folder of a model of six bins, whose targets are of two strands and of none."""
-    import_tensorflow()
-    import keras
-
-    from tfepi.spec import Head, ModelSpec
-    from tfrecords_tools.targets import Target
-
-    folder = tmp_path_factory.mktemp("run")
-    keras.utils.set_random_seed(5)
-    sequence = keras.Input((64, 4), name="sequence")
-    x = keras.layers.Conv1D(16, 9, padding="same", activation="gelu", name="motifs")(sequence)
-    x = keras.layers.AveragePooling1D(8, name="bins")(x)
-    x = keras.layers.Conv1D(16, 3, padding="same", activation="gelu", name="around")(x)
-    x = keras.layers.Cropping1D(1, name="crop")(x)
-    outputs = keras.layers.Dense(3, activation="softplus", name="output")(x)
-    keras.Model(sequence, outputs).save(folder / "model_best.keras")
-    pairs = ((0, "plus", 1), (1, "minus", 0), (2, "both", 2))
-    targets = tuple(Target(n, name, strand_pair=pair) for n, name, pair in pairs)
-    spec = ModelSpec("own", {"sequence": (64, 4)}, 8, 8, (Head("output", targets),))
-    spec.write(folder / "model.json")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def saved_model(run, tmp_path_factory) -> Path:
+def saved_model(own_run, tmp_path_factory) -> Path:
     from tfepi.serving.export import export
     from tfepi.serving.options import ExportOptions
 
     folder = tmp_path_factory.mktemp("saved") / "model"
-    export(run, folder, options=ExportOptions(stats=STATS, rc=True))
+    export(own_run, folder, options=ExportOptions(stats=STATS, rc=True))
     return folder
 
 
 @pytest.fixture(scope="module", params=PROCESS.KINDS)
 def server(request, saved_model, tmp_path_factory):
-    if request.param == "kserve" and PROCESS.KSERVE not in os.environ:
-        pytest.skip(f"{PROCESS.KSERVE} is not set: scripts/test_serving.sh runs this")
+    if request.param == "kserve" and PROCESS.OTHERS not in os.environ:
+        pytest.skip(f"{PROCESS.OTHERS} is not set: scripts/test_serving.sh runs this")
     if request.param == "grpc":
         pytest.importorskip("tensorflow_serving.apis")
     found = PROCESS.ServerProcess(
@@ -76,11 +50,11 @@ def server(request, saved_model, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def wanted(run, vcf, fasta, tmp_path_factory):
+def wanted(own_run, vcf, fasta, tmp_path_factory):
     """Scores of the shared VCF here, by name."""
     from tfepi.predictors import load_predictor
 
-    model = load_predictor(run, 16)
+    model = load_predictor(own_run, 16)
     out = tmp_path_factory.mktemp("here") / "scores"
     scoring = Scoring(stats=STATS, rc=True)
     return read(score_vcf(lambda: model, model.spec, vcf, fasta, out, scoring, quiet=True))
