@@ -6,9 +6,9 @@
 The server is one of tests/serving/client: "grpc", or "kserve" in the environment that
 scripts/test_serving.sh makes (TFEPI_SERVING_PYTHON names its Python). RUN is the run folder that
 SAVED_MODEL was exported from. Every client is a process that scores the VCF over and over
-(`score_served_vcf`), each time into a new folder, whose scores are compared row by row with those of
-`score_vcf` here. With --kill the server gets SIGKILL in the middle and is started again. Rates here
-are taken before and after, with the model loaded and no client at work. OUT/load.json has the
+(`score_served_vcf`), each time into a new folder, whose scores are compared row by row with those
+of `score_vcf` here. With --kill the server gets SIGKILL in the middle and is started again. Rates
+here are taken before and after, with the model loaded and no client at work. OUT/load.json has the
 figures; the status is 1 if a score was lost, doubled or another.
 """
 
