@@ -196,7 +196,7 @@ class Client:
             if there is None or SIGNATURE in there:
                 raise
             raise ServerRefusedError(
-                f"{error}; it has the signatures {', '.join(there)}: export the model with "
+                f"{error}; it has the signatures {', '.join(sorted(there))}: export the model with "
                 "tfepi_export.py"
             ) from None
         found = np.asarray(answer.get(OUTPUT, answer.get(ALONE, ()))).ravel()
