@@ -28,7 +28,8 @@ fi
 [ -x "$beside/bin/python" ] || "$python" -m venv "$beside"
 "$beside/bin/python" -m pip install --quiet --disable-pip-version-check 'kserve==0.21.*' openvino
 # Its own packages come first; TensorFlow and what else it lacks are those of the first environment.
-"$python" -c 'import site; print("\n".join(site.getsitepackages()))' \
+"$python" -c 'import importlib.util, pathlib
+print(pathlib.Path(importlib.util.find_spec("tensorflow").origin).parents[1])' \
   > "$("$beside/bin/python" -c 'import site; print(site.getsitepackages()[0])')/zz_tensorflow.pth"
 export TFEPI_SERVING_PYTHON=$beside/bin/python
 "$TFEPI_SERVING_PYTHON" -c 'import kserve, openvino, tensorflow' 2> /dev/null
