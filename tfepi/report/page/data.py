@@ -1,7 +1,5 @@
 """The data: splits along the genome, leakage, coverage, what was clipped or left out."""
 
-from pathlib import Path
-
 from tfepi.report.karyogram_figure import karyogram
 from tfepi.report.page.content import Check, Column, Note, Picture, Section, Table
 from tfepi.report.page.folders import CHECK, DATA, MANIFEST, Folder, Runs
@@ -114,8 +112,8 @@ def _listed(names: list[str], most: int = 6) -> str:
 
 def _blacklist(folder: Folder) -> Regions | None:
     """Return the blacklisted regions; None where there were none or the file is gone."""
-    path = folder.inputs.get("blacklist", {}).get("path")
-    return merged(read_bed(path)) if path and Path(path).is_file() else None
+    path = folder.input("blacklist")
+    return merged(read_bed(path)) if path else None
 
 
 def _splits(by_label, splits: dict[str, Regions], black: Regions | None, name: str, of: str):

@@ -53,16 +53,17 @@ class Folder:
         found = self.record.get("inputs") or self.manifest.get("inputs") or {}
         return {str(k): v for k, v in found.items() if isinstance(v, dict)}
 
+    def input(self, label: str) -> Path | None:
+        """Return where an input file lies now; None if it is not there (`place_of`)."""
+        return place_of(self.inputs.get(label, {}), self.path)
+
     def read(self, name: str) -> dict:
         """Return the JSON value of one of its files.
 
         Raises:
             InputFileError: it is missing or damaged.
         """
-        value = read_json(self.path / name)
-        if not isinstance(value, dict):
-            raise InputFileError(f"{self.path / name} holds no JSON object: copy it again")
-        return value
+        return read_json(self.path / name)
 
 
 @dataclass(frozen=True)
@@ -136,6 +137,23 @@ def find(paths: Iterable[str | Path]) -> Runs:
     return Runs(folders)
 
 
+def place_of(identity: dict, folder: Path) -> Path | None:
+    """Return where an input file lies now; None if it is not there.
+
+    A relative path is looked for from here, then from beside the run folder, where the command was
+    as a rule given.
+
+    Args:
+        identity: of the input, as run.json and manifests tell it.
+        folder: of the run.
+    """
+    if not identity.get("path"):
+        return None
+    path = Path(str(identity["path"]))
+    places = (path, folder.parent / path)
+    return next((p for p in places if p.is_file()), None)
+
+
 def _is_run(path: Path) -> bool:
     return any((path / n).is_file() for n in (RECORD, "state.json", "statistics.json")) or (
         (path / MANIFEST).is_file() and _format(path / MANIFEST) in _BY_FORMAT
@@ -155,9 +173,6 @@ def _read(path: Path, name: str) -> Folder:
     record, manifest = (
         read_json(path / n) if (path / n).exists() else {} for n in (RECORD, MANIFEST)
     )
-    for file, value in ((RECORD, record), (MANIFEST, manifest)):
-        if not isinstance(value, dict):
-            raise InputFileError(f"{path / file} holds no JSON object: copy it again")
     kind = next((k for file, k in _BY_FILE if (path / file).is_file()), OTHER)
     kind = _BY_FORMAT.get(manifest.get("format"), kind)
     return Folder(path, name, kind, record, manifest)

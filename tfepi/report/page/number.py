@@ -1,5 +1,7 @@
 """Numbers as a page shows them."""
 
+import math
+
 from tfepi.report.page.content import Value
 
 _LARGE, _SMALL = 1e6, 1e-3
@@ -16,14 +18,19 @@ def shown(value: Value, digits: int | None) -> str:
         return "–"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, int) and (digits is None or abs(value) < 10**digits):
-        return f"{value:,}".replace("-", "−")
     if not isinstance(value, int | float):
         return str(value)
-    if digits is None:
-        return f"{value:,}".replace("-", "−")
-    if value and not _SMALL <= abs(value) < _LARGE:
-        return f"{value:.{digits - 1}e}".replace("e-0", "e-").replace("e+0", "e").replace("-", "−")
-    text = f"{value:.{digits}g}"
-    text = f"{float(text):,.0f}" if abs(value) >= 10**digits else f"{value:#.{digits}g}".rstrip(".")
+    if abs(value) == math.inf:
+        text = "∞" if value > 0 else "-∞"
+    elif digits is None or (isinstance(value, int) and abs(value) < 10**digits):
+        text = f"{value:,}"
+    elif value and not _SMALL <= abs(value) < _LARGE:
+        mantissa, exponent = f"{value:.{digits - 1}e}".split("e")
+        text = f"{mantissa}e{int(exponent)}"
+    else:
+        rounded = float(f"{value:.{digits}g}")
+        whole = len(str(int(abs(rounded)))) if abs(rounded) >= 1 else 0
+        zeros = 0 if whole or not rounded else -1 - math.floor(math.log10(abs(rounded)))
+        after = digits - 1 if not rounded else max(0, digits - whole + zeros)
+        text = f"{rounded:,.{after}f}"
     return text.replace("-", "−")

@@ -3,10 +3,19 @@
 import shlex
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
 from tfepi.report.page.content import Check, Column, Note, Section, Table
-from tfepi.report.page.folders import BASELINE, DATA, EXPORT, TEST, TRAIN, VARIANTS, Folder, Runs
+from tfepi.report.page.folders import (
+    BASELINE,
+    DATA,
+    EXPORT,
+    TEST,
+    TRAIN,
+    VARIANTS,
+    Folder,
+    Runs,
+    place_of,
+)
 from tfrecords_tools.output import shown_size
 
 _RUNS = (
@@ -78,15 +87,15 @@ def _inputs(folder: Folder) -> list[dict]:
             "path": str(entry.get("path", "")),
             "size": shown_size(entry["size"]) if isinstance(entry.get("size"), int) else None,
             "sha256": entry.get("sha256") or entry.get("ends_sha256"),
-            "now": _now(entry),
+            "now": _now(entry, folder),
         }
         for label, entry in folder.inputs.items()
     ]
 
 
-def _now(entry: dict) -> str:
-    path = Path(str(entry.get("path", "")))
-    if not path.is_file():
+def _now(entry: dict, folder: Folder) -> str:
+    path = place_of(entry, folder.path)
+    if path is None:
         return "not here"
     return "same size" if path.stat().st_size == entry.get("size") else "another size"
 
