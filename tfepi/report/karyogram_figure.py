@@ -8,14 +8,17 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from tfepi.report.figures import LEGEND_COLUMNS, short, some, styled
-from tfrecords_tools.intervals import Regions
+from tfrecords_tools.intervals import Regions, merge_array
 
 MOST_CONTIGS = 60
+_DOTS = 400  # of the longest chromosome; narrower gaps would flicker
 _HATCHES = ("", "////", "\\\\\\\\", "....", "xxxx", "----", "||||", "++++", "oooo", "****")
 
 
 def karyogram(splits: Mapping[str, Regions], lengths: Mapping[str, int] | None = None) -> Figure:
     """Draw chromosomes as bars, with the stretches of each split in its colour and hatch.
+
+    Gaps below a 400th of the longest chromosome are closed.
 
     Args:
         splits: label → chromosome → starts and ends, 0-based, half-open, int [n, 2].
@@ -54,7 +57,8 @@ def karyogram(splits: Mapping[str, Regions], lengths: Mapping[str, int] | None =
                 "linewidth": 0,
             }
             for chrom in shown:
-                spans = np.asarray(regions.get(chrom, np.zeros((0, 2))), float) / unit
+                spans = np.asarray(regions.get(chrom, np.zeros((0, 2))), np.int64)
+                spans = merge_array(spans, longest // _DOTS) / unit
                 pieces = [(low, high - low) for low, high in spans]
                 axis.broken_barh(pieces, (at[chrom] - 0.31, 0.62), rasterized=True, **look)
             handles.append(Patch(**look, label=label))

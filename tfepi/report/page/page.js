@@ -75,4 +75,5 @@ for (const plot of document.querySelectorAll("figure.plot")) {
     }
   });
 }
+performance.mark("ready");
 document.documentElement.dataset.ready = "yes";
