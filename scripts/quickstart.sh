@@ -38,7 +38,7 @@ installed=$SECONDS
 export PATH="$environment/bin:$PATH"
 mkdir -p "$out"
 touch "$out/.quickstart"
-rm -rf "${out:?}"/{genome,check,data,model,test,exported,variants}
+rm -rf "${out:?}"/{genome,check,data,model,test,exported,variants,report.html,report.json}
 genome=$out/genome
 windows=(-l 768 -w 192 -c 288 --stride 256 --stride_test 192 -v chr4 -t chr5)
 regions=(-g "$genome/gaps.bed" -b "$genome/blacklist.bed" -u "$genome/unmappable.bed")
@@ -54,7 +54,7 @@ tfepi_data.py "$genome/genome.fa" "$genome/targets.txt" "${windows[@]}" "${regio
 say "train"
 tfepi_train.py quickstart "$out/data" -o "$out/model"
 say "test on chr5"
-tfepi_test.py --rc -o "$out/test" quickstart "$out/model" "$out/data"
+tfepi_test.py --rc --save -o "$out/test" quickstart "$out/model" "$out/data"
 say "export as SavedModel"
 tfepi_export.py "$out/model" -o "$out/exported"
 say "score variants with the exported model"
@@ -63,4 +63,5 @@ tfepi_variants.py --rc --stats SAD,logSAD -f "$genome/genome.fa" -o "$out/varian
 
 say "results"
 "$python" -m tfepi.report.quickstart_table "$out"
+tfepi_report.py -q --title "The quickstart's simulated genome" -o "$out/report.html" "$out"
 printf '\ninstallation %d s, main job %d s\n' $((installed - started)) $((SECONDS - installed))

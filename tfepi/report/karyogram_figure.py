@@ -11,6 +11,7 @@ from tfepi.report.figures import LEGEND_COLUMNS, short, some, styled
 from tfrecords_tools.intervals import Regions, merge_array
 
 MOST_CONTIGS = 60
+_NONE = np.zeros((0, 2), np.int64)
 _DOTS = 400  # of the longest chromosome; narrower gaps would flicker
 _HATCHES = ("", "////", "\\\\\\\\", "....", "xxxx", "----", "||||", "++++", "oooo", "****")
 
@@ -28,8 +29,12 @@ def karyogram(splits: Mapping[str, Regions], lengths: Mapping[str, int] | None =
     Raises:
         ConfigError: no stretch at all.
     """
+    arrays = {
+        label: {chrom: np.asarray(spans, np.int64) for chrom, spans in regions.items()}
+        for label, regions in splits.items()
+    }
     ends: dict[str, int] = {}
-    for regions in splits.values():
+    for regions in arrays.values():
         for chrom, spans in regions.items():
             if len(spans):
                 ends[chrom] = max(ends.get(chrom, 0), int(spans[:, 1].max()))
@@ -49,7 +54,7 @@ def karyogram(splits: Mapping[str, Regions], lengths: Mapping[str, int] | None =
         at = {chrom: i for i, chrom in enumerate(shown)}
         axis.barh(list(at.values()), [ends[c] / unit for c in shown], 0.62, color="0.93")
         handles = []
-        for number, (label, regions) in enumerate(splits.items()):
+        for number, (label, regions) in enumerate(arrays.items()):
             look = {
                 "facecolor": colours[number % len(colours)],
                 "hatch": _HATCHES[number % len(_HATCHES)],
@@ -57,8 +62,7 @@ def karyogram(splits: Mapping[str, Regions], lengths: Mapping[str, int] | None =
                 "linewidth": 0,
             }
             for chrom in shown:
-                spans = np.asarray(regions.get(chrom, np.zeros((0, 2))), np.int64)
-                spans = merge_array(spans, longest // _DOTS) / unit
+                spans = merge_array(regions.get(chrom, _NONE), longest // _DOTS) / unit
                 pieces = [(low, high - low) for low, high in spans]
                 axis.broken_barh(pieces, (at[chrom] - 0.31, 0.62), rasterized=True, **look)
             handles.append(Patch(**look, label=label))
