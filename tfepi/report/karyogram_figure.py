@@ -67,7 +67,7 @@ def karyogram(splits: Mapping[str, Regions], lengths: Mapping[str, int] | None =
                 axis.broken_barh(pieces, (at[chrom] - 0.31, 0.62), rasterized=True, **look)
             handles.append(Patch(**look, label=label))
         axis.set_yticks(list(at.values()), [short(c, 24) for c in shown])
-        axis.invert_yaxis()
+        axis.set_ylim(len(shown) - 0.4, -0.6)  # the first on top
         axis.set_xlim(0, 1.01 * longest / unit)
         rest = len(order) - len(shown)
         left_out = f"; {rest} more sequences are not drawn" if rest else ""
