@@ -68,6 +68,12 @@ def test_data(job):
     for row, track in zip(found["targets_0"].rows, manifest["tracks"], strict=True):
         assert (row["identifier"], row["mean"]) == (track["identifier"], track["mean"])
         assert row["clipped"] == 100 * track["clipped_bins"] / bins
+    checked = json.loads((job / "check/check.json").read_text())["tracks"]
+    for row, track in zip(found["coverage_0"].rows, checked, strict=True):
+        shares = [p["covered"] for p in track["coverage"]]
+        bases = [p["bases"] for p in track["coverage"]]
+        assert row["covered"] == pytest.approx(100 * np.average(shares, weights=bases))
+        assert row["largest"] == max(p["largest"] for p in track["coverage"])
     assert set(statuses(section).values()) == {"pass"}
     assert data_section(find([job / "run"])) is None
 

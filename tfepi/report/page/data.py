@@ -1,5 +1,7 @@
 """The data: splits along the genome, leakage, coverage, what was clipped or left out."""
 
+from collections.abc import Sequence
+
 from tfepi.report.karyogram_figure import karyogram
 from tfepi.report.page.content import Check, Column, Note, Picture, Section, Table
 from tfepi.report.page.folders import CHECK, DATA, MANIFEST, Folder, Runs
@@ -17,6 +19,13 @@ _TRACKS = (
     Column("sd", "standard deviation"),
     Column("missing", "missing bins, %", 3),
     Column("clipped", "bins at the hard limit, %", 3),
+)
+_COVERAGE = (
+    Column("identifier", "target"),
+    Column("covered", "bases with a value, %", 4),
+    Column("zero", "bases of value 0, %", 4),
+    Column("largest", "largest value of a base"),
+    Column("least", "least covered"),
 )
 _SPLITS = (
     Column("label", "split"),
@@ -44,7 +53,35 @@ def data_section(runs: Runs) -> Section | None:
         found = _of_folder(folder, number, len(folders) > 1, runs)
         blocks += found[0]
         checks += found[1]
+    for number, folder in enumerate(runs.of(CHECK)):
+        rows = coverage_rows(folder.read("check.json").get("tracks") or ())
+        if rows:
+            caption = f"Coverage of the chromosomes by each track, as {folder.name} found it."
+            blocks.append(Table(f"coverage_{number}", caption, _COVERAGE, rows, sort="covered"))
     return Section("data", "Data", blocks, checks)
+
+
+def coverage_rows(tracks: Sequence[dict]) -> list[dict]:
+    """Return what each track of a check covers, over its chromosomes.
+
+    Args:
+        tracks: of check.json: "identifier", and "coverage" by chromosome: "bases", and of these
+            the shares "covered" and "zero", "mean", "largest".
+    """
+    rows = []
+    for track in tracks:
+        parts = track.get("coverage") or ()
+        bases = sum(p["bases"] for p in parts)
+        if not bases:
+            continue
+        row: dict = {"identifier": track["identifier"]}
+        for key in ("covered", "zero"):
+            row[key] = 100 * sum(p[key] * p["bases"] for p in parts) / bases
+        row["largest"] = max(p["largest"] for p in parts)
+        least = min(parts, key=lambda p: p["covered"])
+        row["least"] = f"{least['chrom']}: {100 * least['covered']:.3g}%"
+        rows.append(row)
+    return rows
 
 
 def _of_folder(folder: Folder, number: int, several: bool, runs: Runs) -> tuple[list, list[Check]]:
