@@ -140,18 +140,15 @@ def _spread(available: int, count: int) -> list[int]:
     return steps.round().astype(int).tolist()
 
 
-def busiest_stretch(
-    layout: Layout, truths: list[np.ndarray], bins: int = STRETCH_BINS
-) -> np.ndarray:
-    """Return the windows, in order, of the contiguous stretch with the most signal.
+def contiguous_stretches(layout: Layout, bins: int = STRETCH_BINS, gap: int = 0) -> list[list[int]]:
+    """Return the windows of each stretch without a gap, by position; of up to `bins` bins.
+
+    Windows that overlap the one before are passed over.
 
     Args:
-        layout: windows; those that overlap the one before are passed over.
-        truths: observed values [windows, bins] of the targets shown, each weighed by its mean.
+        layout: windows.
         bins: longest stretch.
-
-    Returns:
-        Positions of windows.
+        gap: longest gap between windows of a stretch, bp.
     """
     size = max(1, bins // layout.bins)
     order = sorted(range(len(layout.windows)), key=lambda i: layout.windows[i])
@@ -161,16 +158,34 @@ def busiest_stretch(
         last = layout.windows[runs[-1][-1]] if runs else None
         if last is not None and last.chrom == window.chrom and window.start < last.end:
             continue
-        joins = last is not None and (last.chrom, last.end) == (window.chrom, window.start)
+        joins = last is not None and last.chrom == window.chrom and window.start - last.end <= gap
         if joins and len(runs[-1]) < size:
             runs[-1].append(i)
         else:
             runs.append([i])
+    return runs
+
+
+def busiest_stretch(
+    layout: Layout, truths: list[np.ndarray], bins: int = STRETCH_BINS, gap: int = 0
+) -> np.ndarray:
+    """Return the windows, in order, of the contiguous stretch with the most signal.
+
+    Args:
+        layout: windows; those that overlap the one before are passed over.
+        truths: observed values [windows, bins] of the targets shown, each weighed by its mean.
+        bins: longest stretch.
+        gap: longest gap between windows of a stretch, bp.
+
+    Returns:
+        Positions of windows.
+    """
     signal = np.zeros(len(layout.windows))
     for truth in truths:
         mean = np.nanmean(truth) if (~np.isnan(truth)).any() else 0
         if mean > 0:
             signal += np.nansum(truth, axis=1) / mean
+    runs = contiguous_stretches(layout, bins, gap)
     return np.array(max(runs, key=lambda run: signal[run].sum()))
 
 
