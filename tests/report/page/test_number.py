@@ -2,7 +2,7 @@
 
 import pytest
 
-from tfepi.report.page.number import shown
+from tfepi.report.page.number import shown, signed
 
 
 @pytest.mark.parametrize(
@@ -33,3 +33,10 @@ from tfepi.report.page.number import shown
 )
 def test_shown(value, digits, text):
     assert shown(value, digits) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(2.5, "+2.50"), (-2.5, "−2.50"), (0, "0.00"), (1e-9, "+1.00e−9")]
+)
+def test_signed(value, text):
+    assert signed(value, 3) == text

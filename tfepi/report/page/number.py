@@ -34,3 +34,8 @@ def shown(value: Value, digits: int | None) -> str:
         after = digits - 1 if not rounded else max(0, digits - whole + zeros)
         text = f"{rounded:,.{after}f}"
     return text.replace("-", "−")
+
+
+def signed(value: float, digits: int) -> str:
+    """Return a number as `shown`, with + before one above 0."""
+    return ("+" if value > 0 else "") + shown(float(value), digits)

@@ -15,6 +15,7 @@ from bokeh.models import (
     FixedTicker,
     GlyphRenderer,
     HoverTool,
+    InlineStyleSheet,
     Legend,
     LegendItem,
     NoOverlap,
@@ -201,13 +202,15 @@ def stacked(panels: Sequence[figure]):
     """Return panels one above the other, with one set of tools."""
     for renderer in (r for p in panels for r in p.renderers):  # nothing is selected or muted
         renderer.nonselection_glyph = renderer.muted_glyph = None
-    return gridplot(
+    grid = gridplot(
         [[p] for p in panels],
         merge_tools=True,
         toolbar_location="above",
         toolbar_options={"logo": None},
         sizing_mode="stretch_width",
     )
+    grid.toolbar.stylesheets = [InlineStyleSheet(css="@media print { :host { display: none; } }")]
+    return grid
 
 
 def add_legend(drawn: figure, entries: Sequence[tuple[str, GlyphRenderer]]) -> None:
