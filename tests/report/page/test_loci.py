@@ -2,6 +2,8 @@
 
 import json
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 
 import h5py
@@ -265,3 +267,14 @@ def test_a_window_of_many_bins_is_a_stretch(tmp_path):
     assert all("Drawn are means of 2 bins." in p.text for p in plots)
     assert "Of 9 targets 6 are shown" in notes(found)
     assert len([c for c in source_of(plots[0], "r0_0") if c.startswith("r")]) == 12
+
+
+def test_tensorflow_is_not_imported_where_no_model_is_asked(copied):
+    (copied / "run" / "model_best.keras").unlink()
+    code = (
+        "import sys; from pathlib import Path; from tfepi.report.page.loci import loci_blocks; "
+        "from tfepi.report.page.variant_loci import variant_blocks; here = Path(sys.argv[1]); "
+        "assert len(loci_blocks(here / 'test', here / 'data')) > 1; "
+        "assert not {'tensorflow', 'keras'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(copied)], check=True, timeout=300)

@@ -13,6 +13,8 @@ from tfepi.report.page.content import Block, Note
 from tfepi.report.page.letters import letters_plot
 from tfepi.report.page.locus_attribution import Attributor, attributor_of
 from tfepi.report.page.locus_choice import LOCUS_BINS, Locus, chosen_loci, joining_gap
+from tfepi.report.page.number import shown as number_shown
+from tfepi.report.page.number import signed
 from tfepi.report.page.recorded import name_in, recorded_file
 from tfepi.report.page.tracks import Bins, Place, Row, Series, tracks_plot
 from tfepi.report.target_names import largest, signal_name
@@ -154,6 +156,10 @@ def _rule(layout: Layout, gap: int, targets: int, shown: int, ranked: int) -> st
     return text
 
 
+def _two(r: float) -> str:
+    return f"{r:.2f}".replace("-", "−")
+
+
 def _highest(locus: Locus, prediction: np.ndarray) -> tuple[int, int]:
     """Return the window and the bin of a locus where most is predicted."""
     values = prediction[locus.windows]
@@ -181,24 +187,24 @@ def _tracks(
         shown.targets, shown.columns, shown.units, locus.agreement, strict=True
     ):
         truth, prediction = truth[locus.windows].ravel(), prediction[locus.windows].ravel()
-        agrees = "r undefined" if np.isnan(r) else f"r = {r:.2f}"
+        agrees = "r undefined" if np.isnan(r) else f"r = {_two(r)}"
         other = target.description if target.description != target.identifier else ""
         note = f"{agrees} here" + (f"; {other}" if other else "")
         series = [Series("observed", "area", truth), Series("predicted", "line", prediction)]
         rows.append(Row(target.identifier, unit, series, note))
-        points.append(f"{target.identifier} {'undefined' if np.isnan(r) else f'{r:.2f}'}")
+        points.append(f"{target.identifier} {'undefined' if np.isnan(r) else _two(r)}")
         if not np.isnan(truth).all() and np.nanmax(truth) > peak[1]:
             k = int(np.nanargmax(truth))
             peak = (target.identifier, float(truth[k]), float(prediction[k]), bins.at(k))
     names = " and ".join(_WHAT[n] for n in locus.names)
     text = f"{bins}, the stretch with {names}"
     if locus.rank is not None:
-        text += f" (rank {locus.rank} of {ranked} by agreement, mean r = {locus.mean:.2f})"
+        text += f" (rank {locus.rank} of {ranked} by agreement, mean r = {_two(locus.mean)})"
     text += f". Grey: observed; blue line: predicted. Pearson r here: {', '.join(points)}."
     if peak[0]:
         text += (
-            f" Largest observed value: {peak[1]:.4g} of {peak[0]} in {peak[3]}, where "
-            f"{peak[2]:.4g} was predicted."
+            f" Largest observed value: {number_shown(peak[1], 4)} of {peak[0]} in {peak[3]}, where "
+            f"{number_shown(peak[2], 4)} was predicted."
         )
     region = None
     if place is not None:
@@ -228,11 +234,10 @@ def _letters(
         f"What each base adds to {target} (the target predicted best), in the bin of this stretch "
         f"where most of it is predicted, {of_bin}: gradient × input, corrected{found.passes}. "
         f"Largest: {decode(sequence[top : top + 1])} at {interval.chrom}:{start + top:,} with "
-        f"{added[top]:+.3g}. The {len(motif)} bases in a row that add most: {motif} from "
-        f"{start + first:,}, {sums[first]:+.3g}."
+        f"{signed(added[top], 3)}. The {len(motif)} bases in a row that add most: {motif} from "
+        f"{start + first:,}, {signed(sums[first], 3)}."
     )
-    title = f"{target}: gradient × input"
-    note = f"of the bin {of_bin}"
+    title, note = target, f"gradient × input of {of_bin}"
     return letters_plot(
         name, text, interval.chrom, start, sequence, added, title, shown.units[0], note
     )

@@ -11,6 +11,7 @@ from tfepi.params import read_params
 from tfepi.report.figures import short
 from tfepi.report.page.content import Block, Note
 from tfepi.report.page.haplotype_tiles import Haplotypes, haplotypes
+from tfepi.report.page.number import shown, signed
 from tfepi.report.page.recorded import name_in, recorded_file
 from tfepi.report.page.tracks import Bins, Place, Row, Series, tracks_plot
 from tfepi.report.target_names import largest, signal_name
@@ -153,10 +154,10 @@ def _plot(name: str, scorer: _Scorer, pair: AllelePair, number: int, found: Hapl
             f" The model's window has {number_of_bins(window.bins)}, so {found.windows} windows "
             "side by side were predicted of each allele; the middle one was scored."
         )
-    sums = found.ref[found.center].sum(), found.alt[found.center].sum()
+    ref, alt = (shown(float(v[found.center].sum()), 4) for v in (found.ref, found.alt))
     text += (
-        f" In the window scored REF is predicted {sums[0]:.4g} and ALT {sums[1]:.4g}, a change of "
-        f"{scored.sum():+.3g}. The largest change of a bin is {change[top]:+.3g}, in "
+        f" In the window scored REF is predicted {ref} and ALT {alt}, a change of "
+        f"{signed(scored.sum(), 3)}. The largest change of a bin is {signed(change[top], 3)}, in "
         f"{bins.at(top)}."
     )
     rows = [
