@@ -76,4 +76,17 @@ for (const plot of document.querySelectorAll("figure.plot")) {
   });
 }
 performance.mark("ready");
+// A finger that moves up or down over a plot scrolls the page; sideways it moves the plot.
+function scrollable() {
+  if (typeof Bokeh === "undefined") return;
+  if (!Bokeh.documents.length || !Bokeh.documents.every((part) => part.is_idle)) {
+    setTimeout(scrollable, 100);
+    return;
+  }
+  for (const view of Bokeh.index.query((v) => v.model.type === "Figure")) {
+    view.canvas.events_el.style.setProperty("touch-action", "pan-y", "important");
+  }
+  document.documentElement.dataset.scrollable = "yes";
+}
+scrollable();
 document.documentElement.dataset.ready = "yes";
