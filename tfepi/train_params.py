@@ -74,11 +74,18 @@ class TrainParams:
         weight_range: poisson_mn weighs the middle bin so many times the outermost; 1: all alike.
         weight_exp: exponent of that window, even; the higher, the flatter its middle.
         dispersion: α of negative_binomial at the start, of every target; it is trained.
-        inverse_decay: d of the rate learning_rate / (1 + d·step), Leopard's 1e-5.
+        learning_rate: of a constant or decaying schedule.
+        momentum: of sgd; adam_beta1, adam_beta2: of adam and adamw.
+        weight_decay: of adamw, times the learning rate.
         clip_norm: of each variable's gradient; global_clipnorm: of all together.
         agc_clip: of a unit's gradient, as a share of the norm of its weights.
         patience: epochs without a better validation score that are allowed.
         train_epochs_min, train_epochs_max: bounds on the number of epochs.
+        warmup_steps: of a linear rise of the rate from 0.
+        decay_steps: the rate falls by decay_rate after every so many; decay_rate: the factor.
+        inverse_decay: d of the rate learning_rate / (1 + d·step), Leopard's 1e-5.
+        initial_learning_rate, maximal_learning_rate, final_learning_rate: of one cycle.
+        train_epochs_cycle1: epochs of that cycle; all four of them go together.
         best_by: the validation score of which the best model has the highest: "score" (Pearson R
             + R²/4, as the originals; with bce the negative loss), "pearsonr", "global_pearsonr"
             (of the methylation metrics), or "loss" (lowest); "last": the latest epoch's, whatever
