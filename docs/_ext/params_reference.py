@@ -1,4 +1,4 @@
-"""The reference of params.json's keys: tables made of dataclasses, functions and their docstrings."""
+"""The reference of params.json's keys: tables made of dataclasses, functions, docstrings."""
 
 import dataclasses
 import inspect
@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from block_meanings import meaning_of
 
 HEAD = "| key | type | default | meaning |\n|---|---|---|---|\n"
+_JSON = {"tuple": "list", "Mapping": "dict", "None": "null", "bool": "true/false"}
 _ENTRY = re.compile(r"^(\w+(?:, \w+)*): (.*)$", re.DOTALL)
 
 
@@ -148,12 +149,7 @@ def _type(annotation: object) -> str:
         return ""
     text = inspect.formatannotation(annotation)
     text = re.sub(r"Annotated\[(.+?), .*\]", r"\1", re.sub(r"\b(?:\w+\.)+", "", text))
-    for old, new in (
-        ("tuple", "list"),
-        ("Mapping", "dict"),
-        ("None", "null"),
-        ("bool", "true/false"),
-    ):
+    for old, new in _JSON.items():
         text = re.sub(rf"\b{old}\b", new, text)
     text = text.replace(", ...]", "]").replace("StateParams", "section")
     return f"`{text}`".replace("|", "\\|")
