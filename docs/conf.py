@@ -35,7 +35,6 @@ autodoc_default_options = {
     "members": True,
     "ignore-module-all": True,
     "member-order": "bysource",
-    "show-inheritance": True,
 }
 autodoc_typehints = "signature"
 maximum_signature_line_length = 80

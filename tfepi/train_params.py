@@ -68,7 +68,7 @@ class TrainParams:
         batch_size: examples a step.
         shuffle_buffer: records to draw from.
         optimizer: sgd, momentum (the same), adam, adamw.
-        loss: see `tfepi.training.losses.LOSSES`.
+        loss: poisson, poisson_mn, poisson_kl, mse, mse_udot, bce, negative_binomial.
         spec_weight: of the specificity term of poisson_kl and mse_udot.
         total_weight: of the term for the sum over bins of poisson_mn.
         weight_range: poisson_mn weighs the middle bin so many times the outermost; 1: all alike.

@@ -3,14 +3,20 @@
 import argparse
 import importlib.util
 import os
-import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-# Scripts whose parser takes a word: the options differ by it, and each is shown.
-KINDS = {"tfepi_data.py": (None, "methylation"), "tfepi_ism.py": (None,)}
+from table_text import code, words
+
+# Scripts whose parser takes a word, after what is typed: the options differ by it.
+WORDS = {
+    "tfepi_data.py": {"tfepi_data.py --kind methylation": "methylation"},
+    "tfepi_ism.py": {
+        f"tfepi_ism.py {name}": name for name in ("delete", "scramble", "insert", "pairs")
+    },
+}
 
 
 @contextmanager
@@ -39,12 +45,10 @@ def script_module(path: Path):
 def parsers(path: Path) -> dict[str, argparse.ArgumentParser]:
     """Return a script's parsers by what is typed: the command, each of its subcommands."""
     module = script_module(path)
-    found = {}
     with _called(path.name):
-        for kind in KINDS.get(path.name, (None,)):
-            parser = module.parser() if kind is None else module.parser(kind)
-            typed = path.name if kind is None else f"{path.name} --kind {kind}"
-            found |= _with_subcommands(typed, parser)
+        found = _with_subcommands(path.name, module.parser())
+        for typed, word in WORDS.get(path.name, {}).items():
+            found |= _with_subcommands(typed, module.parser(word))
     return found
 
 
@@ -69,9 +73,9 @@ def commands_markdown(scripts: Path) -> str:
 
 def _section(parser: argparse.ArgumentParser, name: str) -> str:
     with _called(name):
-        usage = parser.format_usage().removeprefix("usage: ").rstrip()
         formatter = parser._get_formatter()
-        parts = [_cell(parser.description or "", ""), f"```text\n{usage}\n```"]
+        usage = f"{parser.prog} [options] {_positionals(parser, formatter)}".rstrip()
+        parts = [words(parser.description or ""), f"```text\n{usage}\n```"]
         for group in parser._action_groups:
             rows = [_row(action, formatter) for action in group._group_actions]
             rows = [row for row in rows if row]
@@ -79,9 +83,15 @@ def _section(parser: argparse.ArgumentParser, name: str) -> str:
                 continue
             title = group.title if group.title not in ("positional arguments", "options") else ""
             head = "arguments" if group.title == "positional arguments" else title or "options"
-            told = f"{_cell(group.description, '')}\n\n" if group.description else ""
+            told = f"{words(group.description)}\n\n" if group.description else ""
             parts.append(f"{told}| {head} | |\n|---|---|\n" + "\n".join(rows))
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _positionals(parser: argparse.ArgumentParser, formatter: argparse.HelpFormatter) -> str:
+    """Return the arguments without a dash, as a usage line has them."""
+    named = [a for a in parser._actions if not a.option_strings and a.help != argparse.SUPPRESS]
+    return " ".join(formatter._format_args(a, a.metavar or _metavar(a)) for a in named)
 
 
 def _row(action: argparse.Action, formatter: argparse.HelpFormatter) -> str | None:
@@ -89,28 +99,19 @@ def _row(action: argparse.Action, formatter: argparse.HelpFormatter) -> str | No
         return None
     if isinstance(action, argparse._SubParsersAction):
         said = {choice.dest: choice.help or "" for choice in action._choices_actions}
-        names = [f"`{name}`: {_cell(said.get(name, ''))}" for name in action.choices]
+        names = [f"`{name}`: {words(said.get(name, ''))}" for name in action.choices]
         return f"| `{action.dest}` | {'; '.join(names)} |"
     value = formatter._format_args(action, action.metavar or _metavar(action))
     if action.option_strings:
         typed = ", ".join(f"`{text}`" for text in action.option_strings)
-        typed += f" `{_cell(value)}`" if action.nargs != 0 else ""
+        typed += f" `{code(value)}`" if action.nargs != 0 else ""
     else:
-        typed = f"`{_cell(value)}`"
+        typed = f"`{code(value)}`"
     text = formatter._expand_help(action) if action.help else ""
-    if action.choices and action.metavar is None and action.option_strings:
-        pass  # the choices stand in the value
-    return f"| {typed} | {_cell(text)} |"
+    return f"| {typed} | {words(text)} |"
 
 
 def _metavar(action: argparse.Action) -> str:
     if action.choices:
         return "{" + ",".join(map(str, action.choices)) + "}"
     return action.dest.upper() if action.option_strings else action.dest
-
-
-def _cell(text: str, pipe: str = "\\|") -> str:
-    """Return text as one line of a table, in which only backticks are markup."""
-    text = " ".join(text.split())
-    text = re.sub(r"([*_<\[\]])", r"\\\1", text) if pipe == "" else text
-    return text.replace("|", pipe or "\\|")

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterable
 
 from block_meanings import meaning_of
+from table_text import words
 
 HEAD = "| key | type | default | meaning |\n|---|---|---|---|\n"
 _JSON = {"tuple": "list", "Mapping": "dict", "None": "null", "bool": "true/false"}
@@ -38,7 +39,7 @@ def meanings(docstring: str, section: str) -> dict[str, str]:
             entries.append(line.strip())
     found = {}
     for entry in entries:
-        for part in re.split(r"; (?=\w+(?:, \w+)*: )", entry):
+        for part in re.split(r"; (?=[a-z]\w*(?:, \w+)*: )", entry):
             names, text = _ENTRY.match(part).groups()
             found |= dict.fromkeys(names.split(", "), text)
     return found
@@ -115,7 +116,7 @@ def presets_markdown() -> str:
 
     rows = []
     for path in sorted(PRESETS.glob("*.json")):
-        value = json.loads(path.read_text())
+        value = json.loads(path.readwords())
         train, model = value.get("train", {}), value["model"]
         kind = f"`{model['name']}`" if "name" in model else "trunk and heads"
         rows.append(f"| `{path.stem}` | {kind} | {', '.join(_training(train))} |")
@@ -156,20 +157,12 @@ def _type(annotation: object) -> str:
 
 
 def _rows(rows: Iterable[tuple], types: bool = True) -> str:
-    return "".join(f"| `{row[0]}` | {' | '.join((*row[1:-1], _text(row[-1])))} |\n" for row in rows)
-
-
-def _text(text: str) -> str:
-    """Return a docstring's words for a cell of a table: only backticks are markup."""
-    text = " ".join(text.split()).replace("|", "\\|")
-    parts = re.split(r"(`[^`]*`)", text)
-    parts[::2] = [re.sub(r"([*_<\[\]])", r"\\\1", part) for part in parts[::2]]
-    return "".join(parts)
+    return "".join(f"| `{row[0]}` | {' | '.join((*row[1:-1], words(row[-1])))} |\n" for row in rows)
 
 
 def _prose(text: str) -> str:
-    return "\n\n".join(_text(part) for part in text.split("\n\n"))
+    return "\n\n".join(words(part) for part in text.split("\n\n"))
 
 
 def _first_sentence(function: Callable) -> str:
-    return _text(inspect.cleandoc(function.__doc__).split("\n\n")[0])
+    return words(inspect.cleandoc(function.__doc__).split("\n\n")[0])

@@ -1,6 +1,6 @@
-"""Sphinx extension: docstrings are text with code in single backticks, and no other markup.
+"""Sphinx extension: docstrings are text with code in single backticks.
 
-What reStructuredText would read as markup (`*`, `|`, a trailing `_`) is escaped outside of code.
+What reStructuredText would else read as markup (`*`, `|`, a trailing `_`) is escaped.
 """
 
 import re
@@ -8,13 +8,13 @@ import re
 PACKAGES = ("tfepi.", "tfrecords_tools.")
 _CODE = re.compile(r"(`+[^`]+`+)")
 _NAMES = re.compile(r"^(\s+(?:\w+, )*\w+,)\n\s+(?=(?:\w+, )*\w+[:,])", re.MULTILINE)
-_MARKUP = re.compile(r"([*|\\])|_(?=\W|$)")
+_MARKUP = re.compile(r"(?<!\S)\*[\w ]+\*(?!\w)|[*|\\]|_(?=\W|$)")
 
 
 def plain(line: str) -> str:
     """Return a docstring's line with all markup but code escaped."""
     parts = _CODE.split(line)
-    parts[::2] = [_MARKUP.sub(lambda found: "\\" + found[0], part) for part in parts[::2]]
+    parts[::2] = [_MARKUP.sub(_escaped, part) for part in parts[::2]]
     parts[1::2] = [_code(part.strip("`")) for part in parts[1::2]]
     return _apart(parts)
 
@@ -25,6 +25,11 @@ def _code(text: str) -> str:
     A short name may be that of several things, and a wrong link is worse than none.
     """
     return f"`{text}`" if text.startswith(PACKAGES) else f"``{text}``"
+
+
+def _escaped(found: re.Match) -> str:
+    """Return markup that shows as it is written; a *word* in stars stays emphasised."""
+    return found[0] if len(found[0]) > 1 else "\\" + found[0]
 
 
 def _apart(parts: list[str]) -> str:
