@@ -116,7 +116,7 @@ def presets_markdown() -> str:
 
     rows = []
     for path in sorted(PRESETS.glob("*.json")):
-        value = json.loads(path.readwords())
+        value = json.loads(path.read_text())
         train, model = value.get("train", {}), value["model"]
         kind = f"`{model['name']}`" if "name" in model else "trunk and heads"
         rows.append(f"| `{path.stem}` | {kind} | {', '.join(_training(train))} |")

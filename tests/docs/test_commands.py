@@ -56,19 +56,13 @@ def test_a_wrong_option_is_found(understood, capsys):
     assert "--shfits" in capsys.readouterr().err
 
 
-def options(script):
-    """Return every option of a script, of its subcommands and of its kinds."""
-    text = [(SCRIPTS / script).name]
-    pages = SimpleNamespace(**runpy.run_path(str(PAGES.ROOT / "docs/_ext/command_pages.py")))
-    parsers = pages.parsers(SCRIPTS / text[0])
-    return {o for p in parsers.values() for a in p._actions for o in a.option_strings}
-
-
-def test_options_named_in_the_text_exist():
+def test_options_named_in_the_text_exist(makers):
     known, wrong = {}, []
     for page in PAGES.PAGES:
         for script, *words in PAGES.mentions(page):
-            known.setdefault(script, options(script))
+            if script not in known:
+                parsers = makers.command_pages.parsers(SCRIPTS / script).values()
+                known[script] = {o for p in parsers for a in p._actions for o in a.option_strings}
             said = [re.sub(r"[=,].*", "", word) for word in words if re.match(r"--?[a-z]", word)]
             wrong += [f"{page}: {script} {o}" for o in said if o not in known[script]]
     assert not wrong, "\n".join(wrong)
