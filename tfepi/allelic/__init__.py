@@ -1,0 +1,1 @@
+"""Allelic imbalance: counts tested, and how well a model predicts them."""

@@ -1,0 +1,1 @@
+"""Training: losses, metrics, schedules, adapters and the loop, on one device or several."""
