@@ -1,5 +1,6 @@
 """Sphinx settings of these pages: `sphinx-build -W --keep-going -b html docs site`."""
 
+import configparser
 import os
 import sys
 from pathlib import Path
@@ -13,7 +14,10 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 project = "tfepi"
 author = "the tfepi authors"
 copyright = "the tfepi authors, Apache-2.0"
-version = release = "0.1"
+settings = configparser.ConfigParser()
+settings.read(HERE.parent / "setup.cfg")
+version = release = settings["metadata"]["version"]
+del settings  # a value that Sphinx cannot store
 
 extensions = [
     "myst_parser",

@@ -4,6 +4,8 @@ import ast
 import pkgutil
 from pathlib import Path
 
+from plain_docstrings import plain
+
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("tfrecords_tools", "tfepi")
 
@@ -33,7 +35,12 @@ def summary(name: str) -> str:
 
 def page(package: str, names: list[str]) -> str:
     """Return a package's page, in reStructuredText."""
-    parts = [_title(package, "="), f".. automodule:: {package}\n"]
+    rows = "".join(
+        f"   * - :py:mod:`{name.rpartition('.')[2]} <{name}>`\n     - {plain(summary(name))}\n"
+        for name in names
+    )
+    table = f".. list-table::\n   :widths: auto\n\n{rows}\n" if names else ""
+    parts = [_title(package, "="), f".. automodule:: {package}\n", table]
     for name in names:
         parts += [_title(name.removeprefix(f"{package}."), "-"), f".. automodule:: {name}\n"]
     return "\n".join(parts)
@@ -41,9 +48,7 @@ def page(package: str, names: list[str]) -> str:
 
 def index(packages: dict[str, list[str]]) -> str:
     """Return the page that lists the packages, in reStructuredText."""
-    rows = "".join(
-        f"   * - :doc:`{name}`\n     - {summary(name).replace('`', '``')}\n" for name in packages
-    )
+    rows = "".join(f"   * - :doc:`{name}`\n     - {plain(summary(name))}\n" for name in packages)
     names = "".join(f"   {name}\n" for name in packages)
     return (
         f"{_title('Python packages', '=')}\n"

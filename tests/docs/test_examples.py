@@ -46,7 +46,7 @@ BEFORE = {
         "tfepi_simulate.py --methylation --length 400000 --variants 400 -o cpgs -q",
         "tfepi_data.py --kind methylation -o cpg_data -l 601 -v chr4 -t chr3 cpgs/genome.fa "
         "cpgs/wgbs/samples.txt -q",
-        "tfepi_train.py interact_small_pretrain cpg_data -o run --epochs 1 --overwrite -q",
+        "tfepi_train.py interact_small_pretrain cpg_data -o run --epochs 3 --overwrite -q",
         "tfepi_methylation.py variants -f cpgs/genome.fa run cpgs/variants.vcf -o mrv -q",
     ],
     "docs/migrating_from_basenji.md": ["tfepi_convert.py params.json run model_best.h5 -q"],

@@ -58,6 +58,18 @@ def test_links_lead_somewhere(makers):
     assert not wrong, "\n".join(wrong)
 
 
+def test_each_system_says_what_was_reproduced():
+    """Every value with an interval there is one that a benchmark, or the page before, has."""
+    measured = "".join(path.read_text() for path in (DOCS / "benchmarks").glob("*.md"))
+    interval = re.compile(r"\d\.\d+ \[\d\.\d+, \d\.\d+\]")
+    for name in ("basset", "basenji", "unet", "interact", "enformer", "borzoi", "conditioning"):
+        page = DOCS / (f"models_{name}.md" if name != "conditioning" else "conditioning.md")
+        before, said = page.read_text().split("\n## Reproduced, and what was not\n")
+        known = " ".join((measured + before).split())
+        for value in interval.findall(" ".join(said.split())):
+            assert value in known, (page.name, value)
+
+
 def test_anchors_are_those_of_github():
     text = "# A `b.py` of C\n```\n# no heading\n```\n## What's new?\n## What's new?\n"
     assert anchors(text) == ["a-bpy-of-c", "whats-new", "whats-new-1"]
