@@ -1,8 +1,10 @@
 """Processes that share the parts of a run: who makes what, who waits, who is missed."""
 
 import contextlib
+import io
 import json
 import os
+import runpy
 import signal
 import subprocess
 import sys
@@ -178,8 +180,10 @@ def model(tmp_path_factory, small_data):
         },
     }
     (folder / "params.json").write_text(json.dumps(value))
-    command = ["tfepi_train.py", "-q", "--no_tensorboard", folder / "params.json", small_data]
-    assert start([*command, "-o", folder / "run"]).wait() == 0
+    main = runpy.run_path(str(SCRIPTS / "tfepi_train.py"))["main"]
+    options = ("-q", "--no_tensorboard", "-o", folder / "run")
+    with contextlib.redirect_stdout(io.StringIO()):
+        assert main([*map(str, (*options, folder / "params.json", small_data))]) == 0
     return folder
 
 

@@ -1,9 +1,8 @@
 """What the tests of commands share: a tiny model, and a run that must fail early."""
 
+import contextlib
 import json
-import os
 import runpy
-import subprocess
 import sys
 from pathlib import Path
 
@@ -11,12 +10,32 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 LENGTH = 256
-_LIGHT = """
-import runpy, sys
-status = runpy.run_path(sys.argv[1])["main"](sys.argv[2:])
-assert not {"tensorflow", "keras"} & set(sys.modules)
-raise SystemExit(status)
-"""
+_HEAVY = {"tensorflow", "keras", "tensorboard", "tf_keras", "tensorflow_hub"}
+
+
+class _NotTensorFlow:
+    """Fails where TensorFlow or Keras is imported."""
+
+    def find_spec(self, name, path=None, target=None):
+        assert name.partition(".")[0] not in _HEAVY, f"{name} is imported"
+
+
+@contextlib.contextmanager
+def _without_tensorflow():
+    """Import our modules anew within, none of which may import TensorFlow or Keras."""
+    ours = {"tfepi", "tfrecords_tools"} | _HEAVY
+    kept = {name: m for name, m in sys.modules.items() if name.partition(".")[0] in ours}
+    finder = _NotTensorFlow()
+    for name in kept:
+        del sys.modules[name]
+    sys.meta_path.insert(0, finder)
+    try:
+        yield
+    finally:
+        sys.meta_path.remove(finder)
+        for name in [name for name in sys.modules if name.partition(".")[0] in ours]:
+            del sys.modules[name]
+        sys.modules.update(kept)
 
 
 @pytest.fixture(scope="session")
@@ -77,7 +96,7 @@ def here(capsys):
 
 
 @pytest.fixture
-def refused(tmp_path):
+def refused(run_main, tmp_path):
     """Return a function: a command must say one line before TensorFlow, and write nothing.
 
     Of good arguments, which begin with params.json and a model, it changes one: the content of
@@ -104,12 +123,8 @@ def refused(tmp_path):
             del arguments[place : place + 2]
         else:
             arguments += [key, value]
-        done = subprocess.run(
-            [sys.executable, "-c", _LIGHT, ROOT / "scripts" / script, *map(str, arguments)],
-            capture_output=True,
-            text=True,
-            env=os.environ | {"PYTHONPATH": str(ROOT)},
-        )
+        with _without_tensorflow():
+            done = run_main(script, *arguments, check=False)
         assert done.returncode == 2, done.stderr
         assert done.stderr.startswith("error: ")
         assert done.stderr.count("\n") == 1
@@ -118,3 +133,9 @@ def refused(tmp_path):
         assert not (tmp_path / "out").exists()
 
     return check
+
+
+@pytest.fixture
+def without_tensorflow():
+    """Return a context within which an import of TensorFlow or Keras fails."""
+    return _without_tensorflow

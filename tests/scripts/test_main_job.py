@@ -31,7 +31,8 @@ def job(tmp_path_factory):
     return folder
 
 
-def test_the_commands_in_turn(job, run_script, monkeypatch):
+def test_the_commands_in_turn(job, run_script, run_main, monkeypatch):
+    """Those that other tests start as processes too, training and scores, are in this one."""
     monkeypatch.chdir(job)
     run_script("tfepi_simulate.py", "-q", "-o", "genome", "--length", 200000, "--variants", 20)
     windows = ["-l", 256, "-w", 64, "-c", 96, "--stride", 256, "--stride_test", 256]
@@ -39,7 +40,7 @@ def test_the_commands_in_turn(job, run_script, monkeypatch):
     inputs = ["genome/genome.fa", "genome/targets.txt"]
     run_script("tfepi_check.py", "-q", *inputs, "--vcf", "genome/variants.vcf", *windows)
     run_script("tfepi_data.py", "-q", *windows, "-o", "data", *inputs)
-    trained = run_script("tfepi_train.py", "-q", "-o", "run", "--epochs", 1, "params.json", "data")
+    trained = run_main("tfepi_train.py", "-q", "-o", "run", "--epochs", 1, "params.json", "data")
     assert trained.stdout == "best model: run/model_best.keras\n"
     run_script("tfepi_test.py", "-q", "-o", "test", "--save", "params.json", "run", "data")
     # Few windows: the best penalty may lie at an end, which is warned of.
@@ -48,7 +49,7 @@ def test_the_commands_in_turn(job, run_script, monkeypatch):
     assert "largest difference from the Keras model" in exported.stdout
     scores = {}
     for model in ("run", "saved"):
-        run_script(
+        run_main(
             *("tfepi_variants.py", "-q", "-f", "genome/genome.fa", "-o", f"scores_{model}"),
             *("params.json", model, "genome/variants.vcf"),
         )

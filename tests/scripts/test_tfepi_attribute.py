@@ -36,7 +36,9 @@ def meme(tmp_path) -> Path:
     return path
 
 
-def test_everything_through_a_subprocess(run_script, arguments, meme, genome_folder, tmp_path):
+def test_everything_through_a_subprocess(
+    run_script, run_main, arguments, meme, genome_folder, tmp_path
+):
     out = tmp_path / "out"
     options = ["--method", "expected", "--shuffles", 4, "--rc", "--shifts", "0,1", "-l", 60]
     options += ["--per_target", "--modisco", "--bigwig", "--motifs", meme, "--seqlet_size", 8, "-q"]
@@ -73,9 +75,9 @@ def test_everything_through_a_subprocess(run_script, arguments, meme, genome_fol
     assert {"regions", "fasta", "model", "spec"} <= set(record["inputs"])
     assert record["seed"] == 44
     before = (out / "attributions.h5").read_bytes()
-    failed = run_script(SCRIPT, *arguments, check=False)
+    failed = run_main(SCRIPT, *arguments, check=False)
     assert (failed.returncode, "has results" in failed.stderr) == (2, True)
-    again = run_script(SCRIPT, *arguments, *options[:-6], "--figures", 0, "--resume", "-q")
+    again = run_main(SCRIPT, *arguments, *options[:-6], "--figures", 0, "--resume", "-q")
     assert again.stdout == f"wrote {out}: attributions.h5, modisco/\n"
     assert (out / "attributions.h5").read_bytes() == before
 
@@ -123,8 +125,8 @@ def test_bad_input_is_one_line_before_tensorflow(refused, arguments, bed, change
     refused(SCRIPT, arguments, change, message, {"bed": bed})
 
 
-def test_a_saved_model_has_no_gradients(here, run_script, arguments, model, tmp_path):
-    run_script("tfepi_export.py", model, "-o", tmp_path / "saved", "-q")
+def test_a_saved_model_has_no_gradients(here, run_main, arguments, model, tmp_path):
+    run_main("tfepi_export.py", model, "-o", tmp_path / "saved", "-q")
     arguments[1] = tmp_path / "saved"
     status, _, err = here(SCRIPT, *arguments, "-q")
     assert status == 2

@@ -80,13 +80,13 @@ def test_sample_score_calibrate(run_script, here, score, variants, genome_folder
         (("--background", "IN"), "is damaged, or no HDF5"),
     ],
 )
-def test_scores_refused(run_script, score, variants, tmp_path, options, message):
+def test_scores_refused(run_main, score, variants, tmp_path, options, message):
     scores = score("scores", variants)
     if "RC" in options:
         score("rc", variants, "--rc")
     names = {"RC": tmp_path / "rc", "SCORES": scores, "IN": variants}
     args = [names.get(o, o) for o in options]
-    done = run_script(SCRIPT, "scores", scores, "-o", tmp_path / "out", *args, "-q", check=False)
+    done = run_main(SCRIPT, "scores", scores, "-o", tmp_path / "out", *args, "-q", check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("error: ")
     assert done.stderr.count("\n") == 1
@@ -105,9 +105,9 @@ def test_scores_refused(run_script, score, variants, tmp_path, options, message)
         (("-n", "1000000"), "positions are there, 1000000 are wanted: draw fewer"),
     ],
 )
-def test_sample_refused(run_script, genome_folder, tmp_path, options, message):
+def test_sample_refused(run_main, genome_folder, tmp_path, options, message):
     args = ("-f", genome_folder / "genome.fa", "-o", tmp_path / "x.vcf", *options)
-    done = run_script(SCRIPT, "sample", *args, check=False)
+    done = run_main(SCRIPT, "sample", *args, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("error: ")
     assert done.stderr.count("\n") == 1

@@ -35,7 +35,7 @@ def results(tmp_path):
     return path
 
 
-def test_annotate_then_read(run_script, arguments, results, tmp_path):
+def test_annotate_then_read(run_script, run_main, arguments, results, tmp_path):
     stated = ["--sumstats", "creatinine=c.gz", "--weights", "w.", "--frq", "f/"]
     done = run_script(SCRIPT, *arguments, *stated)
     lines = done.stdout.splitlines()
@@ -44,7 +44,7 @@ def test_annotate_then_read(run_script, arguments, results, tmp_path):
         f"WARNING: not found here: --weights {folder}/w., --frq {folder}/f/, --sumstats creatinine "
         f"{folder}/c.gz; commands.sh names them as they are, for where it will run\n"
     )
-    quiet = run_script(SCRIPT, *arguments, *stated, "--overwrite", "-q").stdout.splitlines()
+    quiet = run_main(SCRIPT, *arguments, *stated, "--overwrite", "-q").stdout.splitlines()
     assert quiet == [*lines[:3], lines[-1]]  # results without the commands
     assert lines[0] == "ubiquitous: 85 SNPs, 8.51% of SNPs, 8.50% of bases"
     assert lines[3] == "#!/bin/sh"
@@ -58,7 +58,7 @@ def test_annotate_then_read(run_script, arguments, results, tmp_path):
     assert f"FRQ={Path('f').absolute()}/\n" in script
     assert f"--h2 {Path('c.gz').absolute()} " in script
     again = ["--annotation", tmp_path / "out", "-o", tmp_path / "read"]
-    done = run_script(SCRIPT, "read", f"creatinine={results}", *again)
+    done = run_main(SCRIPT, "read", f"creatinine={results}", *again)
     assert done.stdout.splitlines() == [
         "creatinine: specific 63.5% ± 6.9% of heritability, ubiquitous 8.1% ± 1.2%, "
         "7.9 times (6.3 to 9.8); jackknife",
@@ -78,7 +78,7 @@ def test_annotate_then_read(run_script, arguments, results, tmp_path):
         (tmp_path, "that tfepi did not make"),
     ):
         again = ["--annotation", tmp_path / "out", "-o", where, "--overwrite"]
-        done = run_script(SCRIPT, "read", f"creatinine={results}", *again, check=False)
+        done = run_main(SCRIPT, "read", f"creatinine={results}", *again, check=False)
         assert (done.returncode, done.stderr.count("\n")) == (2, 1)
         assert message in done.stderr
     assert (tmp_path / "out/annotation.json").exists()
@@ -129,9 +129,9 @@ def test_bad_options(here, arguments, tmp_path, capsys, more, message):
     assert not (tmp_path / "out").exists()
 
 
-def test_an_assembly_without_lengths(run_script, arguments):
+def test_an_assembly_without_lengths(run_main, arguments):
     at = arguments.index("--chrom_sizes")
-    done = run_script(SCRIPT, *arguments[:at], *arguments[at + 2 :], check=False)
+    done = run_main(SCRIPT, *arguments[:at], *arguments[at + 2 :], check=False)
     assert done.returncode == 2
     assert done.stderr.startswith("error: the lengths of assembly 'toy' are not known")
     assert done.stderr.count("\n") == 1

@@ -28,7 +28,7 @@ def folder(tmp_path_factory):
     return folder
 
 
-def test_connect(run_script, folder, tmp_path):
+def test_connect(run_script, run_main, folder, tmp_path):
     out = tmp_path / "out"
     tables = [folder / "mono.txt", f"neut={folder / 'b.txt.gz'}"]
     options = ["-g", folder / "chrom.sizes", "-o", out, "--resamples", "5", "-q"]
@@ -52,19 +52,19 @@ def test_connect(run_script, folder, tmp_path):
     assert {p.name for p in out.iterdir()} - {".tfepi"} == top | {"mono", "neut"}
     for name in ("mono", "neut"):
         assert {p.name for p in (out / name).iterdir()} == NAMES
-    refused = run_script(SCRIPT.name, "connect", *tables, *options, check=False)
+    refused = run_main(SCRIPT.name, "connect", *tables, *options, check=False)
     assert refused.returncode == 2
     assert "has results: use --overwrite to redo" in refused.stderr
 
 
-def test_options_reach_the_count(run_script, folder, tmp_path):
+def test_options_reach_the_count(run_main, folder, tmp_path):
     out = tmp_path / "out"
     options = ["--place", "overlap", "--distinct_snps", "--bin_width", "5000", "--hub_degree", "60"]
     options += ["--hub_by", "binned", "--many", "20", "--max_distance", "500000", "--chroms", "2"]
     options += ["--base", "1", "--target_base", "0", "--assembly", "mine"]
     options += ["--resamples", "0", "-q"]
     places = ["-g", folder / "chrom.sizes", "-o", out]
-    done = run_script(SCRIPT.name, "connect", folder / "mono.txt", *places, *options)
+    done = run_main(SCRIPT.name, "connect", folder / "mono.txt", *places, *options)
     text = done.stdout
     assert "of targets from 0 (chromosome 1 is chr1), assembly mine (--assembly)" in text
     assert "are on chromosomes that --chroms does not count" in text
@@ -127,10 +127,10 @@ def test_bad_input_gets_one_line(folder, tmp_path, capsys, table, options, messa
     assert message in error
 
 
-def test_a_table_of_no_published_layout_is_called_so_once(run_script, folder, tmp_path):
+def test_a_table_of_no_published_layout_is_called_so_once(run_main, folder, tmp_path):
     (tmp_path / "generic.tsv").write_text("snp\ttarget\tfdr\n1:5_A_C\t1:1-9\t0.01\n")
     options = ["-g", folder / "chrom.sizes", "-o", tmp_path / "out", "--no_figures", "-q"]
-    done = run_script(SCRIPT.name, "connect", tmp_path / "generic.tsv", *options)
+    done = run_main(SCRIPT.name, "connect", tmp_path / "generic.tsv", *options)
     assert done.stdout.startswith("generic: no published layout (text, tabs), positions counted")
     assert "generic, connected: not tested: 1 connected bin, fewer than 50\n" in done.stdout
 

@@ -77,8 +77,8 @@ def test_summaries_components_and_figures(run_script, here, scores, tmp_path):
         (("--part_rows", "0"), "part_rows is 0"),
     ],
 )
-def test_refused(run_script, scores, tmp_path, options, message):
-    done = run_script(SCRIPT, scores, "-o", tmp_path / "out", *options, "-q", check=False)
+def test_refused(run_main, scores, tmp_path, options, message):
+    done = run_main(SCRIPT, scores, "-o", tmp_path / "out", *options, "-q", check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith("error: ")
     assert done.stderr.count("\n") == 1

@@ -48,7 +48,7 @@ def arguments(model, vcf, genome_folder, tmp_path):
     ]
 
 
-def test_scores_shards_and_resume(run_script, arguments, tmp_path):
+def test_scores_shards_and_resume(run_script, run_main, arguments, tmp_path):
     options = ["--rc", "--shifts", "1,0,-1", "--stats", "SAD,REF,ALT", "--chunk_records", 7, "-q"]
     done = run_script(SCRIPT, *arguments, *options)
     assert done.stdout == f"wrote {tmp_path / 'out'}\n"
@@ -66,10 +66,10 @@ def test_scores_shards_and_resume(run_script, arguments, tmp_path):
     assert record["outcome"] == "finished"
     arguments[-1] = tmp_path / "split"
     for shard in ("1/2", "2/2"):
-        run_script(SCRIPT, *arguments, *options, "--shard", shard)
-    done = run_script(SCRIPT, "--merge", "-o", tmp_path / "split")
+        run_main(SCRIPT, *arguments, *options, "--shard", shard)
+    done = run_main(SCRIPT, "--merge", "-o", tmp_path / "split")
     assert done.stdout == f"merged {tmp_path / 'split'}\n"
-    run_script(SCRIPT, "--merge", "--resume", *arguments, *options)  # as a script for SLURM does
+    run_main(SCRIPT, "--merge", "--resume", *arguments, *options)  # as a script for SLURM does
     for name in ("scores.h5", "scores.parquet", "scores.vcf.gz", "skipped.tsv"):
         assert (tmp_path / "split" / name).read_bytes() == (out / name).read_bytes()
 
@@ -167,7 +167,7 @@ def test_devices_and_a_cluster_exclude_each_other(here, arguments, more):
     assert (status, message in errors[-1]) == (2, True)
 
 
-def test_merge_without_shards(run_script, tmp_path):
-    done = run_script(SCRIPT, "--merge", "-o", tmp_path, check=False)
+def test_merge_without_shards(run_main, tmp_path):
+    done = run_main(SCRIPT, "--merge", "-o", tmp_path, check=False)
     assert done.returncode == 2
     assert "has no shards" in done.stderr

@@ -17,7 +17,7 @@ from tfepi.spec import ModelSpec  # noqa: E402
 from tfepi.training.cells import make_conditioning  # noqa: E402
 from tfepi.training.fit import Settings, train  # noqa: E402
 
-SMALL = {"filters": 2, "depth": 2, "kernel": 3}
+SMALL = {"filters": 2, "depth": 1, "kernel": 3}
 TRAIN = {
     "loss": "bce",
     "optimizer": "adam",
@@ -31,6 +31,7 @@ QUIET = Settings(seed=3, quiet=True, tensorboard=False)
 
 def params(model="leopard_unet", loss="bce", **conditioning):
     value = {"train": TRAIN | {"loss": loss}, "model": {"name": model} | SMALL}
+    value["model"] |= {"join_level": 1} if model == "stems_unet" else {}
     value["conditioning"] = {"outputs": "marks"} | conditioning
     return parse_params(value)
 

@@ -306,20 +306,20 @@ def test_embeddings_of_another_trunk_or_of_other_records(data, pretrained, tmp_p
         train(params(LINEAR), data, tmp_path / "x", settings)
 
 
-def test_the_command(small_data, pretrained, tmp_path, run_script):
+def test_the_command(small_data, pretrained, tmp_path, run_script, run_main):
     out, run, head = tmp_path / "emb", pretrained / "params.json", tmp_path / "head.json"
     embed = ("tfepi_embed.py", run, pretrained, small_data, "-o", out)
     run_script(*embed, "--labels", "train,valid")
     assert set(json.loads((out / "embeddings.json").read_text())["counts"]) == {"train", "valid"}
-    assert run_script(*embed, check=False).returncode == 2
+    assert run_main(*embed, check=False).returncode == 2
     head.write_text(json.dumps(json.loads(run.read_text()) | {"transfer": LINEAR}))
     start = ("--from", pretrained, "--head", "new", "--embeddings", out, "-o", tmp_path / "run")
-    run_script("tfepi_train.py", head, small_data, *start)
-    run_script("tfepi_train.py", head, small_data, *start, "--resume")
-    done = run_script("tfepi_train.py", head, small_data, "--embeddings", out, check=False)
+    run_main("tfepi_train.py", head, small_data, *start)
+    run_main("tfepi_train.py", head, small_data, *start, "--resume")
+    done = run_main("tfepi_train.py", head, small_data, "--embeddings", out, check=False)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "name its model with --from" in done.stderr
     again = (*start[:-1], tmp_path / "other", "--rematerialise")
-    done = run_script("tfepi_train.py", head, small_data, *again, check=False)
+    done = run_main("tfepi_train.py", head, small_data, *again, check=False)
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "which --embeddings does not run: leave one of them out" in done.stderr

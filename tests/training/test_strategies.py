@@ -1,8 +1,11 @@
 """The same training on one device, on several, in several processes; and what stops these.
 
-Every run is a process, or several, of tfepi_train.py: TensorFlow takes its devices at the start.
+A run on several devices is a process, or several, of tfepi_train.py: TensorFlow takes its devices
+at the start.
 """
 
+import contextlib
+import io
 import json
 import re
 import runpy
@@ -64,10 +67,12 @@ ALIKE = ("-q", "--no_tensorboard", "--sync_batch_norm")
 
 @pytest.fixture(scope="module")
 def one(folder, small_data):
-    """The run on one device."""
+    """The run on one device, in this process: others are the subprocesses of these tests."""
     out = folder / "one"
     args = (*ALIKE, folder / "plain.json", small_data, "-o", out)
-    processes.finished([processes.start("--strategy", "one", *args)])
+    main = runpy.run_path(str(processes.TRAIN))["main"]
+    with contextlib.redirect_stdout(io.StringIO()):
+        assert main([*map(str, ("--strategy", "one", *args))]) == 0
     return out
 
 
@@ -214,7 +219,7 @@ def test_batch_statistics_of_each_device_are_averaged(folder, small_data):
 
 def wait_for(out, step, process) -> None:
     """Wait until a run has kept a state at a step of its second epoch, or later."""
-    for _ in range(600):
+    for _ in range(2400):
         if (out / "state.json").exists():
             state = json.loads((out / "state.json").read_text())
             if (state["epoch"], state["step"]) >= (1, step):
@@ -226,10 +231,11 @@ def wait_for(out, step, process) -> None:
 
 @pytest.fixture(scope="module")
 def whole(folder, small_data):
-    """The longer run, with dropout, of two processes that are not stopped."""
+    """The longer run, with dropout, that is not stopped: of two devices, one process starts."""
     out = folder / "whole"
     args = (*ALIKE, folder / "dropout.json", small_data, "-o", out)
-    processes.finished(processes.start_workers(2, *args))
+    two = ("--strategy", "mirrored", "--logical_devices", 2)
+    processes.finished([processes.start(*two, *args)])
     return out
 
 
