@@ -29,9 +29,12 @@ LONG = (
     "scripts/test_tfepi_specificity_procedures.py",
     "tfrecords_tools/test_build.py",
     "analysis/test_enhancer_runs.py",
+    "pretrained/test_enformer_convert.py",
     "training/test_embedded.py",
+    "pretrained/test_enformer_commands.py",
     "analysis/test_attribution_gradient.py",
     "analysis/test_attribution_run.py",
+    "models/test_enformer.py",
     "training/test_transfer.py",
 )
 # Tracing makes many objects that live on: in steps of 700 the collector takes 5% of the time.
@@ -43,7 +46,8 @@ def pytest_configure(config):
     """Keep the order of files below when each is of one process (`--dist loadfile`)."""
     if hasattr(config.option, "loadscopereorder"):
         config.option.loadscopereorder = False
-    gc.disable()  # until all is imported
+    if hasattr(config, "workerinput") or config.getoption("dist", "no") == "no":
+        gc.disable()  # until all is imported
 
 
 def pytest_collection_modifyitems(items):

@@ -12,7 +12,7 @@ import pytest
 from tfrecords_tools.genome import Genome, decode
 
 ROOT = Path(__file__).parents[2]
-TINY = ("model.filters=2", "model.depth=2", "model.kernel=3", "train.batch_size=16")
+TINY = ("model.filters=2", "model.depth=1", "model.kernel=3", "train.batch_size=16")
 SHORT = ("train.train_epochs_max=2", "train.steps_per_epoch=3")
 
 

@@ -112,15 +112,14 @@ def stopped_after(monkeypatch, epochs):
     monkeypatch.setattr(run.Run, "_keep_epoch", keep)
 
 
-def test_a_resumed_run_has_the_weights_of_an_uninterrupted_one(data, tmp_path, monkeypatch):
-    train(params(), data, tmp_path / "whole", QUIET)
+def test_a_resumed_run_has_the_weights_of_an_uninterrupted_one(whole, data, tmp_path, monkeypatch):
     for stop in (1, 3):
         with monkeypatch.context() as patch:
             stopped_after(patch, stop)
             with pytest.raises(KeyboardInterrupt):
                 train(params(), data, tmp_path / "part", QUIET, resume=True)
     train(params(), data, tmp_path / "part", QUIET, resume=True)
-    same_runs(tmp_path / "whole", tmp_path / "part")
+    same_runs(whole, tmp_path / "part")
 
 
 def same_runs(one, two, names=("model_best.keras", "model_check-4.keras")):
@@ -170,11 +169,13 @@ def killed():
 EACH_STEP = replace(QUIET, save_minutes=1e-9)
 
 
-@pytest.mark.parametrize("again", [QUIET, replace(QUIET, steps_per_execution=4)])
 def test_a_run_that_was_killed_within_an_epoch_goes_on_from_there(
-    whole, data, tmp_path, monkeypatch, again
+    whole, data, tmp_path, monkeypatch
 ):
-    """Every step is kept here; kills at the start, in the middle, at the end of an epoch."""
+    """Every step is kept here; kills at the start, in the middle, at the end of an epoch.
+
+    It goes on step by step, and with four steps at once.
+    """
     out = tmp_path / "run"
     for number in (3, 10, 29, 19):
         with monkeypatch.context() as patch:
@@ -186,8 +187,12 @@ def test_a_run_that_was_killed_within_an_epoch_goes_on_from_there(
         names = {name for c in state["checkpoints"] for name in c["files"]}
         assert {p.name for p in out.glob("model_check-*")} == names
     assert state["step"] > 0
-    train(params(), data, out, again, resume=True)
+    four = tmp_path / "four"
+    shutil.copytree(out, four)
+    train(params(), data, out, QUIET, resume=True)
     same_runs(whole, out)
+    train(params(), data, four, replace(QUIET, steps_per_execution=4), resume=True)
+    same_runs(whole, four)
 
 
 def test_sigterm_keeps_the_step_and_ends(whole, data, tmp_path, monkeypatch):
@@ -209,23 +214,26 @@ def damage(path):
     path.write_bytes(content)
 
 
-@pytest.mark.parametrize("spoil", [damage, Path.unlink])
 def test_a_damaged_checkpoint_falls_back_to_the_one_before(
-    whole, data, tmp_path, monkeypatch, caplog, spoil
+    whole, data, tmp_path, monkeypatch, caplog
 ):
-    out = tmp_path / "run"
+    stopped = tmp_path / "stopped"
     with monkeypatch.context() as patch:
         stopped_after(patch, 3)
         with pytest.raises(KeyboardInterrupt):
-            train(params(), data, out, replace(QUIET, keep=3))
-    assert len(list(out.glob("model_check-*"))) == 3
-    spoil(out / "model_check-3.keras")
-    train(params(), data, out, QUIET, resume=True)
-    (said,) = [r.message for r in caplog.records if "damaged" in r.message]
-    assert re.fullmatch(
-        r"the checkpoint of epoch 3 in .* is damaged .*: falls back .* before", said
-    )
-    same_runs(whole, out)
+            train(params(), data, stopped, replace(QUIET, keep=3))
+    assert len(list(stopped.glob("model_check-*"))) == 3
+    for spoil in (damage, Path.unlink):
+        out = tmp_path / spoil.__name__
+        shutil.copytree(stopped, out)
+        spoil(out / "model_check-3.keras")
+        caplog.clear()
+        train(params(), data, out, QUIET, resume=True)
+        (said,) = [r.message for r in caplog.records if "damaged" in r.message]
+        assert re.fullmatch(
+            r"the checkpoint of epoch 3 in .* is damaged .*: falls back .* before", said
+        )
+        same_runs(whole, out)
 
 
 def test_without_a_whole_checkpoint_nothing_is_gone_on_with(data, tmp_path):
