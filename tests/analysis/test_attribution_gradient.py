@@ -35,6 +35,12 @@ def model():
     return SMALL.model()
 
 
+@pytest.fixture(scope="module")
+def plain(model):
+    """The model's predictions, traced once."""
+    return KerasPredictor(model, SPEC, 64)
+
+
 def slopes(function, codes, places, step=0.02):
     """Finite differences of a function at some places of one code: [places, 4]."""
     change = np.zeros((len(places), 4, *codes.shape), np.float32)
@@ -46,10 +52,10 @@ def slopes(function, codes, places, step=0.02):
 
 @pytest.mark.parametrize(("rc", "shifts"), WAYS)
 @pytest.mark.parametrize("change", [{}, {"mean": True}, {"log": True}, {"mean": True, "log": True}])
-def test_against_averaged_predictions(model, sequences, rc, shifts, change):
+def test_against_averaged_predictions(model, plain, sequences, rc, shifts, change):
     bins = Bins.parse("3-10", SMALL.BINS)
     averaged = AveragedScalar.of(model, SPEC, "main", bins, rc, shifts, **change)
-    predictor = AveragedPredictor(KerasPredictor(model, SPEC, 64), rc, shifts)
+    predictor = AveragedPredictor(plain, rc, shifts)
     [output] = outputs_of(SPEC, targets=[SMALL.TARGETS[1]], each=True)  # one of a strand pair
 
     def slow(codes):

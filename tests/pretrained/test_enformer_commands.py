@@ -15,7 +15,6 @@ from tfepi.pretrained import enformer_checkpoint
 from tfepi.pretrained.enformer import enformer_spec, sized_params
 from tfepi.pretrained.enformer_files import open_weights
 from tfepi.startup import import_tensorflow
-from tfepi.training.fit import Settings, train
 from tfepi.training.restore import restore_weights
 from tfrecords_tools.errors import ConfigError, InputFileError
 from tfrecords_tools.targets import Target
@@ -246,29 +245,6 @@ def test_a_training_of_another_model_cannot(copies, published):
         restore_weights(keyed, published.checkpoint, trunk=True)
 
 
-def test_a_training_run_starts_from_a_checkpoint(copies, published, write_records, tmp_path):
-    """With a head of its own on a frozen trunk, which stays as it was published."""
-    sizes = {"seq_length": copies.LENGTH, "crop": 512, "width": 128}
-    data = write_records({"train": 2, "valid": 1}, **sizes)
-    given = {
-        "model": {"name": "enformer", **copies.FOUND, **copies.SIZES},
-        "train": {"batch_size": 1, "train_epochs_max": 1},
-        "transfer": {"mode": "linear"},
-    }
-    del given["model"]["output_heads"]
-    settings = Settings(
-        restore=str(published.checkpoint), trunk=True, tensorboard=False, quiet=True
-    )
-    found = load_keras(train(parse_params(given), data, tmp_path / "run", settings))
-    other = enformer_checkpoint(published.arrays, **copies.SIZES)
-    for name in ("stem_conv", "tower3_pool", "transformer1_attention", "final_conv"):
-        pairs = zip(found.get_layer(name).weights, other.get_layer(name).weights, strict=True)
-        for ours, theirs in pairs:
-            np.testing.assert_array_equal(ours, theirs)
-    inputs = json.loads((tmp_path / "run" / "run.json").read_text())["inputs"]
-    assert inputs["restore"]["path"].endswith("enformer-tiny-1.index")
-
-
 def test_the_script_starts_from_published_weights(
     copies, published, write_records, tmp_path, capsys
 ):
@@ -287,6 +263,8 @@ def test_the_script_starts_from_published_weights(
     options = ("--head", "new", "--epochs", "1", "--no_tensorboard", "-q")
     assert main([*map(str, arguments), *options]) == 0
     assert "best model: " in capsys.readouterr().out
+    inputs = json.loads((tmp_path / "run" / "run.json").read_text())["inputs"]
+    assert inputs["restore"]["path"].endswith("enformer-tiny-1.index")
     found, other = load_keras(tmp_path / "run"), enformer_checkpoint(path, **copies.SIZES)
     assert found.output_shape == (None, copies.KEPT, 4)
     heads = [layer.name for layer in found.layers if layer.name.startswith("head")]

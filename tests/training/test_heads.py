@@ -80,20 +80,39 @@ def weights(path):
     return {w.path: np.asarray(w) for w in keras.saving.load_model(path, compile=False).weights}
 
 
-def test_several_genomes_train_one_trunk_and_a_head_each(genomes, tmp_path):
-    train(params(), genomes, tmp_path / "run", QUIET)
-    spec = ModelSpec.read(tmp_path / "run" / "model.json")
+@pytest.fixture(scope="module")
+def both(genomes, tmp_path_factory):
+    """A run of both genomes."""
+    folder = tmp_path_factory.mktemp("both") / "run"
+    train(params(), genomes, folder, QUIET)
+    return folder
+
+
+FINAL = {"name": "final", "units": 3, "activation": "softplus"}
+STILL = {"learning_rate": 1e-12}
+
+
+@pytest.fixture(scope="module")
+def first(genomes, tmp_path_factory):
+    """A run of the first genome, with rates at which no weight moves."""
+    folder = tmp_path_factory.mktemp("first") / "first"
+    train(params(STILL, head=FINAL), genomes[0], folder, QUIET)
+    return folder
+
+
+def test_several_genomes_train_one_trunk_and_a_head_each(both, genomes):
+    spec = ModelSpec.read(both / "model.json")
     assert [(h.name, len(h.targets)) for h in spec.heads] == [("a", 3), ("b", 2)]
     assert (spec.bin_width, spec.crop, spec.target_length) == (32, 64, 4)
-    lines = [json.loads(x) for x in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    lines = [json.loads(x) for x in (both / "metrics.jsonl").read_text().splitlines()]
     for line in lines:
         for name in ("loss", "valid_loss", "valid_pearsonr"):
             _, _, rest = name.rpartition("valid_")
-            both = [line[f"{'valid_' if 'valid' in name else ''}{h}_{rest}"] for h in "ab"]
-            assert line[name] == pytest.approx(np.mean(both))
+            each = [line[f"{'valid_' if 'valid' in name else ''}{h}_{rest}"] for h in "ab"]
+            assert line[name] == pytest.approx(np.mean(each))
         assert len(line["valid_a_pearsonr_per_target"]) == 3
         assert len(line["valid_b_r2_per_target"]) == 2
-    predictor = load_predictor(tmp_path / "run")
+    predictor = load_predictor(both)
     indices, _ = genomes[0].arrays("test", 0, 5)
     found = predictor.predict({"sequence": indices})
     assert {k: v.shape for k, v in found.items()} == {"a": (5, 4, 3), "b": (5, 4, 2)}
@@ -152,8 +171,7 @@ def test_batches_are_interleaved_the_same_way_each_time(heads):
     assert any(order(5, epoch) != first for epoch in (1, 2, 3))
 
 
-def test_a_run_of_several_heads_resumes_exactly(genomes, tmp_path, monkeypatch):
-    train(params(), genomes, tmp_path / "whole", QUIET)
+def test_a_run_of_several_heads_resumes_exactly(both, genomes, tmp_path, monkeypatch):
     real = run.Run._keep_epoch
 
     def keep(self, line):
@@ -166,7 +184,7 @@ def test_a_run_of_several_heads_resumes_exactly(genomes, tmp_path, monkeypatch):
         with pytest.raises(KeyboardInterrupt):
             train(params(), genomes, tmp_path / "part", QUIET)
     train(params(), genomes, tmp_path / "part", QUIET, resume=True)
-    wanted = weights(tmp_path / "whole" / "model_check-2.keras")
+    wanted = weights(both / "model_check-2.keras")
     for path, value in weights(tmp_path / "part" / "model_check-2.keras").items():
         np.testing.assert_array_equal(value, wanted[path])
     with pytest.raises(UnfinishedError, match="data differ"):
@@ -211,41 +229,32 @@ def test_models_that_do_not_fit_the_data(genomes, tmp_path, changes, message):
     assert not (tmp_path / "run").exists()
 
 
-def test_restoring_starts_from_the_weights(genomes, tmp_path):
-    one = params(
-        {"learning_rate": 1e-12}, head={"name": "final", "units": 3, "activation": "softplus"}
-    )
-    train(one, genomes[0], tmp_path / "first", QUIET)
-    write_h5(load_keras(tmp_path / "first"), tmp_path / "first.h5")
-    wanted = weights(tmp_path / "first" / "model_best.keras")
-    for source in ("first", "first/model_best.keras", "first.h5"):
-        out = tmp_path / ("from-" + source.replace("/", "-"))
-        settings = Settings(seed=9, quiet=True, tensorboard=False, restore=str(tmp_path / source))
+def test_restoring_starts_from_the_weights(first, genomes, tmp_path):
+    one = params(STILL, head=FINAL)
+    write_h5(load_keras(first), tmp_path / "first.h5")
+    wanted = weights(first / "model_best.keras")
+    for number, source in enumerate((first, first / "model_best.keras", tmp_path / "first.h5")):
+        out = tmp_path / f"from{number}"
+        settings = Settings(seed=9, quiet=True, tensorboard=False, restore=str(source))
         train(one, genomes[0], out, settings)
         for path, value in weights(out / "model_best.keras").items():
             if "moving" not in path:
                 np.testing.assert_allclose(value, wanted[path], atol=1e-8)
         record = json.loads((out / "run.json").read_text())
-        assert record["inputs"]["restore"]["path"].startswith(str(tmp_path / "first"))
+        assert record["inputs"]["restore"]["path"].startswith(str(source))
 
 
-def test_a_trunk_is_transferred(genomes, tmp_path):
-    one = params(
-        {"learning_rate": 1e-12}, head={"name": "final", "units": 3, "activation": "softplus"}
-    )
-    train(one, genomes[0], tmp_path / "first", QUIET)
-    other = params(
-        {"learning_rate": 1e-12}, head={"name": "final", "units": 2, "activation": "softplus"}
-    )
-    restore = {"restore": str(tmp_path / "first"), "quiet": True, "tensorboard": False}
+def test_a_trunk_is_transferred(first, genomes, tmp_path):
+    other = params(STILL, head=FINAL | {"units": 2})
+    restore = {"restore": str(first), "quiet": True, "tensorboard": False}
     with pytest.raises(ConfigError, match=r"layer head_output.* has weights .*only from its trunk"):
         train(other, genomes[1], tmp_path / "second", Settings(seed=9, **restore))
     train(other, genomes[1], tmp_path / "second", Settings(seed=9, trunk=True, **restore))
-    first, second = (weights(tmp_path / n / "model_best.keras") for n in ("first", "second"))
-    trunk = [p for p in first if p.startswith("trunk") and "moving" not in p]
+    before, after = (weights(n / "model_best.keras") for n in (first, tmp_path / "second"))
+    trunk = [p for p in before if p.startswith("trunk") and "moving" not in p]
     assert trunk
     for path in trunk:
-        np.testing.assert_allclose(second[path], first[path], atol=1e-8)
+        np.testing.assert_allclose(after[path], before[path], atol=1e-8)
     deeper = params(
         trunk=[*TRUNK, {"name": "conv_block", "filters": 8}],
         head={"name": "final", "units": 2, "activation": "softplus"},
@@ -260,16 +269,15 @@ def test_a_trunk_is_transferred(genomes, tmp_path):
         train(shallower, genomes[1], tmp_path / "third", Settings(trunk=True, **restore))
 
 
-def test_adapters_train_on_a_restored_model(genomes, tmp_path):
-    one = params(head={"name": "final", "units": 3, "activation": "softplus"})
-    train(one, genomes[0], tmp_path / "first", QUIET)
+def test_adapters_train_on_a_restored_model(first, genomes, tmp_path):
+    one = params(head=FINAL)
     value = one.source | {"transfer": {"mode": "adapter", "adapter": "locon", "conv_select": 2}}
     adapted = parse_params(value)
     with pytest.raises(ConfigError, match="name the model it comes from with --from"):
         train(adapted, genomes[0], tmp_path / "second", QUIET)
-    restore = {"restore": str(tmp_path / "first"), "quiet": True, "tensorboard": False}
+    restore = {"restore": str(first), "quiet": True, "tensorboard": False}
     train(adapted, genomes[0], tmp_path / "second", Settings(**restore))
-    before, after = (weights(tmp_path / n / "model_best.keras") for n in ("first", "second"))
+    before, after = (weights(n / "model_best.keras") for n in (first, tmp_path / "second"))
     for path, value in before.items():
         same = np.array_equal(after[path], value)
         assert same == (not path.startswith("head")), path

@@ -32,7 +32,7 @@ TRUNK = [
 HEAD = {"name": "final", "units": 3, "activation": "softplus"}
 
 
-def made(kind):
+def made(kind, layers=2):
     keras.utils.set_random_seed(1)
     if kind == "basenji":
         return basenji(
@@ -47,7 +47,7 @@ def made(kind):
         input_length=1024,
         channels=48,
         width_rounding=8,
-        transformer_layers=2,
+        transformer_layers=layers,
         target_length=4,
         output_heads=3,
         dtype="mixed_bfloat16" if kind == "half" else "float32",
@@ -61,7 +61,7 @@ def made(kind):
 
 def stepped(kind, again, steps=3):
     """Train a few steps; return losses and all weights, moving averages and states included."""
-    model = made(kind)
+    model = made(kind, layers=1)
     trained = rematerialised(model) if again else model
     set_random_states(model, 1, 2)
     optimizer = keras.optimizers.Adam(1e-3)
