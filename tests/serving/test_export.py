@@ -1,4 +1,6 @@
 import json
+import runpy
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -142,3 +144,21 @@ def test_bad_models_are_refused(run, tmp_path, name, message):
     (tmp_path / "damaged" / "model_best.keras").write_bytes(b"PK\x03\x04 not a model")
     with pytest.raises(InputFileError, match=message):
         load_predictor(tmp_path / name)
+
+
+def test_the_command_passes_its_options_on(run, tmp_path, capsys):
+    main = runpy.run_path(str(Path(__file__).parents[2] / "scripts" / "tfepi_export.py"))["main"]
+    (tmp_path / "targets.txt").write_text("\tidentifier\tfile\n0\tb\tnone.bw\n")
+    given = [str(run), "-q", "-o", str(tmp_path / "saved")]
+    options = ["--rc", "--stats", "SAD,D2", "--indel_align", "left", "--batch_size", "2"]
+    options += ["--head", "output", "--licence", "CC0-1.0", "-t", str(tmp_path / "targets.txt")]
+    assert main(given + options) == 0
+    assert "on 2 random sequences" in capsys.readouterr().out
+    about = json.loads((tmp_path / "saved" / "assets.extra" / "metadata.json").read_text())
+    kept = {k: about[k] for k in ("rc", "stats", "indel_align", "batch_size", "licence")}
+    assert list(kept.values()) == [True, ["SAD", "D2"], "left", 2, "CC0-1.0"]
+    assert [t["identifier"] for t in about["heads"][0]["scored"]] == ["b"]
+    for wrong, message in (("--stats", "unknown statistic"), ("--onnx", "ends in .onnx")):
+        assert main([str(run), "-o", str(tmp_path / "other"), wrong, "SADD"]) == 2
+        assert message in capsys.readouterr().err
+    assert not (tmp_path / "other").exists()

@@ -214,7 +214,7 @@ def test_metadata_describes_the_model(served):
 
 def test_a_conditioned_model_scores_with_its_inputs(tmp_path):
     keras.utils.set_random_seed(2)
-    sizes = {"input_length": LENGTH, "filters": 2, "depth": 2, "kernel": 3, "outputs": 1}
+    sizes = {"input_length": LENGTH, "filters": 2, "depth": 1, "kernel": 3, "outputs": 1}
     model = state_unet(**sizes, state_size=3, input_channels=6, track_width=4, bin_width=8)
     inputs = {"sequence": (LENGTH, 4), "tracks": (16, 2), "cell_state": (3,)}
     spec = ModelSpec("state_unet", inputs, 8, 0, (Head("output", (Target(0, "K", mark="K"),)),))
@@ -227,7 +227,7 @@ def test_a_conditioned_model_scores_with_its_inputs(tmp_path):
     rng = np.random.default_rng(1)
     pair = rng.integers(0, 5, (2, 3, LENGTH), dtype=np.uint8)
     further = {n: rng.random((3, *s), np.float32) for n, s in inputs.items() if n != "sequence"}
-    predictor = AveragedPredictor(KerasPredictor(model, spec), rc=True)
+    predictor = AveragedPredictor(KerasPredictor(model, spec, 3), rc=True)
     ref, alt = (predictor.predict({"sequence": x} | further)["output"] for x in pair)
     texts = [[decode(row) for row in x] for x in pair]
     got = ask(loaded.signatures, "score_variants", ref=texts[0], alt=texts[1], **further)
