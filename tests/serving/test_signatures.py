@@ -8,7 +8,6 @@ import keras
 import numpy as np
 import pytest
 
-from tfepi.models import state_unet
 from tfepi.predictors import KerasPredictor, load_predictor
 from tfepi.serving.export import export, export_model
 from tfepi.serving.options import ExportOptions
@@ -212,12 +211,24 @@ def test_metadata_describes_the_model(served):
     assert saved.spec.extra == {"rc_averaged": True}
 
 
-def test_a_conditioned_model_scores_with_its_inputs(tmp_path):
+def conditioned(inputs):
+    """A model of 8 bins that reads accessibility beside the sequence, scaled by a cell's state."""
     keras.utils.set_random_seed(2)
-    sizes = {"input_length": LENGTH, "filters": 2, "depth": 1, "kernel": 3, "outputs": 1}
-    model = state_unet(**sizes, state_size=3, input_channels=6, track_width=4, bin_width=8)
+    given = {name: keras.Input(shape, name=name) for name, shape in inputs.items()}
+    x = keras.layers.Conv1D(3, 5, padding="same")(given["sequence"])
+    x = keras.layers.MaxPooling1D(8)(x)
+    tracks = keras.layers.MaxPooling1D(2)(given["tracks"])
+    x = keras.layers.Concatenate()([x, keras.layers.Conv1D(2, 3, padding="same")(tracks)])
+    state = keras.layers.Reshape((1, 5))(keras.layers.Dense(5)(given["cell_state"]))
+    x = keras.layers.Multiply()([x, state])
+    return keras.Model(given, keras.layers.Dense(1, activation="softplus")(x))
+
+
+def test_a_conditioned_model_scores_with_its_inputs(tmp_path):
     inputs = {"sequence": (LENGTH, 4), "tracks": (16, 2), "cell_state": (3,)}
-    spec = ModelSpec("state_unet", inputs, 8, 0, (Head("output", (Target(0, "K", mark="K"),)),))
+    model = conditioned(inputs)
+    heads = (Head("output", (Target(0, "K", mark="K"),)),)
+    spec = ModelSpec("conditioned", inputs, 8, 0, heads)
     source = tmp_path / "model.keras"
     model.save(source)
     spec.write(tmp_path / "model.json")
