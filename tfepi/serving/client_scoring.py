@@ -1,6 +1,7 @@
 """Scores of a VCF's variants by a served model: the files that `score_vcf` writes."""
 
 import itertools
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,8 +23,11 @@ from tfepi.variants.part_runs import Place, run_in_parts
 from tfepi.variants.scores import PREDICTIONS
 from tfepi.variants.scoring import PartLoop, prepared
 from tfrecords_tools.genome import Genome, decode, shortened
+from tfrecords_tools.number_text import number_of
 from tfrecords_tools.sharding import Shard
 from tfrecords_tools.targets import Target
+
+_log = logging.getLogger(__name__)
 
 
 def score_served_vcf(
@@ -79,7 +83,10 @@ def score_served_vcf(
             return PartLoop(genome, manifest, scorer, place.folder)
 
         report = Forecast.of(manifest, formats).report
-        return run_in_parts(place, manifest, results, report, lambda: client, begin, quiet)
+        folder = run_in_parts(place, manifest, results, report, lambda: client, begin, quiet)
+    if client.requests.repeated:
+        _log.info("%s came to nothing first", number_of(client.requests.repeated, "request"))
+    return folder
 
 
 def forecast_served_vcf(

@@ -88,6 +88,24 @@ def test_the_same_scores(server, wanted, vcf, fasta, tmp_path):
             same(read(score_served_vcf(client, vcf, fasta, out, quiet=True)), wanted)
 
 
+def test_a_model_of_a_fixed_number_of_rows(own_run, wanted, vcf, fasta, tmp_path):
+    pytest.importorskip("tensorflow_serving.apis")
+    from tfepi.serving.export import export
+    from tfepi.serving.options import ExportOptions
+
+    export(
+        own_run, tmp_path / "saved", options=ExportOptions(("SAD", "ALT"), rc=True, batch_size=5)
+    )
+    server = PROCESS.ServerProcess("grpc", tmp_path / "saved", tmp_path / "log")
+    server.start()
+    try:
+        with client_of(server) as client:
+            found = read(score_served_vcf(client, vcf, fasta, tmp_path / "out", quiet=True))
+    finally:
+        server.kill()
+    same({n: v for n, v in found.items() if n in wanted}, {n: wanted[n] for n in found})
+
+
 def test_bad_requests_do_no_harm(server):
     """Each is refused with a reason, and the next good one is answered as before."""
     good = ["ACGT" * 16]
