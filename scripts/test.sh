@@ -16,6 +16,6 @@ else
 fi
 python=$environment/bin/python
 
-"$python" -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+"$python" -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,serving,onnx]'
 # Each file in one process; of these no more than four, as each loads TensorFlow.
 exec "$python" -m pytest -n auto --maxprocesses 4 --dist loadfile "$@"

@@ -17,7 +17,7 @@ else
   [ -x "$environment/bin/python" ] || "${PYTHON:-python3}" -m venv "$environment"
 fi
 python=$environment/bin/python
-"$python" -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[serving,test]'
+"$python" -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,serving,onnx]'
 
 beside=${TFEPI_SERVING_VENV:-}
 if [ -z "$beside" ]; then

@@ -11,6 +11,6 @@ python "$(dirname "$0")/human_inputs.py" "$in" "$out"
 tfepi_data.py -o "$out/data" -l 1344 -w 192 -c 576 --stride 192 --stride_test 192 -r 4096 \
   --split_bed "$out/split.bed" "$in/windows.fa.gz" "$out/targets.txt"
 tfepi_train.py -o "$out/multitask" basset_small_1344 "$out/data"
-tfepi_test.py -o "$out/test_multitask" --rc --shifts "1,0,-1" basset_small_1344 "$out/multitask" "$out/data"
+tfepi_test.py -o "$out/test_multitask" --save --rc --shifts "1,0,-1" basset_small_1344 "$out/multitask" "$out/data"
 tfepi_train.py -o "$out/single" --targets HepG2 basset_small_1344 "$out/data"
-tfepi_test.py -o "$out/test_single" --rc --shifts "1,0,-1" basset_small_1344 "$out/single" "$out/data"
+tfepi_test.py -o "$out/test_single" --save --rc --shifts "1,0,-1" basset_small_1344 "$out/single" "$out/data"

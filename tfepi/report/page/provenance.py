@@ -86,7 +86,7 @@ def _inputs(folder: Folder) -> list[dict]:
             "label": label,
             "path": str(entry.get("path", "")),
             "size": shown_size(entry["size"]) if isinstance(entry.get("size"), int) else None,
-            "sha256": entry.get("sha256") or entry.get("ends_sha256"),
+            "sha256": entry.get("sha256") or entry.get("sha256_ends"),
             "now": _now(entry, folder),
         }
         for label, entry in folder.inputs.items()
