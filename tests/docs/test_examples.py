@@ -18,7 +18,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from tfepi.params import parse_params
+from tfepi.params import find_params, parse_params
+from tfrecords_tools.files import read_json
 
 PAGES = SimpleNamespace(**runpy.run_path(str(Path(__file__).with_name("fenced_blocks.py"))))
 WITH_PYTHON = [page for page in PAGES.PAGES if PAGES.blocks(page, "python")]
@@ -44,9 +45,9 @@ BEFORE = {
     ],
     "docs/methylation_variants.md": [
         "tfepi_simulate.py --methylation --length 400000 --variants 400 -o cpgs -q",
-        "tfepi_data.py --kind methylation -o cpg_data -l 601 -v chr4 -t chr3 cpgs/genome.fa "
+        "tfepi_data.py --kind methylation -o cpg_data -l 2001 -v chr4 -t chr3 cpgs/genome.fa "
         "cpgs/wgbs/samples.txt -q",
-        "tfepi_train.py interact_small_pretrain cpg_data -o run --epochs 3 --overwrite -q",
+        "tfepi_train.py cpgs.json cpg_data -o run --overwrite -q",
         "tfepi_methylation.py variants -f cpgs/genome.fa run cpgs/variants.vcf -o mrv -q",
     ],
     "docs/migrating_from_basenji.md": ["tfepi_convert.py params.json run model_best.h5 -q"],
@@ -128,6 +129,9 @@ def workshop(tmp_path_factory):
     (folder / "params.json").write_text(json.dumps(MODEL))
     transfer = {"transfer": {"mode": "adapter", "adapter": "lora_conv"}}
     (folder / "lora.json").write_text(json.dumps(MODEL | transfer))
+    preset = read_json(find_params("interact_small_pretrain"), "params file")
+    preset["train"] |= {"train_epochs_max": 1, "steps_per_epoch": 4, "warmup_steps": 2}
+    (folder / "cpgs.json").write_text(json.dumps(preset))
     (folder / "tracks.txt").write_text(
         "\tidentifier\tfile\tcell\tassay\n"
         "0\tliver\tcell1.bw\tliver\tATAC\n1\tmonocyte\tcell2.bw\tmonocyte\tATAC\n"
