@@ -17,5 +17,7 @@ fi
 python=$environment/bin/python
 
 "$python" -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,serving,onnx]'
+# Where Python writes no bytecode, every command that a test starts would compile it again.
+env -u PYTHONDONTWRITEBYTECODE "$python" -m compileall -q tfepi tfrecords_tools
 # Each file in one process; of these no more than four, as each loads TensorFlow.
 exec "$python" -m pytest -n auto --maxprocesses 4 --dist loadfile "$@"
