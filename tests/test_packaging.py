@@ -170,6 +170,8 @@ def test_third_party_imports_are_declared(config):
         "google_crc32c": "google-crc32c",
         "tensorflow_hub": "tensorflow-hub",
         "tensorflow_io": "tensorflow-io",
+        "tensorflow_serving": "tensorflow-serving-api",
+        "grpc": "grpcio",
     }
     declared = {
         normal(n)
