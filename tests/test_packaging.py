@@ -117,7 +117,8 @@ def test_every_module_and_data_file_is_installed(built):
         p.relative_to(ROOT)
         for package in PACKAGES
         for p in (ROOT / package).rglob("*")
-        if p.suffix in (".py", ".json", ".typed", ".html", ".j2") and "__pycache__" not in p.parts
+        if p.suffix in (".py", ".json", ".typed", ".html", ".css", ".js")
+        and "__pycache__" not in p.parts
     }
     found = {p.relative_to(built / "lib") for p in (built / "lib").rglob("*") if p.is_file()}
     assert wanted - found == set()
@@ -156,7 +157,7 @@ def test_the_stated_bounds(config):
     wanted = lines(options["install_requires"])
     assert "tensorflow>=2.17,<2.22" in wanted
     assert "keras>=3.12,<4" in wanted
-    extras = {"test", "docs", "io", "remote", "torch", "hub", "zarr", "cluster"}
+    extras = {"test", "docs", "io", "remote", "torch", "hub", "zarr", "cluster", "serving", "onnx"}
     assert set(config["options.extras_require"]) == extras
 
 

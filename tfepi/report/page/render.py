@@ -12,7 +12,6 @@ from importlib import resources
 from pathlib import Path
 
 import jinja2
-from markupsafe import Markup
 
 import tfepi
 from tfepi.report.page.content import ORDER, Check, Picture, Plot, Section, Table, Value
@@ -95,13 +94,13 @@ def render(page: Page) -> str:
         signs=_SIGN,
         version=tfepi.__version__,
         twin=page.to_json(),
-        style=Markup(_own("page.css")),
-        table_style=Markup(_itables("dt_bundle.css").replace("</", "<\\/")),
+        style=_own("page.css"),
+        table_style=_itables("dt_bundle.css").replace("</", "<\\/"),
         table_library=base64.b64encode(_itables("dt_bundle.js").encode()).decode("ascii"),
-        own_script=Markup(_own("page.js")),
-        plot_library=Markup(library),
-        plot_script=Markup(script),
-        divisions={name: Markup(text) for name, text in divisions.items()},
+        own_script=_own("page.js"),
+        plot_library=library,
+        plot_script=script,
+        divisions=divisions,
     )
 
 
