@@ -44,7 +44,7 @@ BEFORE = {
         "pos=pos,target_chrom=to,target_start=start,target_end=end,fdr=fdr"
     ],
     "docs/methylation_variants.md": [
-        "tfepi_simulate.py --methylation --length 400000 --variants 400 -o cpgs -q",
+        "tfepi_simulate.py --methylation --length 400000 --variants 40 -o cpgs -q",
         "tfepi_data.py --kind methylation -o cpg_data -l 2001 -v chr4 -t chr3 cpgs/genome.fa "
         "cpgs/wgbs/samples.txt -q",
         "tfepi_train.py cpgs.json cpg_data -o run --overwrite -q",
