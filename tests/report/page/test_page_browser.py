@@ -216,8 +216,10 @@ def test_plots_move_by_keyboard(large, opened, pictures):
     tab, wrong = opened(large[0])
     plot = tab.locator("figure.plot").first
     plot.scroll_into_view_if_needed()
+    tab.wait_for_selector(f"#{plot.get_attribute('id')}[data-drawn]")
     name = plot.get_attribute("data-ranges").split()[0]
-    read = f"(() => {{ const r = Bokeh.documents[0].get_model_by_id('{name}');"
+    find = f"Bokeh.documents.map((d) => d.get_model_by_id('{name}')).find(Boolean)"
+    read = f"(() => {{ const r = {find};"
     read += " return [r.start, r.end]; })()"
     whole = tab.evaluate(read)
 
@@ -236,6 +238,16 @@ def test_plots_move_by_keyboard(large, opened, pictures):
     assert press("out") == pytest.approx(whole)
     press("in")
     assert press("all") == pytest.approx(whole)
+    assert not wrong
+
+
+def test_all_plots_are_drawn_by_themselves(large, opened):
+    tab, wrong = opened(large[0])
+    tab.wait_for_selector("html[data-drawn=yes]", state="attached")
+    plots = tab.locator("figure.plot")
+    assert plots.count() == tab.locator("figure.plot[data-drawn]").count() > 0
+    heights = plots.locator(".canvas").evaluate_all("all => all.map(one => one.offsetHeight)")
+    assert min(heights) > 60
     assert not wrong
 
 

@@ -41,7 +41,27 @@ for (const button of document.querySelectorAll("button.json")) {
   });
 }
 
-// Plots: the buttons do by keyboard what dragging and the wheel do by mouse.
+// Plots are drawn one after the other once the page can be used, and at once where one is asked for.
+const plots = [...document.querySelectorAll("figure.plot")];
+const drawn = new Map();
+function draw(plot) {
+  if (!drawn.has(plot)) {
+    const item = JSON.parse(document.getElementById(`${plot.id}_item`).textContent);
+    const views = Bokeh.embed.embed_item(item, `${plot.id}_canvas`);
+    drawn.set(plot, Promise.resolve(views).then(() => scrollable(plot)));
+  }
+  return drawn.get(plot);
+}
+
+// A finger that moves up or down over a plot scrolls the page; sideways it moves the plot.
+function scrollable(plot) {
+  for (const view of Bokeh.index.query((v) => v.model.type === "Figure")) {
+    view.canvas.events_el.style.setProperty("touch-action", "pan-y", "important");
+  }
+  plot.dataset.drawn = "yes";
+}
+
+// The buttons do by keyboard what dragging and the wheel do by mouse.
 const STEP = 0.25;
 const ZOOM = 2;
 const whole = new Map();
@@ -62,10 +82,11 @@ function moved(range, how) {
   if (how === "out") return [middle - (size * ZOOM) / 2, middle + (size * ZOOM) / 2];
   return whole.get(range.id);
 }
-for (const plot of document.querySelectorAll("figure.plot")) {
-  plot.addEventListener("click", (event) => {
+for (const plot of plots) {
+  plot.addEventListener("click", async (event) => {
     const how = event.target.dataset?.move;
     if (!how) return;
+    await draw(plot);
     for (const id of plot.dataset.ranges.split(" ").filter(Boolean)) {
       const range = model(id);
       if (!range) continue;
@@ -76,17 +97,15 @@ for (const plot of document.querySelectorAll("figure.plot")) {
   });
 }
 performance.mark("ready");
-// A finger that moves up or down over a plot scrolls the page; sideways it moves the plot.
-function scrollable() {
-  if (typeof Bokeh === "undefined") return;
-  if (!Bokeh.documents.length || !Bokeh.documents.every((part) => part.is_idle)) {
-    setTimeout(scrollable, 100);
-    return;
-  }
-  for (const view of Bokeh.index.query((v) => v.model.type === "Figure")) {
-    view.canvas.events_el.style.setProperty("touch-action", "pan-y", "important");
-  }
-  document.documentElement.dataset.scrollable = "yes";
-}
-scrollable();
 document.documentElement.dataset.ready = "yes";
+
+const seen = new IntersectionObserver((entries) => {
+  for (const entry of entries) if (entry.isIntersecting) draw(entry.target);
+}, { rootMargin: "400px" });
+const idle = globalThis.requestIdleCallback ?? ((work) => setTimeout(work, 50));
+for (const plot of plots) seen.observe(plot);
+for (const plot of plots) {
+  await new Promise((done) => idle(done));
+  await draw(plot);
+}
+document.documentElement.dataset.drawn = "yes";

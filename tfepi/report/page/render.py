@@ -81,10 +81,12 @@ def _finite(value: Value) -> Value:
 def render(page: Page) -> str:
     """Return a page as HTML."""
     plots = [b for s in page.sections for b in s.blocks if isinstance(b, Plot)]
-    script, divisions, library = _bokeh(plots)
+    library, items = _bokeh(plots)
     environment = jinja2.Environment(
         autoescape=True, loader=jinja2.PackageLoader(_PACKAGE, ""), undefined=jinja2.StrictUndefined
     )
+    # In what Bokeh writes, what comes first is referred to later.
+    environment.policies["json.dumps_kwargs"] = {"sort_keys": False}
     environment.filters |= {"shown": shown, "data_url": data_url, "kind": _kind}
     return environment.get_template("page.html").render(
         page=page,
@@ -99,8 +101,7 @@ def render(page: Page) -> str:
         table_library=base64.b64encode(_itables("dt_bundle.js").encode()).decode("ascii"),
         own_script=_own("page.js"),
         plot_library=library,
-        plot_script=script,
-        divisions=divisions,
+        plot_items=items,
     )
 
 
@@ -110,17 +111,17 @@ def data_url(picture: Picture) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(body).decode('ascii')}"
 
 
-def _bokeh(plots: Sequence[Plot]) -> tuple[str, dict[str, str], str]:
-    """Return the script that draws plots, the elements that hold them, and the library."""
+def _bokeh(plots: Sequence[Plot]) -> tuple[str, dict[str, dict]]:
+    """Return the library that draws plots, and what it draws by name."""
     if not plots:
-        return "", {}, ""
-    from bokeh.embed import components
+        return "", {}
+    from bokeh.embed import json_item
     from bokeh.resources import Resources
 
-    script, divisions = components({p.name: p.model for p in plots}, wrap_script=False)
     library = "\n".join(Resources(mode="inline", components=["bokeh"]).js_raw)
     # Nothing in a script element may end it.
-    return script.replace("</", "<\\/"), divisions, library.replace("</script", "<\\/script")
+    items = {p.name: json_item(p.model) for p in plots}
+    return library.replace("</script", "<\\/script"), items
 
 
 def _kind(block) -> str:
