@@ -12,7 +12,7 @@ mkdir -p "$out"
 tfepi_records.py validate "$records"
 tfepi_records.py select "$records" -o "$out/data" --relabel valid=test --hold_out valid=9 --from train
 tfepi_train.py -o "$out/run" transformer_unet_small "$out/data"
-tfepi_test.py -o "$out/test" --rc transformer_unet_small "$out/run" "$out/data"
+tfepi_test.py -o "$out/test" --save --rc transformer_unet_small "$out/run" "$out/data"
 awk -F '\t' '$7 == "valid" { print $1 "\t0\t" $4 - $3 }' "$windows/windows_contigs.tsv" > "$out/test.bed"
 tfepi_predict.py -o "$out/predicted" -f "$windows/windows.fa.gz" --rc -b all --no_h5 \
   transformer_unet_small "$out/run" "$out/test.bed"
