@@ -4,12 +4,12 @@ Each is a function that takes arrays, data frames or the frozen value class that
 names, and returns a `matplotlib.figure.Figure`; none reads a file. `save_figure` writes SVG and
 PNG.
 
-```python
-from tfepi import figures
+::
 
-drawn = figures.training_curves([{"epoch": 0, "loss": 2.0, "valid_loss": 2.1}])
-figures.save_figure(drawn, "curves")
-```
+    from tfepi import figures
+
+    drawn = figures.training_curves([{"epoch": 0, "loss": 2.0, "valid_loss": 2.1}])
+    figures.save_figure(drawn, "curves")
 """
 
 import importlib
