@@ -68,10 +68,19 @@ def test_the_page_and_its_twin_are_written(job, tmp_path):
     assert "splits_0" in json.loads(twin.read_text())["tables"]
 
 
-def test_a_damaged_folder_leaves_no_page(tmp_path):
+@pytest.mark.parametrize(
+    ("file", "text", "message"),
+    [
+        ("state.json", "{}", "model.json"),
+        ("metrics.json", "{}", "lacks 'across_positions'"),
+        ("metrics.json", '{"across_positions": 3}', "is damaged, or of another version"),
+        ("statistics.json", "{}", "statistics.json"),
+    ],
+)
+def test_a_damaged_folder_leaves_no_page(tmp_path, file, text, message):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "run.json").write_text("{}")
-    (tmp_path / "run" / "state.json").write_text("{")
-    with pytest.raises(InputFileError):
+    (tmp_path / "run" / file).write_text(text)
+    with pytest.raises(InputFileError, match=message):
         make_report([tmp_path / "run"], tmp_path / "page.html", ask_models=False)
     assert not (tmp_path / "page.html").exists()

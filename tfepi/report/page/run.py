@@ -16,6 +16,7 @@ from tfepi.report.page.provenance import provenance, written_now
 from tfepi.report.page.render import Page, render
 from tfepi.report.page.training import training_section
 from tfepi.report.page.variants import variant_section
+from tfrecords_tools.errors import InputFileError
 from tfrecords_tools.files import write_json, write_text
 
 _log = logging.getLogger(__name__)
@@ -56,6 +57,9 @@ def page_of(runs: Runs, title: str | None = None, ask_models: bool = True) -> Pa
         runs: the folders.
         title: as of `make_report`.
         ask_models: likewise.
+
+    Raises:
+        InputFileError: a file that is damaged, or lacks what is shown.
     """
     steps = (
         lambda: data_section(runs),
@@ -70,7 +74,14 @@ def page_of(runs: Runs, title: str | None = None, ask_models: bool = True) -> Pa
     )
     sections = []
     for step in steps:
-        section = step()
+        try:
+            section = step()
+        except (KeyError, TypeError) as error:  # of a value that a file should have
+            raise InputFileError(
+                f"a file of {', '.join(str(f.path) for f in runs.folders)} lacks {error} or has "
+                "it in another form: it is damaged, or of another version; write it again, or "
+                "leave its folder out"
+            ) from error
         if section is not None:
             _log.info("%s", section.title)
             sections.append(section)
