@@ -19,6 +19,7 @@ from tfrecords_tools.remote import without_secrets
 PASSES = {
     ("tfepi_data.py",): 2,  # the second writes records, when all tracks are read
     ("tfepi_methylation.py", "variants"): 1,
+    ("tfepi_serve_client.py",): 1,
     ("tfepi_variants.py",): 1,
 }
 """Commands with --shard → how often every shard is run."""

@@ -2,6 +2,7 @@
 
 import sys
 from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
 
 from tfrecords_tools import command
 
@@ -44,14 +45,21 @@ def work(args: Namespace) -> None:
     """Score, or merge."""
     from tfepi.serving.client import Client
     from tfepi.serving.client_requests import Waiting
-    from tfepi.serving.client_scoring import forecast_served_vcf, score_served_vcf
+    from tfepi.serving.client_scoring import score_served_vcf, served_manifest
     from tfepi.variants import checks, formats, part_runs
+    from tfepi.variants.forecast import Forecast
     from tfrecords_tools.errors import ConfigError, unknown
     from tfrecords_tools.files import existing
     from tfrecords_tools.sharding import Shard
 
     chosen = formats.DEFAULT if args.formats is None else formats.parse_formats(args.formats)
-    if args.merge:
+    if args.merge and None in (args.vcf, args.fasta, args.url):
+        for option in ("fasta", "url", "stats", "targets", "query", "head"):
+            if getattr(args, option):
+                raise ConfigError(
+                    f"--merge has --{option}, but not all that it would be compared with: want "
+                    "in.vcf, -f genome.fa, --url and --model, too; or leave it out"
+                )
         _merge(args)
         return
     for name, value in (("VCF", args.vcf), ("-f", args.fasta), ("--url", args.url)):
@@ -65,20 +73,23 @@ def work(args: Namespace) -> None:
     shard = Shard.parse(args.shard) if args.shard else None
     existing(args.vcf, "VCF")
     existing(args.fasta, "FASTA")
-    if not args.dry_run:
+    if not args.dry_run and not args.merge:
         part_runs.Place.of(args.out, shard, args.resume, args.overwrite)
     waiting = Waiting(args.in_flight, args.timeout, args.patience)
     how = {"waiting": waiting, "rest_format": args.rest_format, "batch_size": args.batch_size}
     with Client(args.url, args.model or "", args.version, **how) as client:
         what = {"head": args.head, "stats": args.stats and tuple(args.stats.split(","))}
         what |= {"ref_policy": args.ref_policy, "chunk_records": args.chunk_records}
-        what |= {"targets": _targets(args, client), "formats": chosen}
+        what |= {"targets": _targets(args, client)}
+        if args.merge:
+            _merge(args, lambda shards: served_manifest(client, args.vcf, args.fasta, **what))
+            return
         if args.dry_run:
-            forecast = forecast_served_vcf(client, args.vcf, args.fasta, **what)
-            sys.stdout.write(forecast.text() + "\n")
+            manifest = served_manifest(client, args.vcf, args.fasta, **what)
+            sys.stdout.write(Forecast.of(manifest, chosen).text() + "\n")
             return
         again = {k: getattr(args, k) for k in ("resume", "overwrite", "quiet")}
-        what |= again | {"shard": shard}
+        what |= again | {"shard": shard, "formats": chosen}
         folder = score_served_vcf(client, args.vcf, args.fasta, args.out, **what)
     sys.stdout.write(f"wrote {folder}\n")
 
@@ -99,14 +110,15 @@ def _targets(args: Namespace, client):
     return tuple(among[i] for i in query_targets(among, args.query, where, nameless))
 
 
-def _merge(args: Namespace) -> None:
-    """Join shards."""
+def _merge(args: Namespace, asked: Callable = lambda shards: shards) -> None:
+    """Join shards, which were made from what is asked for (`merge.merge_shards`)."""
     from tfepi.variants import formats, merge
     from tfrecords_tools.errors import ConfigError
 
-    for option in ("shard", "dry_run", "fasta", "url"):
+    for option in ("shard", "dry_run"):
         if getattr(args, option):
             raise ConfigError(f"--merge joins shards that are there: leave --{option} out")
     results = merge.score_results(formats.parse_formats(args.formats)) if args.formats else None
-    merged = merge.merge_shards(args.out, args.vcf, args.resume, args.overwrite, results)
+    again = (args.resume, args.overwrite)
+    merged = merge.merge_shards(args.out, args.vcf, *again, results, asked)
     sys.stdout.write(f"merged {merged}\n")

@@ -13,7 +13,7 @@ from tfepi.serving.client_batches import Batch
 from tfepi.serving.client_predictor import ServedPredictor
 from tfepi.variants.alleles import AllelePair, Stretches, Window, read_around
 from tfepi.variants.forecast import Forecast
-from tfepi.variants.formats import DEFAULT, check_formats
+from tfepi.variants.formats import DEFAULT
 from tfepi.variants.head_targets import HeadTargets
 from tfepi.variants.manifest import Manifest
 from tfepi.variants.merge import score_results
@@ -89,7 +89,7 @@ def score_served_vcf(
     return folder
 
 
-def forecast_served_vcf(
+def served_manifest(
     client: Client,
     vcf: str | Path,
     fasta: str | Path,
@@ -98,23 +98,21 @@ def forecast_served_vcf(
     head: str | None = None,
     targets: Sequence[Target] | None = None,
     ref_policy: str = "error",
-    formats: Sequence[str] = DEFAULT,
     chunk_records: int | None = None,
-) -> Forecast:
-    """Return how large the results of `score_served_vcf` would be, after the same checks.
+) -> Manifest:
+    """Return what decides the results of `score_served_vcf`, after the same checks.
 
     Args:
-        client, vcf, fasta, stats, head, targets, ref_policy, formats, chunk_records: as there.
+        client, vcf, fasta, stats, head, targets, ref_policy, chunk_records: as there.
 
     Raises:
         InputFileError, ConfigError, ServerLostError, ServerRefusedError: as there.
     """
-    check_formats(formats)
     scoring = scoring_of(client, stats, head, ref_policy)
     spec, targets = client.describe().spec, scored_targets(client, scoring.head, targets)
     of = (spec, vcf, fasta, scoring, model_identity(client), targets, chunk_records)
     with prepared(*of) as (_, manifest, _):
-        return Forecast.of(manifest, formats)
+        return manifest
 
 
 def scoring_of(

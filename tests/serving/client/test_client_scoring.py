@@ -5,9 +5,10 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from tfepi.serving.client_scoring import forecast_served_vcf, score_served_vcf
+from tfepi.serving.client_scoring import score_served_vcf, served_manifest
 from tfepi.serving.client_transport import ServerLostError, ServerRefusedError
 from tfepi.spec import CallablePredictor
+from tfepi.variants.forecast import Forecast
 from tfepi.variants.merge import merge_shards
 from tfepi.variants.options import Scoring
 from tfepi.variants.scoring import score_vcf
@@ -230,7 +231,8 @@ def test_what_is_not_served(serve, ask, vcf, fasta, tmp_path):
 
 def test_forecast(serve, ask, vcf, fasta, tmp_path):
     client = ask(serve(ALL))
-    forecast = forecast_served_vcf(client, vcf, fasta, stats=("SAD",), formats=("h5",))
+    manifest = served_manifest(client, vcf, fasta, stats=("SAD",))
+    forecast = Forecast.of(manifest, ("h5",))
     out = score_served_vcf(client, vcf, fasta, tmp_path / "out", stats=("SAD",), quiet=True)
     assert list(forecast.files) == ["scores.h5"]
     assert forecast.rows == len(read(out)["pos"])

@@ -51,8 +51,20 @@ def test_sizes_shards_and_merge(command, run_script, tmp_path):
     assert done.stdout == f"merged {tmp_path / 'out'}\n"
     with h5py.File(tmp_path / "out" / "scores.h5") as file:
         assert len(file["SAD"]) > 60
-    done = command("--merge", check=False)
-    assert "error: --merge joins shards that are there: leave --fasta out" in done.stderr
+    done = run_script(NAME, "-o", tmp_path / "out", "--merge", "--stats", "SAD", check=False)
+    assert "error: --merge has --stats, but not all that it would be compared with" in done.stderr
+    done = command("--merge", "--dry_run", check=False)
+    assert "error: --merge joins shards that are there: leave --dry_run out" in done.stderr
+
+
+def test_a_merge_compares_what_it_is_asked_for(command, tmp_path):
+    command("--shard", "1/1")
+    done = command("--merge", "--stats", "D1", check=False)
+    assert done.returncode == 2
+    assert "option stats" in done.stderr
+    assert not (tmp_path / "out" / "scores.h5").exists()
+    assert command("--merge", "--resume").stdout == f"merged {tmp_path / 'out'}\n"
+    assert (tmp_path / "out" / "scores.h5").exists()
 
 
 def test_a_server_that_is_not_there(command):
